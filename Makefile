@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# One makefile for everything. `make` builds, `make demo` shows, `make check` tests: README.md.
+# B keeps builds apart: build/plain, build/address,undefined, build/thread.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+B       := build/$(or $(SANITIZE),plain)
+SECONDS ?= 60
+
+# --- tools and flags ------------------------------------------------------------------------
+# The packager's CFLAGS, CPPFLAGS and LDFLAGS are added to ours, never replaced.
+ok     = $(shell $(CC) -Werror $1 -xc -c /dev/null -o /dev/null 2>/dev/null && echo $1)
+CFLAGS ?= -O2 -g
+WARN   := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
+          -Wmissing-prototypes
+HARD   := -fPIE -fstack-protector-strong $(call ok,-fstack-clash-protection) \
+          $(call ok,-fcf-protection) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANFL  := $(if $(SANITIZE),-fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LINK   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(SANFL))
+PKGS   := libcurl libcrypto libuv jansson expat inih
+PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
+                  pkg-config --cflags $(PKGS) mysqlclient 2>/dev/null)
+DBLIB  := $(shell pkg-config --libs libmariadb 2>/dev/null || \
+                  pkg-config --libs mysqlclient 2>/dev/null)
+LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(DBLIB) -lpthread
+DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"'
+BUILD   = $(CC) -std=c11 -I. $(DEFS) -MMD -MP $(WARN) $(if $(WERROR),-Werror) \
+          $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS)
+
+# --- what there is ----------------------------------------------------------------------------
+MAINS   := agent/daemon/main.c agent/guard/guard_main.c agent/hookrun/hookrun_main.c \
+           agent/cli/cli_main.c
+SOURCES := $(wildcard agent/*/*.c hooks/*.c aws/*.c)
+objs     = $(patsubst %.c,$B/%.o,$1)
+COMMON  := $(call objs,$(filter-out $(MAINS),$(filter-out agent/guard/% agent/hookrun/%,$(SOURCES))))
+GUARD   := $(call objs,$(filter-out $(MAINS),$(wildcard agent/guard/*.c)))
+HOOKRUN := $(call objs,$(filter-out $(MAINS),$(wildcard agent/hookrun/*.c)))
+PROGRAMS := $B/stillpoint $B/stillpointd $B/stillpoint-guard $B/stillpoint-hook
+UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
+LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c))
+
+.PHONY: all demo check check-unit check-guard check-lab check-servers check-corpus bench lint \
+        format fuzz install clean setup programs-for-tests
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(BUILD) -c $< -o $@
+
+$B/libstillpoint.a: $(COMMON)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# The guard and the hook runner link libc alone; clock is the one module that they share.
+$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$B/stillpointd: $B/agent/daemon/main.o $B/libstillpoint.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+$B/stillpoint: $B/agent/cli/cli_main.o $B/libstillpoint.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+$B/stillpoint-guard: $B/agent/guard/guard_main.o $B/libguard.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
+$B/stillpoint-hook: $B/agent/hookrun/hookrun_main.o $B/libguard.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
+
+$B/tests/unit/test_%: $B/tests/unit/test_%.o $(UNITAID) $B/libstillpoint.a $B/libguard.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lcmocka
+$B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+$B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+# --- tests ------------------------------------------------------------------------------------
+# One place lists the packages: tests/packages.sh installs what is missing.
+setup:
+	@bash tests/packages.sh
+
+programs-for-tests: all $(UNIT) $(LABC)
+
+demo: setup
+	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh
+check: setup
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh all
+check-%: setup
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh $*
+bench: setup
+	@$(MAKE) --no-print-directory -j2 programs-for-tests && BUILD=$B bash tests/bench/bench.sh
+lint: setup
+	@$(MAKE) --no-print-directory -j2 all && BUILD=$B bash tests/lint/lint.sh
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# --- fuzzing ----------------------------------------------------------------------------------
+fuzz: setup
+	@BUILD=$B SECONDS_EACH=$(SECONDS) bash tests/fuzz/fuzz.sh
+
+# --- installing -------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	    $(DESTDIR)$(PREFIX)/libexec/stillpoint $(DESTDIR)/etc/stillpoint/conf.d \
+	    $(DESTDIR)/etc/stillpoint/hooks.d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $B/stillpoint $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $B/stillpointd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $B/stillpoint-guard $B/stillpoint-hook $(DESTDIR)$(PREFIX)/libexec/stillpoint/
+	for f in conf.d/*.conf; do \
+	    [ -e $(DESTDIR)/etc/stillpoint/$$f ] || install -m 644 $$f $(DESTDIR)/etc/stillpoint/$$f; done
+	for f in packaging/man/*.8; do [ ! -e $$f ] || \
+	    install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man8/; done
+
+clean:
+	rm -rf build/plain build/address* build/undefined* build/thread build/fuzz
