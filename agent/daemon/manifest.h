@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_MANIFEST_H
+#define STILLPOINT_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/err.h"
+#include "agent/daemon/catalog.h"
+
+enum { MANIFEST_BYTES_MAX = 60 * 1024, MANIFEST_FORMAT = 1 };
+
+/* What the guard writes onto each volume before the freeze, so that a restored disk knows what it
+ * is: one JSON object {"stillpoint": 1, "written": …, "id", "instance", "node", "region", "reason",
+ * "policy", "group", "asked", "volumes", "mounts", "left_out", "databases", "kaltura", "version"}.
+ * Written before the cut, so it claims no consistency and no window. No secrets: nothing of the
+ * configuration goes in. Where all would be more than MANIFEST_BYTES_MAX, left_out goes first
+ * ("left_out": null), then mounts.
+ *   written_utc_us  the moment, of the caller's clock
+ *   ret_text        is added to; its cap must allow MANIFEST_BYTES_MAX
+ *   false           ERR_LIMIT, ERR_INTERNAL; ret_text as it was */
+bool manifest_text(const struct backup *backup, int64_t written_utc_us, struct buf *ret_text,
+                   struct err *err);
+
+#endif
