@@ -52,7 +52,7 @@ struct hook {
     /* Idempotent, not cancellable. OUTCOME: "complete", "failed", … for exec hooks' environment.
      * False: the error says in words what may still be held, and until when. */
     bool (*release)(void *self, const char *outcome, int64_t deadline_ms, struct err *err);
-    /* After everything, also where prepare failed or no hold came; writers run. */
+    /* After everything, for each whose prepare was called, also where that failed; writers run. */
     bool (*finish)(void *self, const char *outcome, int64_t deadline_ms, struct err *err);
     void (*free)(void *self); /* lets go of whatever is still held, then frees */
 };
