@@ -10,6 +10,7 @@
 #include "agent/base/err.h"
 #include "agent/daemon/label.h"
 #include "agent/daemon/strs.h"
+#include "aws/ec2.h"
 
 /* What is known of a backup, as tags on its snapshots and image (INTERFACE.md, Tags) and as JSON.
  * Absent facts are NULL, BACKUP_UNKNOWN or an empty list, never invented. Texts are owned by the
@@ -20,7 +21,6 @@
 enum {
     BACKUP_ID_BYTES = 32,        /* "sp-20261124T081530Z-k3f9x" and NUL */
     CATALOG_TAG_CHARS_MAX = 256, /* of a value */
-    CATALOG_TAGS_MAX = 50,       /* on a resource */
     CATALOG_USER_TAGS_MAX = 15,  /* of the operator's own */
     CATALOG_DATABASES_MAX = 4,   /* that have tags; the manifest has all */
 };
@@ -116,15 +116,7 @@ bool catalog_id_moment(const char *id, int64_t *ret_utc_us);
 
 /* --- tags ----------------------------------------------------------------------------------- */
 
-struct catalog_tag {
-    char *key, *value;
-};
-struct catalog_tags {
-    struct catalog_tag *items;
-    size_t count;
-};
-void catalog_tags_free(struct catalog_tags *tags);                               /* idempotent */
-const char *catalog_tag_value(const struct catalog_tags *tags, const char *key); /* or NULL */
+/* ret_tags is a set that ec2_tags_free can take ({0} at first); what it had is replaced. */
 
 /* What every snapshot and the image of the set carry alike; what is not known yet has no tag. For
  * the one TagSpecification of CreateSnapshots, and again after the proof. Names: those of
@@ -132,17 +124,15 @@ const char *catalog_tag_value(const struct catalog_tags *tags, const char *key);
  * :image (the method).
  * A second database's have its name behind: stillpoint:binlog:NAME.
  *   false  ERR_LIMIT: more than CATALOG_USER_TAGS_MAX own tags; ERR_INTERNAL */
-bool catalog_tags_common(const struct backup *backup, struct catalog_tags *ret_tags,
-                         struct err *err);
+bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err);
 /* What is this volume's alone: stillpoint:device, :mounts, Name. */
 bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
-                            struct catalog_tags *ret_tags, struct err *err);
+                            struct ec2_tags *ret_tags, struct err *err);
 /* Those of NOW that WAS has not or has otherwise: what CreateTags must send. */
-bool catalog_tags_changed(const struct catalog_tags *was, const struct catalog_tags *now,
-                          struct catalog_tags *ret_tags, struct err *err);
+bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now,
+                          struct ec2_tags *ret_tags, struct err *err);
 /* Adds or replaces. The value is cut to CATALOG_TAG_CHARS_MAX, its last character then "…". */
-bool catalog_tags_put(struct catalog_tags *tags, const char *key, const char *value,
-                      struct err *err);
+bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value, struct err *err);
 
 /* One snapshot or image as EC2 describes it; all borrowed. */
 struct catalog_resource {
@@ -153,7 +143,7 @@ struct catalog_resource {
     int64_t size_gib;   /* BACKUP_UNKNOWN */
     int64_t progress;   /* percent; BACKUP_UNKNOWN */
     const char *region; /* NULL: not known */
-    const struct catalog_tags *tags;
+    const struct ec2_tags *tags;
 };
 
 struct catalog {
