@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_AGENT_H
+#define STILLPOINT_AGENT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/daemon/config.h"
+#include "agent/daemon/identity.h"
+#include "agent/daemon/job.h"
+#include "aws/credentials.h"
+
+/* What the daemon's threads share. main makes it; jobs borrow it. */
+struct agent {
+    const struct config *config; /* constant once loaded */
+    const char *config_path;
+    struct credentials *credentials; /* has a lock of its own */
+    int64_t started_boot_ms;
+    void (*wake)(struct agent *); /* makes the loop look at the jobs' events; any thread */
+    void *loop;                   /* loop thread only */
+
+    pthread_mutex_t mutex;    /* guards all below; before a job's mutex where both are taken */
+    struct job *node_holder;  /* the job that has the node, NULL */
+    struct identity identity; /* as last read; identity.instance[0] == 0: not yet */
+    char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
+
+    struct job *jobs; /* loop thread only */
+    unsigned job_count;
+    bool stopping;
+};
+
+#endif

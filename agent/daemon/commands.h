@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_COMMANDS_H
+#define STILLPOINT_COMMANDS_H
+
+#include "agent/daemon/job.h"
+
+/* What the control socket can be asked for. */
+struct command {
+    const char *name;
+    void (*run)(struct job *job);
+};
+
+/* NULL: there is no such command. Static. */
+const struct command *command_find(const char *name);
+/* Ends with NULL; for "did you mean". */
+const char *const *command_names(void);
+
+/* Each ends with job_result or job_fail; args and events as control_wire.h says. */
+void backup_command(struct job *job);
+void list_command(struct job *job);
+void show_command(struct job *job);
+void status_command(struct job *job);
+void doctor_command(struct job *job);
+
+#endif

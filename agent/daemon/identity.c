@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/identity.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/fileio.h"
+
+enum { IDENTITY_FILE_BYTES_MAX = 4096 };
+
+bool identity_read(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
+                   struct identity *ret_identity, struct err *err)
+{
+    AUTO_BUF struct buf suffix = BUF_INIT(sizeof(ret_identity->dns_suffix) - 1);
+    struct identity identity;
+    struct imds *imds = NULL;
+    struct err ignored = ERR_INIT;
+
+    memset(&identity, 0, sizeof(identity));
+    if (config->aws.identity == CONFIG_IDENTITY_NONE) {
+        (void)err_set(err, ERR_PRECONDITION, 0,
+                      "this daemon belongs to no instance ([aws] identity = none)");
+        return err_suggest(err, "run it on the node that is meant, with [aws] identity = imds");
+    }
+    if (!imds_open(config->aws.endpoint_imds, &imds, err))
+        return false;
+    bool ok = imds_document(imds, deadline_ms, cancel, &identity.document, err);
+    /* Not there on older lab clouds and in some partitions: ec2.h then goes by the region. */
+    if (ok && imds_item(imds, "meta-data/services/domain", deadline_ms, cancel, &suffix, &ignored))
+        (void)snprintf(identity.dns_suffix, sizeof(identity.dns_suffix), "%s", buf_text(&suffix));
+    imds_free(imds);
+    if (!ok)
+        return err_wrap(err, "who this node is");
+    if (gethostname(identity.hostname, sizeof(identity.hostname) - 1) != 0)
+        identity.hostname[0] = '\0'; /* a name that is too long is no reason to stop */
+    *ret_identity = identity;
+    return true;
+}
+
+/* The instance id in the state file; "" where there is none that can be read. */
+static void read_remembered(const char *path, char *ret_id)
+{
+    AUTO_BUF struct buf text = BUF_INIT(IDENTITY_FILE_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+    json_error_t where;
+
+    ret_id[0] = '\0';
+    if (!fileio_read(path, &text, &ignored))
+        return;
+    json_t *object = json_loadb(buf_text(&text), text.len, JSON_REJECT_DUPLICATES, &where);
+    const char *id = json_string_value(json_object_get(object, "instance"));
+    if (id != NULL && strlen(id) < IMDS_ID_BYTES)
+        strcpy(ret_id, id);
+    json_decref(object);
+}
+
+bool identity_remember(const struct identity *identity, const char *state_dir, char *ret_was,
+                       struct err *err)
+{
+    char path[PATH_MAX], text[2 * IMDS_ID_BYTES + 64];
+
+    if (snprintf(path, sizeof(path), "%s/identity.json", state_dir) >= (int)sizeof(path))
+        return err_set(err, ERR_LIMIT, 0, "path too long: %s", state_dir);
+    read_remembered(path, ret_was);
+    if (strcmp(ret_was, identity->document.instance_id) == 0) {
+        ret_was[0] = '\0';
+        return true;
+    }
+    int len = snprintf(text, sizeof(text), "{\"instance\": \"%s\", \"region\": \"%s\"}\n",
+                       identity->document.instance_id, identity->document.region);
+    return fileio_replace(path, text, (size_t)len, 0600, err) ||
+           err_suggest(err, "make room in %s and see that it belongs to the daemon's user",
+                       state_dir);
+}

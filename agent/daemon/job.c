@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/log.h"
+#include "agent/daemon/agent.h"
+
+enum { JOB_STACK_BYTES = 512 * 1024 };
+
+static void *thread_main(void *arg)
+{
+    struct job *job = arg;
+
+    job->run(job);
+    (void)pthread_mutex_lock(&job->mutex);
+    job->ended = true;
+    (void)pthread_mutex_unlock(&job->mutex);
+    job->agent->wake(job->agent);
+    return NULL;
+}
+
+/* Signals are the loop's business: the thread is born with all of them blocked. */
+static bool start_thread(struct job *job, struct err *err)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+
+    (void)sigfillset(&all);
+    (void)pthread_attr_init(&attr);
+    (void)pthread_attr_setstacksize(&attr, JOB_STACK_BYTES);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(&job->thread, &attr, thread_main, job);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    (void)pthread_attr_destroy(&attr);
+    return failed == 0 || err_set(err, ERR_SYS, failed, "start a thread");
+}
+
+static void job_free(struct job *job)
+{
+    if (job == NULL)
+        return;
+    json_decref(job->args);
+    buf_free(&job->events);
+    cancel_close(&job->cancel);
+    (void)pthread_cond_destroy(&job->room);
+    (void)pthread_mutex_destroy(&job->mutex);
+    free(job);
+}
+
+bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), json_t *take_args,
+               void *client, struct job **ret_job, struct err *err)
+{
+    if (agent->job_count >= JOB_COUNT_MAX) {
+        json_decref(take_args);
+        (void)err_set(err, ERR_BUSY, 0, "%d requests are running already", JOB_COUNT_MAX);
+        return err_suggest(err, "wait for one to end: `stillpoint status`");
+    }
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        json_decref(take_args);
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    }
+    *job = (struct job){.agent = agent,
+                        .cmd = cmd,
+                        .run = run,
+                        .args = take_args ? take_args : json_object(),
+                        .cancel = CANCEL_INIT,
+                        .client = client,
+                        .events = BUF_INIT(JOB_EVENTS_BYTES_MAX),
+                        .step = "start"};
+    (void)pthread_mutex_init(&job->mutex, NULL);
+    (void)pthread_cond_init(&job->room, NULL);
+    job->step_since_utc_us = clock_utc_us();
+    if (!cancel_open(&job->cancel, err) || !start_thread(job, err)) {
+        job_free(job);
+        return false;
+    }
+    job->next = agent->jobs;
+    agent->jobs = job;
+    agent->job_count++;
+    *ret_job = job;
+    return true;
+}
+
+void job_end(struct job *job)
+{
+    struct agent *agent = job->agent;
+
+    (void)pthread_join(job->thread, NULL);
+    for (struct job **at = &agent->jobs; *at != NULL; at = &(*at)->next) {
+        if (*at == job) {
+            *at = job->next;
+            agent->job_count--;
+            break;
+        }
+    }
+    job_free(job);
+}
+
+bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    bool ok = job->events.len == 0 || buf_add(ret_lines, job->events.data, job->events.len, err);
+    if (ok)
+        buf_clear(&job->events);
+    *ret_ended = job->ended;
+    (void)pthread_cond_broadcast(&job->room);
+    (void)pthread_mutex_unlock(&job->mutex);
+    return ok;
+}
+
+void job_detach(struct job *job)
+{
+    job->client = NULL;
+    (void)pthread_mutex_lock(&job->mutex);
+    job->deaf = true;
+    buf_clear(&job->events);
+    (void)pthread_cond_broadcast(&job->room);
+    (void)pthread_mutex_unlock(&job->mutex);
+}
+
+bool job_cancel(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    bool past_cut = job->past_cut;
+    (void)pthread_mutex_unlock(&job->mutex);
+    cancel_ask(&job->cancel);
+    return !past_cut;
+}
+
+bool job_take_node(struct job *job, struct err *err)
+{
+    struct agent *agent = job->agent;
+    char id[JOB_ID_BYTES] = "", step[24] = "";
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    struct job *holder = agent->node_holder;
+    if (holder == NULL) {
+        agent->node_holder = job;
+    } else {
+        (void)pthread_mutex_lock(&holder->mutex);
+        (void)snprintf(id, sizeof(id), "%s", holder->id);
+        (void)snprintf(step, sizeof(step), "%s", holder->step);
+        (void)pthread_mutex_unlock(&holder->mutex);
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    if (holder == NULL) {
+        job->node = true;
+        return true;
+    }
+    (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s",
+                  id[0] ? id : "(starting)", step);
+    return err_suggest(err, "wait until it is past its cut (`stillpoint status`) and try again");
+}
+
+void job_leave_node(struct job *job)
+{
+    struct agent *agent = job->agent;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    if (agent->node_holder == job)
+        agent->node_holder = NULL;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    job->node = false;
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+/* Called with the lines of one event, or a failure to make it: an event that can't be told is
+ * counted, never a reason to fail the work. */
+static void tell(struct job *job, bool made, const struct buf *line, bool wait, bool last)
+{
+    struct err ignored = ERR_INIT;
+
+    (void)pthread_mutex_lock(&job->mutex);
+    /* The last word always has room: what is queued may not fill the cap. */
+    size_t cap = last ? JOB_EVENTS_BYTES_MAX : JOB_EVENTS_BYTES_MAX / 2;
+    while (wait && !job->deaf && job->events.len + line->len > cap)
+        (void)pthread_cond_wait(&job->room, &job->mutex);
+    if (!job->deaf && (!made || job->events.len + line->len > cap ||
+                       !buf_add(&job->events, line->data, line->len, &ignored)))
+        job->dropped++;
+    (void)pthread_mutex_unlock(&job->mutex);
+    job->agent->wake(job->agent);
+}
+
+#define TELL(job, wait, last, call)                                                                \
+    do {                                                                                           \
+        struct err tell_err = ERR_INIT;                                                            \
+        AUTO_BUF struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX + 1);                         \
+        bool made = (call);                                                                        \
+        tell((job), made, &line, (wait), (last));                                                  \
+    } while (0)
+
+void job_set_id(struct job *job, const char *id)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    (void)snprintf(job->id, sizeof(job->id), "%s", id);
+    (void)pthread_mutex_unlock(&job->mutex);
+    TELL(job, false, false, control_add_accepted(&line, id, &tell_err));
+}
+
+void job_set_step(struct job *job, const char *step)
+{
+    int64_t now_us = clock_utc_us();
+
+    (void)pthread_mutex_lock(&job->mutex);
+    job->step = step;
+    job->step_since_utc_us = now_us;
+    (void)pthread_mutex_unlock(&job->mutex);
+    log_event(LOG_LEVEL_INFO, "step", "job=%s id=%s step=%s", job->cmd, job->id[0] ? job->id : "-",
+              step);
+    job_tell_step(job, step, now_us);
+}
+
+void job_tell_step(struct job *job, const char *step, int64_t at_utc_us)
+{
+    TELL(job, false, false, control_add_step(&line, step, at_utc_us, &tell_err));
+}
+
+void job_progress(struct job *job, const char *step, int64_t done, int64_t total, const char *text)
+{
+    TELL(job, false, false, control_add_progress(&line, step, done, total, text, &tell_err));
+}
+
+void job_warn(struct job *job, const char *text, const char *remedy)
+{
+    char quoted[LOG_QUOTE_BYTES];
+
+    log_event(LOG_LEVEL_WARNING, "warning", "job=%s id=%s text=%s", job->cmd,
+              job->id[0] ? job->id : "-", log_quote(text, quoted));
+    TELL(job, false, false, control_add_warning(&line, text, remedy, &tell_err));
+}
+
+void job_check(struct job *job, const char *name, const char *result, const char *text,
+               const char *remedy)
+{
+    TELL(job, true, false, control_add_check(&line, name, result, text, remedy, &tell_err));
+}
+
+void job_released(struct job *job, double hold_ms)
+{
+    TELL(job, false, false, control_add_released(&line, job->id, hold_ms, &tell_err));
+}
+
+void job_item(struct job *job, json_t *take_data)
+{
+    TELL(job, true, false, control_add_item(&line, take_data, &tell_err));
+}
+
+void job_set_past_cut(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    job->past_cut = true;
+    (void)pthread_mutex_unlock(&job->mutex);
+}
+
+void job_result(struct job *job, int exit_code, json_t *take_data)
+{
+    log_event(LOG_LEVEL_INFO, "done", "job=%s id=%s exit=%d", job->cmd, job->id[0] ? job->id : "-",
+              exit_code);
+    TELL(job, true, true, control_add_result(&line, exit_code, take_data, &tell_err));
+}
+
+void job_fail(struct job *job, int exit_code, const struct err *err, const char *now)
+{
+    char text[LOG_QUOTE_BYTES], remedy[LOG_QUOTE_BYTES];
+
+    log_event(exit_code == 4 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "failed",
+              "job=%s id=%s exit=%d kind=%s error=%s remedy=%s", job->cmd,
+              job->id[0] ? job->id : "-", exit_code, err_kind_name(err->kind),
+              log_quote(err->text, text), log_quote(err->remedy, remedy));
+    TELL(job, true, true, control_add_error(&line, err, exit_code, now, &tell_err));
+}

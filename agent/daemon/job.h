@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_JOB_H
+#define STILLPOINT_JOB_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/deadline.h"
+#include "agent/base/err.h"
+
+/* One request being worked on: straight-line code on a thread of its own, so that the loop stays
+ * free. The loop makes and frees jobs; the thread runs job->run and tells what happens as events
+ * (control_wire.h), which the loop passes on to the client while there is one.
+ *
+ * Only one job at a time may change the node: job_take_node. */
+
+enum {
+    JOB_COUNT_MAX = 16,                     /* running at once, of all commands */
+    JOB_EVENTS_BYTES_MAX = 4 * 1024 * 1024, /* told and not yet taken by the loop */
+    JOB_ID_BYTES = 48,
+};
+
+struct agent;
+
+struct job {
+    struct agent *agent;
+    const char *cmd;              /* static */
+    void (*run)(struct job *job); /* returns when all is done; ends with job_result or job_fail */
+    json_t *args;                 /* the thread's own */
+    struct cancel cancel;
+    pthread_t thread;
+    struct job *next; /* loop only */
+    void *client;     /* loop only; NULL once it has gone */
+
+    pthread_mutex_t mutex; /* guards all below; taken after agent->mutex where both are */
+    pthread_cond_t room;   /* events were taken, or nobody listens any more */
+    struct buf events;     /* JSON lines */
+    bool ended;            /* run has returned */
+    bool deaf;             /* no client: events are dropped */
+    bool node;             /* it has the node */
+    bool past_cut;         /* a cancel can't undo it any more */
+    unsigned dropped;      /* events that found no room */
+    char id[JOB_ID_BYTES]; /* the backup's, "" before there is one */
+    const char *step;      /* static */
+    int64_t step_since_utc_us;
+};
+
+/* Makes the job and starts its thread. Loop thread.
+ *   take_args  swallowed
+ *   false      ERR_BUSY too many; ERR_SYS */
+bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), json_t *take_args,
+               void *client, struct job **ret_job, struct err *err);
+/* Joins the thread and frees; only once job->ended. Loop thread. */
+void job_end(struct job *job);
+/* Moves what was told to RET_LINES (its cap must be JOB_EVENTS_BYTES_MAX). Loop thread.
+ *   ret_ended  the thread has told all */
+bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err);
+/* The client has gone: the job goes on, nobody listens. Loop thread. */
+void job_detach(struct job *job);
+/* Asks it to stop. Any thread.
+ *   false  the cut was made: only the waiting ends, not the backup */
+bool job_cancel(struct job *job);
+
+/* --- for the job's own thread ------------------------------------------------------------------
+ */
+
+/* The node for this job alone, until job_leave_node.
+ *   false  ERR_BUSY: names the job that has it */
+bool job_take_node(struct job *job, struct err *err);
+void job_leave_node(struct job *job);
+
+void job_set_id(struct job *job, const char *id);     /* tells "accepted" */
+void job_set_step(struct job *job, const char *step); /* static text; tells "step" */
+void job_tell_step(struct job *job, const char *step,
+                   int64_t at_utc_us); /* of a hold, afterwards */
+void job_progress(struct job *job, const char *step, int64_t done, int64_t total, const char *text);
+void job_warn(struct job *job, const char *text, const char *remedy);
+void job_check(struct job *job, const char *name, const char *result, const char *text,
+               const char *remedy);
+void job_released(struct job *job, double hold_ms);
+/* One row of a long answer; waits for a client that reads slowly, drops it where there is none. */
+void job_item(struct job *job, json_t *take_data);
+/* From here a cancel ends the waiting only. */
+void job_set_past_cut(struct job *job);
+
+/* The last word, one of the two. */
+void job_result(struct job *job, int exit_code, json_t *take_data);
+void job_fail(struct job *job, int exit_code, const struct err *err, const char *now);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stillpointd: the loop, its signals, and what all jobs share. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <mysql.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <uv.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/daemon/agent.h"
+#include "agent/daemon/control.h"
+
+/* What lives as long as the loop. */
+struct daemon {
+    struct agent agent;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_signal_t on_term, on_int, on_hup;
+    struct control *control;
+};
+
+static const char usage[] =
+    "usage: stillpointd [--config FILE]\n"
+    "\n"
+    "The daemon behind `stillpoint`: runs in the foreground, logs to stderr.\n"
+    "\n"
+    "  --config FILE  default " CONFIG_DEFAULT_PATH "\n"
+    "  --version      print the version and leave\n"
+    "  --help         this text\n";
+
+/* READY=1 and STOPPING=1 for systemd, without its library (sd_notify(3)). */
+static void notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+        strlen(path) >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (fd >= 0)
+        (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+                     (const struct sockaddr *)&address, size);
+}
+
+static void wake_loop(struct agent *agent)
+{
+    (void)uv_async_send(agent->loop);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* The loop ends when the last job has and every handle is closed. */
+static void stop_if_done(struct daemon *daemon)
+{
+    if (!daemon->agent.stopping || daemon->agent.jobs != NULL)
+        return;
+    control_close(daemon->control);
+    close_handle((uv_handle_t *)&daemon->wake, NULL);
+    close_handle((uv_handle_t *)&daemon->on_term, NULL);
+    close_handle((uv_handle_t *)&daemon->on_int, NULL);
+    close_handle((uv_handle_t *)&daemon->on_hup, NULL);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct daemon *daemon = async->data;
+    bool worked = daemon->agent.jobs != NULL;
+
+    control_pump(daemon->control);
+    if (worked && daemon->agent.jobs == NULL)
+        (void)malloc_trim(0); /* idle we weigh what we weighed before */
+    stop_if_done(daemon);
+}
+
+static void on_stop(uv_signal_t *handle, int signal)
+{
+    struct daemon *daemon = handle->data;
+
+    log_event(LOG_LEVEL_NOTICE, "stopping", "signal=%d jobs=%u", signal, daemon->agent.job_count);
+    notify("STOPPING=1");
+    daemon->agent.stopping = true;
+    for (struct job *job = daemon->agent.jobs; job != NULL; job = job->next)
+        (void)job_cancel(job);
+    stop_if_done(daemon);
+}
+
+static void watch(struct daemon *daemon, uv_signal_t *handle, int signal)
+{
+    (void)uv_signal_init(&daemon->loop, handle);
+    handle->data = daemon;
+    (void)uv_signal_start(handle, on_stop, signal);
+}
+
+static bool open_credentials(struct agent *agent, struct err *err)
+{
+    struct credentials_options options = {.profile = agent->config->aws.profile,
+                                          .use_environment = true};
+
+    if (agent->config->aws.identity == CONFIG_IDENTITY_IMDS &&
+        !imds_open(agent->config->aws.endpoint_imds, &options.take_imds, err))
+        return false;
+    return credentials_open(&options, &agent->credentials, err);
+}
+
+static bool run_loop(struct daemon *daemon, struct err *err)
+{
+    if (uv_loop_init(&daemon->loop) < 0)
+        return err_set(err, ERR_INTERNAL, 0, "cannot make an event loop");
+    (void)uv_async_init(&daemon->loop, &daemon->wake, on_wake);
+    daemon->wake.data = daemon;
+    daemon->agent.loop = &daemon->wake;
+    daemon->agent.wake = wake_loop;
+    if (!control_open(&daemon->loop, &daemon->agent, &daemon->control, err)) {
+        uv_walk(&daemon->loop, close_handle, NULL);
+        (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
+        return false;
+    }
+    watch(daemon, &daemon->on_term, SIGTERM);
+    watch(daemon, &daemon->on_int, SIGINT);
+    watch(daemon, &daemon->on_hup, SIGHUP);
+    log_event(LOG_LEVEL_INFO, "ready", "version=%s config=%s socket=%s", STILLPOINT_VERSION,
+              daemon->agent.config_path, daemon->agent.config->control_socket);
+    notify("READY=1");
+    (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&daemon->loop);
+    control_free(daemon->control);
+    log_event(LOG_LEVEL_INFO, "stopped", "version=%s", STILLPOINT_VERSION);
+    return true;
+}
+
+/* Secrets live in this process: no core, no ptrace by others of our user. */
+static void close_dumps(void)
+{
+    struct rlimit none = {0, 0};
+
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static bool daemon_run(const struct config_source *source, struct err *err)
+{
+    struct daemon daemon;
+    struct config *config = NULL;
+
+    memset(&daemon, 0, sizeof(daemon));
+    if (!config_load(source, &config, err))
+        return false;
+    (void)pthread_mutex_init(&daemon.agent.mutex, NULL);
+    daemon.agent.config = config;
+    daemon.agent.config_path = source->path;
+    daemon.agent.started_boot_ms = clock_boot_ms();
+    bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
+    credentials_free(daemon.agent.credentials);
+    free(daemon.agent.last_backup);
+    (void)pthread_mutex_destroy(&daemon.agent.mutex);
+    config_free(config);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    struct config_source source = {.path = CONFIG_DEFAULT_PATH, .env = config_getenv};
+    struct err err = ERR_INIT;
+
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'c') {
+            source.path = optarg;
+            source.path_named = true;
+        } else if (option == 'V') {
+            (void)printf("stillpointd %s\n", STILLPOINT_VERSION);
+            return 0;
+        } else {
+            (void)fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (optind < argc) {
+        (void)fputs(usage, stderr);
+        return 2;
+    }
+    close_dumps();
+    log_start(NULL, LOG_LEVEL_INFO);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || mysql_library_init(0, NULL, NULL) != 0) {
+        log_event(LOG_LEVEL_ERROR, "failed", "error=\"libraries could not be initialised\"");
+        return 1;
+    }
+    bool ok = daemon_run(&source, &err);
+    if (!ok)
+        log_err(LOG_LEVEL_ERROR, "failed", &err);
+    mysql_library_end();
+    curl_global_cleanup();
+    return ok ? 0 : err.kind == ERR_CONFIG || err.kind == ERR_USAGE ? 2 : 1;
+}
