@@ -39,9 +39,11 @@ PROGRAMS := $B/stillpoint $B/stillpointd $B/stillpoint-guard $B/stillpoint-hook
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c))
+CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
+CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check check-unit check-guard check-lab check-servers check-corpus bench lint \
-        format fuzz install clean setup programs-for-tests
+.PHONY: all demo check $(CHECKS) bench lint format fuzz install clean setup programs-for-tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -75,6 +77,14 @@ $B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
+$B/tests/bench/%: $B/tests/bench/%.o $B/libstillpoint.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+# A fuzz target twice: over its corpus as a plain test, and (fuzz.sh, with clang) for libFuzzer.
+$B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/corpus_main.o $B/libstillpoint.a $B/libguard.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+$B/fuzzer/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libstillpoint.a $B/libguard.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -83,16 +93,17 @@ $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 setup:
 	@bash tests/packages.sh
 
-programs-for-tests: all $(UNIT) $(LABC)
+programs-for-tests: all $(UNIT) $(LABC) $(CORPUS)
 
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh
 check: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh all
-check-%: setup
+$(CHECKS): check-%: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh $*
 bench: setup
-	@$(MAKE) --no-print-directory -j2 programs-for-tests && BUILD=$B bash tests/bench/bench.sh
+	@bash tests/packages.sh bench
+	@$(MAKE) --no-print-directory -j2 all $(LABC) $(BENCHC) && BUILD=$B bash tests/bench/bench.sh
 lint: setup
 	@$(MAKE) --no-print-directory -j2 all && BUILD=$B bash tests/lint/lint.sh
 format:
