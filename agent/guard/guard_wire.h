@@ -20,8 +20,8 @@
  *
  * Times: *_boot_us is CLOCK_BOOTTIME, *_utc_us CLOCK_REALTIME, both in microseconds, 0 = has not
  * happened. deadline_ms is absolute CLOCK_BOOTTIME in milliseconds. */
-#ifndef AGENT_GUARD_GUARD_WIRE_H
-#define AGENT_GUARD_GUARD_WIRE_H
+#ifndef STILLPOINT_GUARD_WIRE_H
+#define STILLPOINT_GUARD_WIRE_H
 
 #include <stdint.h>
 

@@ -6,8 +6,8 @@
  * hook_reply, and the connection is over. Native byte order. A client that closes early has the
  * hook killed. Peers (SO_PEERCRED): root and the user named at the start; others get HOOK_REFUSED.
  */
-#ifndef AGENT_HOOKRUN_HOOK_WIRE_H
-#define AGENT_HOOKRUN_HOOK_WIRE_H
+#ifndef STILLPOINT_HOOK_WIRE_H
+#define STILLPOINT_HOOK_WIRE_H
 
 #include <stdint.h>
 

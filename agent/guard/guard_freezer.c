@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/guard/guard_freezer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h> /* renameat */
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/guard/guard_frozen.h"
+
+#define MANIFEST_TEMPORARY GUARD_MANIFEST_NAME ".new"
+
+static bool write_all(int fd, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t wrote = write(fd, bytes, length);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        bytes += wrote;
+        length -= (size_t)wrote;
+    }
+    return true;
+}
+
+int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir_fd, MANIFEST_TEMPORARY, flags, 0600);
+
+    if (fd < 0 && errno == EEXIST) { /* an interrupted run, or planted: unlink follows nothing */
+        if (unlinkat(dir_fd, MANIFEST_TEMPORARY, 0) < 0)
+            return errno;
+        fd = openat(dir_fd, MANIFEST_TEMPORARY, flags, 0600);
+    }
+    if (fd < 0)
+        return errno;
+    bool ok = write_all(fd, bytes, length) && fchmod(fd, 0644) == 0;
+    int os_errno = errno;
+    if (close(fd) < 0 && ok) {
+        ok = false;
+        os_errno = errno;
+    }
+    if (ok && renameat(dir_fd, MANIFEST_TEMPORARY, dir_fd, GUARD_MANIFEST_NAME) == 0)
+        return 0;
+    if (ok)
+        os_errno = errno;
+    (void)unlinkat(dir_fd, MANIFEST_TEMPORARY, 0);
+    return os_errno;
+}
+
+static bool is_passed_over(int os_errno)
+{
+    return os_errno == EROFS || os_errno == ENOTDIR;
+}
+
+static void write_manifests(const struct guard_twin *twin, struct guard_manifest *manifest)
+{
+    const struct guard_record *record = twin->record;
+
+    manifest->written_count = manifest->skipped_count = manifest->failed_count = 0;
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        bool skip = (record->mounts[i].flags & GUARD_ADD_SYNC_ONLY) != 0;
+        int os_errno = skip ? EOPNOTSUPP
+                            : guard_freezer_write_manifest(twin->mount_fds[i], manifest->bytes,
+                                                           manifest->length);
+        manifest->os_errnos[i] = os_errno;
+        if (os_errno == 0)
+            manifest->written_count++;
+        else if (skip || is_passed_over(os_errno))
+            manifest->skipped_count++;
+        else
+            manifest->failed_count++;
+    }
+}
+
+/* Receives one order; *ret_fd is what came along, or -1. False: the keeper is gone. */
+static bool receive(int twin_fd, struct guard_order *order, int *ret_fd)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {order, sizeof(*order)};
+    struct msghdr msg;
+
+    *ret_fd = -1;
+    for (;;) {
+        memset(&msg, 0, sizeof(msg));
+        msg.msg_iov = &part;
+        msg.msg_iovlen = 1;
+        msg.msg_control = control.bytes;
+        msg.msg_controllen = sizeof(control.bytes);
+        ssize_t got = recvmsg(twin_fd, &msg, MSG_CMSG_CLOEXEC);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != (ssize_t)sizeof(*order))
+            return false;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+        if (head != NULL && head->cmsg_type == SCM_RIGHTS)
+            memcpy(ret_fd, CMSG_DATA(head), sizeof(*ret_fd));
+        return true;
+    }
+}
+
+static void forget(struct guard_twin *twin)
+{
+    for (int i = 0; i < GUARD_MOUNTS_MAX; i++) {
+        if (twin->mount_fds[i] >= 0)
+            (void)close(twin->mount_fds[i]);
+        twin->mount_fds[i] = -1;
+    }
+}
+
+static void add(struct guard_twin *twin, uint32_t index, int fd)
+{
+    if (index >= GUARD_MOUNTS_MAX) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    if (twin->mount_fds[index] >= 0)
+        (void)close(twin->mount_fds[index]);
+    twin->mount_fds[index] = fd;
+    /* this process's page of the record, before it matters */
+    (void)atomic_fetch_or(&twin->record->mounts[index].state, 0);
+}
+
+static void report_done(int twin_fd, uint64_t serial, int os_errno, int64_t begin_us)
+{
+    struct guard_report report;
+
+    memset(&report, 0, sizeof(report));
+    report.kind = GUARD_REPORT_DONE;
+    report.serial = serial;
+    report.os_errno = os_errno;
+    report.took_us = clock_boot_us() - begin_us;
+    (void)send(twin_fd, &report, sizeof(report),
+               MSG_NOSIGNAL); /* a keeper that is gone: seen next */
+}
+
+static int sync_one(const struct guard_twin *twin, uint32_t index)
+{
+    if (index >= GUARD_MOUNTS_MAX)
+        return EBADF;
+    return syncfs(twin->mount_fds[index]) == 0 ? 0 : errno;
+}
+
+int guard_freezer_run(struct guard_twin *twin, struct guard_manifest *manifest)
+{
+    struct guard_order order;
+    int fd;
+
+    while (receive(twin->twin_fd, &order, &fd)) {
+        int64_t begin_us = clock_boot_us();
+        switch (order.kind) {
+        case GUARD_ORDER_ADD:
+            add(twin, order.index, fd);
+            break;
+        case GUARD_ORDER_FORGET:
+            forget(twin);
+            break;
+        case GUARD_ORDER_SYNC:
+            report_done(twin->twin_fd, order.serial, sync_one(twin, order.index), begin_us);
+            break;
+        case GUARD_ORDER_MANIFEST:
+            write_manifests(twin, manifest);
+            report_done(twin->twin_fd, order.serial, 0, begin_us);
+            break;
+        case GUARD_ORDER_FREEZE:
+            twin->lease = order.lease;
+            (void)guard_frozen_freezer(twin, order.serial); /* a keeper that is gone: seen next */
+            break;
+        default: /* OVER, of a lease whose end was seen without it */
+            break;
+        }
+    }
+    guard_frozen_thaw(twin, true); /* should the keeper have died between its word and its deed */
+    return 1;
+}

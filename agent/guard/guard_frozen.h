@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_GUARD_FROZEN_H
+#define STILLPOINT_GUARD_FROZEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/guard/guard_keeper.h"
+#include "agent/guard/guard_twin.h"
+
+/* All that runs while something is frozen, in both processes. The root filesystem may be among the
+ * frozen: so nothing here allocates, logs, uses stdio, forks or looks a path up
+ * (tests/lint/frozen-symbols.sh checks the object file), and every page that it touches is locked
+ * and was touched before. */
+
+/* The freezer's part of twin->lease, from the order until the lease is over. Reports FROZE and OVER
+ * under SERIAL. Nothing that it froze is frozen when it returns. False: the keeper is gone. */
+bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial);
+
+/* The keeper's part of twin.lease: arms record->deadline_ms, orders the freeze, answers it, and
+ * serves every client until the lease is over and nothing is frozen. keeper->state is GUARD_ENDED
+ * then, or GUARD_IDLE where the owner is gone or asked for RESET; quit and twin_gone may be set. */
+void guard_frozen_keeper(struct guard_keeper *keeper);
+
+/* Thaws what the record says is frozen and nobody is thawing, in reverse order, each exactly once.
+ *   twin_gone  the other process is dead: what it was freezing or thawing is ours to thaw as well
+ */
+void guard_frozen_thaw(struct guard_twin *twin, bool twin_gone);
+
+/* The story of the lease as the wire tells it, behind the head of *reply, with GUARD_OK. */
+void guard_frozen_story(const struct guard_record *record, struct guard_reply_lease *reply);
+/* HELLO's answer. */
+void guard_frozen_hello(const struct guard_keeper *keeper, struct guard_reply_hello *reply);
+
+/* Sends an order to the freezer, with FD (-1 = none). False: it does not take it (stopped, or
+ * gone). */
+bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind, uint32_t index,
+                        int fd);
+
+/* Walks the freezing and thawing code on descriptors that are none (EBADF), on a record of its own,
+ * so that its pages are in memory before they matter. */
+void guard_frozen_rehearse(void);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stillpoint-guard: starts the two processes, and leaves nothing frozen behind. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/guard/guard_freezer.h"
+#include "agent/guard/guard_frozen.h"
+#include "agent/guard/guard_keeper.h"
+#include "agent/guard/guard_log.h"
+#include "agent/guard/guard_options.h"
+#include "agent/guard/guard_record.h"
+
+#ifndef STILLPOINT_VERSION
+#define STILLPOINT_VERSION "unknown"
+#endif
+
+enum {
+    RECOVERY_WAIT_MS = 2000,
+    TMPFS_MAGIC_NUMBER = 0x01021994,
+    RAMFS_MAGIC_NUMBER = (int)0x858458f6
+};
+
+static bool fail(const char *what)
+{
+    guard_log(GUARD_LOG_ERROR, "event=start_failed what=\"%s\" error=\"%s\"", what,
+              strerror(errno));
+    return false;
+}
+
+static int exit_usage(const char *error)
+{
+    guard_log(GUARD_LOG_ERROR, "stillpoint-guard: %s (see --help)", error);
+    return 2;
+}
+
+static void log_recovery(const struct guard_recovery *recovery)
+{
+    if (!recovery->found)
+        return;
+    guard_log(recovery->failed_count > 0                         ? GUARD_LOG_ERROR
+              : recovery->thawed_count + recovery->waiting_count ? GUARD_LOG_WARNING
+                                                                 : GUARD_LOG_INFO,
+              "event=recovered thawed=%u already_loose=%u failed=%u waiting=%u rcu_restored=%d",
+              recovery->thawed_count, recovery->loose_count, recovery->failed_count,
+              recovery->waiting_count, recovery->rcu_restored);
+}
+
+static int thaw_and_exit(const struct guard_options *options)
+{
+    char boot_id[GUARD_BOOT_ID_BYTES];
+    struct guard_recovery recovery;
+
+    if (!guard_record_boot_id(boot_id)) {
+        (void)fail("boot id");
+        return 1;
+    }
+    guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
+    log_recovery(&recovery);
+    if (recovery.failed_count > 0)
+        return 1; /* the record stays, for the next try */
+    guard_record_remove(options->record);
+    return 0;
+}
+
+/* The user database can load whole libraries (sssd, LDAP): in a process of its own, which ends. */
+static bool find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
+{
+    struct {
+        uid_t uid;
+        gid_t gid;
+    } ids;
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        char *end = NULL;
+        unsigned long number = strtoul(name, &end, 10);
+        bool is_number = name[0] >= '0' && name[0] <= '9' && *end == '\0';
+        const struct passwd *user = is_number ? getpwuid((uid_t)number) : getpwnam(name);
+        if (user == NULL)
+            _exit(1);
+        ids.uid = user->pw_uid;
+        ids.gid = user->pw_gid;
+        _exit(write(pair[1], &ids, sizeof(ids)) == (ssize_t)sizeof(ids) ? 0 : 1);
+    }
+    (void)close(pair[1]);
+    bool ok = pid > 0 && read(pair[0], &ids, sizeof(ids)) == (ssize_t)sizeof(ids);
+    (void)close(pair[0]);
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+    if (ok) {
+        *ret_uid = ids.uid;
+        *ret_gid = ids.gid;
+    }
+    return ok;
+}
+
+/* Root's, so that nobody replaces socket or record; sticky, so that the daemon can have its own
+ * files there. */
+static bool make_run_folder(const char *run, bool has_user, gid_t gid)
+{
+    if (mkdir(run, 0755) < 0)
+        return errno == EEXIST || fail("run folder");
+    if (has_user && (chown(run, 0, gid) < 0 || chmod(run, 01775) < 0))
+        return fail("run folder");
+    return true;
+}
+
+static void set_address(struct sockaddr_un *address, const char *path)
+{
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, strlen(path) + 1); /* its length was checked with the options */
+}
+
+static bool is_served(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    set_address(&address, path);
+    /* EAGAIN: its backlog is full; so somebody listens */
+    bool served = fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+                              errno == EAGAIN);
+    if (fd >= 0)
+        (void)close(fd);
+    return served;
+}
+
+static int listen_at(const char *path, bool has_user, gid_t gid)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    set_address(&address, path);
+    (void)unlink(path);
+    mode_t old_mask = umask(0177);
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    (void)umask(old_mask);
+    if (ok && has_user)
+        ok = chown(path, 0, gid) == 0 && chmod(path, 0660) == 0;
+    if (ok && listen(fd, GUARD_CLIENTS_MAX) == 0)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+static void warn_if_on_disk(int record_fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(record_fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC_NUMBER &&
+        (int)fs.f_type != RAMFS_MAGIC_NUMBER)
+        guard_log(GUARD_LOG_WARNING,
+                  "event=record_not_on_tmpfs remedy=\"put [paths] run on a tmpfs: "
+                  "the filesystem that it is on can't be frozen\"");
+}
+
+static void protect_from_oom(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!write(fd, "-1000", 5); /* systemd's OOMScoreAdjust= has done it where we may not */
+        (void)close(fd);
+    }
+}
+
+static __attribute__((noinline)) void touch_stack(void)
+{
+    volatile char room[32 * 1024];
+
+    for (size_t i = 0; i < sizeof(room); i += 1024)
+        room[i] = 1;
+}
+
+/* Nothing that the thaw needs may have to be read from a disk, least of all from a frozen or a full
+ * one. */
+static void lock_memory(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+        guard_log(GUARD_LOG_WARNING, "event=not_memory_locked error=\"%s\"", strerror(errno));
+    touch_stack();
+    guard_frozen_rehearse();
+}
+
+static void block_signals(sigset_t *ret_set)
+{
+    (void)sigemptyset(ret_set);
+    (void)sigaddset(ret_set, SIGTERM);
+    (void)sigaddset(ret_set, SIGINT);
+    (void)sigaddset(ret_set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, ret_set,
+                      NULL); /* the freezer keeps them blocked: it ends with the keeper */
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void notify_ready(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    static const char message[] = "READY=1";
+    struct sockaddr_un address;
+
+    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+        strlen(path) >= sizeof(address.sun_path))
+        return;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    set_address(&address, path);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0'; /* an abstract name */
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (fd >= 0) {
+        (void)sendto(fd, message, sizeof(message) - 1, MSG_NOSIGNAL,
+                     (const struct sockaddr *)&address, bytes);
+        (void)close(fd);
+    }
+}
+
+static bool open_record(const struct guard_options *options, struct guard_keeper *keeper)
+{
+    char boot_id[GUARD_BOOT_ID_BYTES];
+    struct guard_recovery recovery;
+    struct stat st;
+    int fd; /* stays open: its lock says that this guard lives */
+
+    if (!guard_record_boot_id(boot_id))
+        return fail("boot id");
+    guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
+    log_recovery(&recovery);
+    keeper->recovered_count = recovery.thawed_count;
+    if (!guard_record_make(options->record, boot_id, &keeper->twin.record, &fd) ||
+        fstat(fd, &st) < 0)
+        return fail("record");
+    keeper->record_dev = st.st_dev;
+    warn_if_on_disk(fd);
+    return true;
+}
+
+static bool open_socket(const struct guard_options *options, struct guard_keeper *keeper)
+{
+    gid_t gid = 0;
+
+    if (is_served(options->socket)) {
+        errno = EADDRINUSE;
+        return fail("another guard is running");
+    }
+    keeper->conn.has_user = find_user(options->user, &keeper->conn.user_uid, &gid);
+    if (!keeper->conn.has_user && options->is_user_named) {
+        errno = ENOENT;
+        return fail("user");
+    }
+    if (!make_run_folder(options->run, keeper->conn.has_user, gid))
+        return false;
+    if (!open_record(options, keeper)) /* recovers before anyone can connect */
+        return false;
+    keeper->conn.listen_fd = listen_at(options->socket, keeper->conn.has_user, gid);
+    return keeper->conn.listen_fd >= 0 || fail("socket");
+}
+
+/* In the freezer nothing is left of what only the keeper has. */
+static _Noreturn void become_freezer(struct guard_keeper *keeper, int twin_fd)
+{
+    struct guard_twin twin = keeper->twin;
+
+    (void)close(keeper->conn.listen_fd);
+    (void)close(keeper->twin.twin_fd);
+    twin.twin_fd = twin_fd;
+    twin.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (twin.timer_fd < 0)
+        _exit(1);
+    lock_memory("guard-freezer");
+    _exit(guard_freezer_run(&twin, keeper->manifest));
+}
+
+static bool start_freezer(struct guard_keeper *keeper)
+{
+    int pair[2];
+
+    keeper->manifest = mmap(NULL, sizeof(*keeper->manifest), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (keeper->manifest == MAP_FAILED)
+        return fail("memory");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return fail("socketpair");
+    keeper->twin.twin_fd = pair[0];
+    keeper->freezer_pid = fork();
+    if (keeper->freezer_pid == 0)
+        become_freezer(keeper, pair[1]);
+    (void)close(pair[1]);
+    return keeper->freezer_pid > 0 || fail("fork");
+}
+
+static bool start(const struct guard_options *options, struct guard_keeper *keeper)
+{
+    sigset_t signals;
+
+    for (int i = 0; i < GUARD_MOUNTS_MAX; i++)
+        keeper->twin.mount_fds[i] = -1;
+    for (int i = 0; i < GUARD_CLIENTS_MAX; i++)
+        keeper->conn.clients[i].fd = -1;
+    keeper->conn.owner = keeper->order_wait.client = keeper->lookup_wait.client = -1;
+    keeper->lookup.fd = -1;
+    keeper->state = GUARD_IDLE;
+    keeper->started_boot_us = clock_boot_us();
+    block_signals(&signals);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    protect_from_oom();
+    if (!open_socket(options, keeper))
+        return false;
+    keeper->twin.rcu_fd = open(options->rcu_path, O_RDWR | O_CLOEXEC); /* -1: go on without */
+    if (!start_freezer(keeper))
+        return false;
+    keeper->twin.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (keeper->twin.timer_fd < 0 || keeper->signal_fd < 0)
+        return fail("timer");
+    lock_memory("guard-keeper");
+    return true;
+}
+
+static bool is_all_loose(const struct guard_record *record)
+{
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        uint32_t state = atomic_load(&record->mounts[i].state);
+        if (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+            state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct guard_options options;
+    static struct guard_keeper keeper;
+    static char error[GUARD_PATH_BYTES];
+
+    if (!guard_options_read(argc, argv, &options, error))
+        return exit_usage(error);
+    if (options.version || options.help) {
+        const char *text =
+            options.help ? guard_options_help : "stillpoint-guard " STILLPOINT_VERSION "\n";
+        return write(STDOUT_FILENO, text, strlen(text)) < 0 ? 1 : 0;
+    }
+    if (options.thaw)
+        return thaw_and_exit(&options);
+    if (!start(&options, &keeper))
+        return 1;
+    guard_log(GUARD_LOG_INFO, "event=start version=%s keeper=%d freezer=%d", STILLPOINT_VERSION,
+              (int)getpid(), (int)keeper.freezer_pid);
+    notify_ready();
+    int code = guard_keeper_run(&keeper);
+    (void)unlink(options.socket);
+    if (is_all_loose(keeper.twin.record)) /* else the next guard needs it */
+        (void)unlink(options.record);
+    return code;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/guard/guard_record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h> /* rename */
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/guard/guard_lookup.h"
+
+_Static_assert(sizeof(GUARD_RECORD_MAGIC) == 8, "magic");
+_Static_assert(sizeof(_Atomic uint32_t) == 4 && sizeof(_Atomic int64_t) == 8, "plain atomics");
+
+bool guard_record_boot_id(char ret_boot_id[GUARD_BOOT_ID_BYTES])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    memset(ret_boot_id, 0, GUARD_BOOT_ID_BYTES);
+    ssize_t got = read(fd, ret_boot_id, GUARD_BOOT_ID_BYTES - 1);
+    (void)close(fd);
+    if (got <= 0)
+        return false;
+    ret_boot_id[strcspn(ret_boot_id, "\n")] = '\0';
+    return true;
+}
+
+bool guard_record_check(const struct guard_record *record, size_t bytes,
+                        const char boot_id[GUARD_BOOT_ID_BYTES], bool *ret_this_boot)
+{
+    if (bytes != sizeof(*record) || memcmp(record->magic, GUARD_RECORD_MAGIC, 8) != 0 ||
+        record->version != GUARD_RECORD_VERSION || record->bytes != sizeof(*record) ||
+        record->mount_count > GUARD_MOUNTS_MAX)
+        return false;
+    int32_t rcu_old = atomic_load(&record->rcu_old);
+    if (rcu_old != -1 && rcu_old != 0)
+        return false;
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        const struct guard_record_mount *mount = &record->mounts[i];
+        if (atomic_load(&mount->state) > GUARD_MOUNT_THAW_FAILED || mount->path[0] != '/' ||
+            memchr(mount->path, '\0', sizeof(mount->path)) == NULL)
+            return false;
+    }
+    *ret_this_boot = memcmp(record->boot_id, boot_id, GUARD_BOOT_ID_BYTES) == 0;
+    return true;
+}
+
+static bool fill(int fd, const char boot_id[GUARD_BOOT_ID_BYTES])
+{
+    static const char zeros[4096];
+    struct guard_record *record = NULL;
+
+    /* written, not only made longer: a full tmpfs must say so now, not with SIGBUS while frozen */
+    for (size_t left = sizeof(*record); left > 0;) {
+        ssize_t wrote = write(fd, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+        if (wrote <= 0)
+            return false;
+        left -= (size_t)wrote;
+    }
+    record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (record == MAP_FAILED)
+        return false;
+    memcpy(record->magic, GUARD_RECORD_MAGIC, 8);
+    record->version = GUARD_RECORD_VERSION;
+    record->bytes = sizeof(*record);
+    memcpy(record->boot_id, boot_id, GUARD_BOOT_ID_BYTES);
+    guard_record_renew(record, false);
+    return munmap(record, sizeof(*record)) == 0;
+}
+
+bool guard_record_make(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
+                       struct guard_record **ret_record, int *ret_fd)
+{
+    char temporary[GUARD_PATH_BYTES];
+    int kept_errno;
+
+    if (strlen(path) + sizeof(".new") > sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(temporary, path, strlen(path));
+    memcpy(temporary + strlen(path), ".new", sizeof(".new"));
+    (void)unlink(
+        temporary); /* of a guard that died here; whoever may plant one gets EEXIST below */
+    int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    void *record = MAP_FAILED;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !fill(fd, boot_id))
+        goto fail;
+    record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (record == MAP_FAILED || rename(temporary, path) < 0)
+        goto fail;
+    *ret_record = record;
+    *ret_fd = fd;
+    return true;
+fail:
+    kept_errno = errno;
+    if (record != MAP_FAILED)
+        (void)munmap(record, sizeof(struct guard_record));
+    (void)unlink(temporary);
+    (void)close(fd);
+    errno = kept_errno;
+    return false;
+}
+
+void guard_record_renew(struct guard_record *record, bool keep_mounts)
+{
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        struct guard_record_mount *mount = &record->mounts[i];
+        if (!keep_mounts) {
+            memset(mount, 0, sizeof(*mount));
+            continue;
+        }
+        mount->freeze_begin_boot_us = mount->freeze_end_boot_us = 0;
+        mount->thaw_begin_boot_us = mount->thaw_end_boot_us = 0;
+        mount->freeze_errno = mount->thaw_errno = 0;
+        atomic_store(&mount->state, (mount->flags & GUARD_ADD_SYNC_ONLY) != 0
+                                        ? GUARD_MOUNT_SYNC_ONLY
+                                        : GUARD_MOUNT_ADDED);
+    }
+    if (!keep_mounts)
+        record->mount_count = 0;
+    record->deadline_ms = 0;
+    record->rcu_was_set = 0;
+    record->held_boot_us = record->held_utc_us = 0;
+    record->thaw_begin_utc_us = record->thaw_end_boot_us = record->thaw_end_utc_us = 0;
+    atomic_store(&record->thaw_begin_boot_us, 0);
+    atomic_store(&record->rcu_old, -1);
+    atomic_store(&record->lease, (guard_record_lease(record) + 1) << 8);
+}
+
+/* The mapped record at PATH, if it is a regular file of ours with the right size; NULL otherwise.
+ */
+static struct guard_record *map_existing(const char *path)
+{
+    struct stat st;
+    void *record = MAP_FAILED;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+        (st.st_mode & 022) == 0 && st.st_size == (off_t)sizeof(struct guard_record))
+        record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    (void)close(fd);
+    return record == MAP_FAILED ? NULL : record;
+}
+
+static void nap(long ms)
+{
+    struct timespec span = {0, ms * 1000000};
+
+    (void)nanosleep(&span, NULL);
+}
+
+/* A freeze that may not have returned: FITHAW would sleep until it does, so a process of its own
+ * sleeps. */
+static bool thaw_in_child(int fd, int wait_ms, struct guard_recovery *recovery)
+{
+    int64_t until_ms = clock_boot_ms() + wait_ms;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(ioctl(fd, FITHAW, 0) == 0 ? 0 : errno == EINVAL ? 2 : 1);
+    if (pid < 0)
+        return false;
+    for (;;) {
+        int status = 0;
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+            recovery->thawed_count += code == 0;
+            recovery->loose_count += code == 2;
+            return code != 1;
+        }
+        if (clock_boot_ms() >= until_ms)
+            break;
+        nap(5);
+    }
+    recovery->waiting_count++;
+    return true;
+}
+
+static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int wait_ms,
+                     struct guard_recovery *recovery)
+{
+    struct guard_found found;
+    int fd;
+    bool ok = true;
+
+    guard_lookup_open_mount(mount->path, mount->dev_major, mount->dev_minor, mount->mnt_id, &found,
+                            &fd);
+    if (fd < 0)
+        return false;
+    if (state == GUARD_MOUNT_FREEZING) {
+        ok = thaw_in_child(fd, wait_ms, recovery);
+    } else if (atomic_compare_exchange_strong(&mount->state, &state, GUARD_MOUNT_THAWING)) {
+        int answer = ioctl(fd, FITHAW, 0);
+        ok = answer == 0 || errno == EINVAL;
+        recovery->thawed_count += answer == 0;
+        recovery->loose_count += answer != 0 && ok;
+        atomic_store(&mount->state, answer == 0 ? GUARD_MOUNT_THAWED
+                                    : ok        ? GUARD_MOUNT_LET_GO
+                                                : GUARD_MOUNT_THAW_FAILED);
+    }
+    (void)close(fd);
+    return ok;
+}
+
+static bool needs_thaw(uint32_t state)
+{
+    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
+}
+
+static void restore_rcu(struct guard_record *record, const char *rcu_path,
+                        struct guard_recovery *recovery)
+{
+    if (atomic_load(&record->rcu_old) != 0)
+        return;
+    int fd = open(rcu_path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "0", 1) == 1) {
+        atomic_store(&record->rcu_old, -1);
+        recovery->rcu_restored = true;
+    }
+    (void)close(fd);
+}
+
+void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
+                          const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
+{
+    memset(ret_recovery, 0, sizeof(*ret_recovery));
+    struct guard_record *record = map_existing(path);
+    if (record == NULL)
+        return;
+    if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found) ||
+        !ret_recovery->found) {
+        ret_recovery->found = false;
+        goto out;
+    }
+    /* a guard of that record that still lives must freeze nothing more */
+    guard_record_end(record, guard_record_lease(record), GUARD_END_FORCED);
+
+    /* what is frozen for certain goes first: the one that may still be freezing can take its time
+     */
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = record->mount_count; i-- > 0;) {
+            struct guard_record_mount *mount = &record->mounts[i];
+            uint32_t state = atomic_load(&mount->state);
+            if (needs_thaw(state) && (state != GUARD_MOUNT_FREEZING || pass == 1) &&
+                !thaw_one(mount, state, wait_ms, ret_recovery))
+                ret_recovery->failed_count += pass == 1; /* the second pass tries again */
+        }
+    restore_rcu(record, rcu_path, ret_recovery);
+out:
+    (void)munmap(record, sizeof(*record));
+}
+
+void guard_record_remove(const char *path)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlink(path);
+    (void)close(fd);
+}

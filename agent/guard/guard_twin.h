@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_GUARD_TWIN_H
+#define STILLPOINT_GUARD_TWIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/guard/guard_record.h"
+
+/* What each of the two guard processes has, and the orders and reports between them. */
+
+struct guard_twin {
+    struct guard_record *record;     /* shared by both */
+    uint64_t lease;                  /* the number of the lease that this process is busy with */
+    int mount_fds[GUARD_MOUNTS_MAX]; /* opened before the lease; -1 = none */
+    int twin_fd;  /* SOCK_SEQPACKET to the other; its end of file means that it died */
+    int timer_fd; /* CLOCK_BOOTTIME, the deadline */
+    int rcu_fd;   /* /sys/kernel/rcu_expedited, -1 where it can't be written */
+};
+
+/* The manifest on its way from keeper to freezer, and what became of it; mapped shared, 0 at first.
+ * The keeper writes it only while the freezer has no order that it has not reported back on. */
+struct guard_manifest {
+    uint32_t length;
+    uint32_t written_count;
+    uint32_t skipped_count;
+    uint32_t failed_count;
+    int32_t os_errnos[GUARD_MOUNTS_MAX];
+    uint8_t bytes[GUARD_MANIFEST_BYTES_MAX];
+};
+
+enum guard_order_kind {
+    GUARD_ORDER_ADD = 1,      /* carries the descriptor of mount index */
+    GUARD_ORDER_FORGET = 2,   /* close all of them */
+    GUARD_ORDER_SYNC = 3,     /* reported */
+    GUARD_ORDER_MANIFEST = 4, /* reported */
+    GUARD_ORDER_FREEZE =
+        5, /* reported: GUARD_REPORT_FROZE, and once the lease is over GUARD_REPORT_OVER */
+    GUARD_ORDER_OVER = 6, /* the keeper has ended the lease */
+};
+
+struct guard_order {
+    uint32_t kind;
+    uint32_t index;
+    uint64_t serial; /* echoed in the report */
+    uint64_t lease;
+};
+
+enum guard_report_kind {
+    GUARD_REPORT_DONE = 1,  /* SYNC or MANIFEST */
+    GUARD_REPORT_FROZE = 2, /* every FIFREEZE has returned; the record says how */
+    GUARD_REPORT_OVER = 3,  /* nothing of this lease is frozen by the freezer any more */
+};
+
+struct guard_report {
+    uint32_t kind;
+    int32_t os_errno;
+    uint64_t serial;
+    int64_t took_us;
+};
+
+#endif
