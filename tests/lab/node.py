@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The process lab's node: an instance with real filesystems, a real MariaDB and our programs.
+
+    node.py up DIR [options]          needs a running cloud in DIR (cloud.py)
+    node.py down DIR                  stops and unmounts; DIR and its logs stay; the cloud too
+    node.py start DIR PART            PART: mysql, guard, hook, daemon
+    node.py stop DIR PART [SIGNAL]    default TERM; waits until it has gone
+
+Options of up:
+    --no-mysql, --no-agent   without the database; without guard, hook listener and daemon
+    --volumes N              N more volumes (/dev/sdh...), ext4 and XFS in turn, at /srv/dataN
+    --layout separate|binlog-in-data|data-in-binlog    how the two mounts of MariaDB nest
+    --trx-commit 0|1|2, --sync-binlog N                durability of commits
+    --mysql-option TEXT      one more line for my.cnf (repeatable)
+    --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
+    --build DIR              where the programs are (default $BUILD or build/plain)
+
+What it makes below DIR:
+    node/root                the node's root (ext4, vol of /dev/sda1), node/root/var/lib/mysql
+                             (ext4, /dev/sdf), node/root/var/log/mysql (XFS, /dev/sdg)
+    run, acks                tmpfs: sockets and the guard's record; the writers' records
+    state, log, conf.d, stillpoint.conf, my.cnf, map.json, hooks.d
+    node.json                instance, mounts [{path, at, device, fs, volume, name}], mysql {...}, pids' names
+The daemon runs as user `stillpoint` (made if missing, as the package does) with empty capability
+sets; MariaDB as `mysql`. Everything is on loop devices over DIR/pool.
+"""
+import argparse
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import sweep  # noqa: E402
+from labclient import Lab  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+USER = "stillpoint"
+GRANTS = "RELOAD, PROCESS, BINLOG MONITOR, SLAVE MONITOR"
+MKFS = {
+    # Nothing is left to be initialised later, in the middle of a test.
+    "ext4": ["mkfs.ext4", "-q", "-N", "16384", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-J", "size=16"],
+    "xfs": ["mkfs.xfs", "-q"],
+}
+LAYOUTS = {
+    "separate": ("/var/lib/mysql", "/var/log/mysql"),
+    "binlog-in-data": ("/var/lib/mysql", "/var/lib/mysql/binlog"),
+    "data-in-binlog": ("/var/log/mysql/data", "/var/log/mysql"),
+}
+
+
+class NodeError(Exception):
+    pass
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise NodeError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def ensure_user():
+    try:
+        return pwd.getpwnam(USER)
+    except KeyError:
+        run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
+            "--shell", "/usr/sbin/nologin", USER)
+        return pwd.getpwnam(USER)
+
+
+def load(directory):
+    with open(os.path.join(directory, "node.json"), encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def save(directory, node):
+    path = os.path.join(directory, "node.json")
+    with open(path + ".new", "w", encoding="utf-8") as stream:
+        json.dump(node, stream, indent=1)
+        stream.write("\n")
+    os.rename(path + ".new", path)
+
+
+def write(path, text, mode=0o644):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.chmod(path, mode)
+
+
+# -- volumes and mounts ----------------------------------------------------------------------------
+
+
+def make_disks(directory, lab, options):
+    data, binlog = LAYOUTS[options.layout]
+    plan = [("/dev/sda1", "/", "ext4", "root"), ("/dev/sdf", data, "ext4", "data"),
+            ("/dev/sdg", binlog, "xfs", "binlog")]
+    for number in range(1, options.volumes + 1):
+        kind = "ext4" if number % 2 else "xfs"
+        plan.append((f"/dev/sd{chr(ord('g') + number)}", f"/srv/data{number}", kind, f"data{number}"))
+    made = lab.post(
+        "instance",
+        {"volumes": [{"device": device} for device, _, _, _ in plan], "tags": {"Name": options.name}},
+    )
+    by_device = {entry["device"]: entry for entry in made["volumes"]}
+    root = os.path.join(directory, "node", "root")
+    mounts = []
+    for device, path, kind, name in plan:
+        entry = by_device[device]
+        run(*MKFS[kind], entry["node"])
+        mounts.append({
+            "path": path, "at": (root + path).rstrip("/"), "device": entry["node"], "fs": kind,
+            "volume": entry["volume"], "name": name, "ec2_device": device,
+        })
+    mounts.sort(key=lambda mount: mount["path"].count("/") if mount["path"] != "/" else 0)
+    for mount in mounts:
+        os.makedirs(mount["at"], exist_ok=True)
+        # As on a node: no noatime, nothing special.
+        run("mount", "-t", mount["fs"], mount["device"], mount["at"])
+    for path in ("etc", "srv", "tmp", "opt"):
+        os.makedirs(os.path.join(root, path), exist_ok=True)
+    return made["instance"], mounts
+
+
+def tmpfs(path, size, mode):
+    os.makedirs(path, exist_ok=True)
+    run("mount", "-t", "tmpfs", "-o", f"size={size},mode={mode},nosuid,nodev", "tmpfs", path)
+
+
+# -- MariaDB ---------------------------------------------------------------------------------------
+
+
+def seed_datadir():
+    """A tarball of a fresh datadir, made once a server version and kept in build/lab-cache."""
+    version = run("mariadbd", "--version").split()[2]
+    cache = os.path.join(TOP, "build", "lab-cache")
+    path = os.path.join(cache, f"datadir-{version}.tar")
+    if os.path.exists(path):
+        return path
+    os.makedirs(cache, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="stillpoint-seed.") as scratch:
+        datadir = os.path.join(scratch, "data")
+        shutil.chown(scratch, "mysql", "mysql")
+        run("mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={datadir}",
+            "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
+            "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M")
+        fresh = f"{path}.{os.getpid()}"
+        with tarfile.open(fresh, "w") as archive:
+            archive.add(datadir, arcname=".")
+        os.rename(fresh, path)
+    return path
+
+
+def write_my_cnf(directory, node, options):
+    data, binlog = LAYOUTS[options.layout]
+    root = os.path.join(directory, "node", "root")
+    lines = [
+        "[mariadbd]",
+        "user = mysql",
+        f"datadir = {root}{data}",
+        f"socket = {directory}/run/mysqld.sock",
+        f"pid_file = {directory}/run/mysqld.pid",
+        f"log_error = {directory}/log/mariadb.log",
+        f"log_bin = {root}{binlog}/binlog",
+        f"log_bin_index = {root}{binlog}/binlog.index",
+        "server_id = 1",
+        "skip_networking",
+        "skip_name_resolve",
+        "binlog_format = MIXED",
+        "max_binlog_size = 128M",
+        "expire_logs_days = 1",
+        f"sync_binlog = {options.sync_binlog}",
+        f"innodb_flush_log_at_trx_commit = {options.trx_commit}",
+        "innodb_buffer_pool_size = 32M",
+        "innodb_log_file_size = 16M",
+        "innodb_log_buffer_size = 2M",
+        "innodb_fast_shutdown = 1",
+        "key_buffer_size = 8M",
+        "aria_pagecache_buffer_size = 8M",
+        "performance_schema = OFF",
+        "max_connections = 40",
+        "ignore_db_dirs = lost+found",
+        "ignore_db_dirs = binlog",
+        *options.mysql_option,
+    ]
+    path = os.path.join(directory, "my.cnf")
+    write(path, "\n".join(lines) + "\n")
+    node["mysql"] = {
+        "cnf": path, "datadir": root + data, "binlog_dir": root + binlog,
+        "socket": f"{directory}/run/mysqld.sock", "user": USER,
+    }
+
+
+def prepare_mysql(directory, node, options):
+    write_my_cnf(directory, node, options)
+    mysql = node["mysql"]
+    with tarfile.open(seed_datadir()) as archive:
+        archive.extractall(mysql["datadir"], numeric_owner=False)
+    for path in (mysql["datadir"], mysql["binlog_dir"]):
+        shutil.chown(path, "mysql", "mysql")
+        os.chmod(path, 0o700 if path == mysql["datadir"] else 0o750)
+
+
+def sql(node, text, database=None):
+    command = ["mariadb", "--no-defaults", "--socket", node["mysql"]["socket"], "-u", "root", "-N", "-B"]
+    return run(*command, *([database] if database else []), "-e", text)
+
+
+def start_mysql(directory, node):
+    log = open(os.path.join(directory, "log", "mariadb.out"), "ab")
+    child = subprocess.Popen(
+        ["mariadbd", f"--defaults-file={node['mysql']['cnf']}"],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+    )
+    sweep.record_pid(directory, child.pid, "mysql")
+    end = time.monotonic() + 30
+    while True:
+        probe = socket.socket(socket.AF_UNIX)
+        try:
+            probe.connect(node["mysql"]["socket"])
+            probe.recv(1)
+            return
+        except OSError:
+            pass
+        finally:
+            probe.close()
+        if child.poll() is not None or time.monotonic() > end:
+            raise NodeError(f"mariadbd did not start: see {directory}/log/mariadb.log")
+        time.sleep(0.02)
+
+
+def grant(node):
+    sql(node, f"CREATE USER IF NOT EXISTS '{USER}'@'localhost' IDENTIFIED VIA unix_socket;"
+              f"GRANT {GRANTS} ON *.* TO '{USER}'@'localhost'; CREATE DATABASE IF NOT EXISTS lab")
+
+
+# -- our programs ----------------------------------------------------------------------------------
+
+
+def write_conf(directory, node, lab, options):
+    about = lab.about
+    write(
+        os.path.join(directory, "map.json"),
+        json.dumps({mount["device"]: mount["volume"] for mount in node["mounts"]}, indent=1) + "\n",
+    )
+    sections = [
+        "[aws]",
+        f"region = {about['region']}",
+        f"endpoint_ec2 = {about['ec2']}",
+        f"endpoint_imds = {about['imds']}",
+        f"ca_bundle = {about['ca']}",
+        "[devices]",
+        f"map = {directory}/map.json",
+        "[paths]",
+        f"run = {directory}/run",
+        f"state = {directory}/state",
+    ]
+    if "mysql" in node:
+        sections += ["[mysql]", f"socket = {node['mysql']['socket']}"]
+    sections += options.conf
+    path = os.path.join(directory, "stillpoint.conf")
+    write(path, "\n".join(sections) + "\n")
+    os.makedirs(os.path.join(directory, "conf.d"), exist_ok=True)
+    node["config"] = path
+
+
+class Ready:
+    """A socket to be told READY=1 on, as systemd has it."""
+
+    def __init__(self, directory, name):
+        self.path = os.path.join(directory, "run", f"notify-{name}")
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(self.path)
+        os.chmod(self.path, 0o666)
+
+    def wait(self, child, name, log, seconds=15):
+        end = time.monotonic() + seconds
+        self.sock.settimeout(0.1)
+        while time.monotonic() < end:
+            try:
+                if b"READY=1" in self.sock.recv(4096).split(b"\n"):
+                    return
+            except socket.timeout:
+                pass
+            if child.poll() is not None:
+                raise NodeError(f"{name} ended with {child.returncode}: see {log}")
+        raise NodeError(f"{name} was not ready within {seconds} s: see {log}")
+
+    def close(self):
+        self.sock.close()
+        os.unlink(self.path)
+
+
+def program(node, name):
+    path = os.path.join(node["build"], name)
+    if not os.access(path, os.X_OK):
+        raise NodeError(f"{path} is not there: run make")
+    return path
+
+
+def launch(directory, name, command, notify=True, environment=None):
+    log_path = os.path.join(directory, "log", f"{name}.log")
+    environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(environment or {})}
+    for option in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
+        if option in os.environ:
+            environ[option] = os.environ[option]
+    ready = Ready(directory, name) if notify else None
+    if ready:
+        environ["NOTIFY_SOCKET"] = ready.path
+    try:
+        with open(log_path, "ab") as log:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ,
+                start_new_session=True, cwd="/",
+            )
+        sweep.record_pid(directory, child.pid, name)
+        if ready:
+            ready.wait(child, name, log_path)
+    finally:
+        if ready:
+            ready.close()
+    return child.pid
+
+
+def start_guard(directory, node):
+    launch(directory, "guard", [program(node, "stillpoint-guard"), "--config", node["config"]])
+
+
+def start_hook(directory, node):
+    path = os.path.join(directory, "run", "hook.sock")
+    launch(
+        directory, "hook",
+        [sys.executable, os.path.join(HERE, "hook_listener.py"), path, USER,
+         program(node, "stillpoint-hook"), "--config", node["config"]],
+    )
+
+
+def start_daemon(directory, node):
+    # As the unit has it: the user, no groups but its own, and no capability in any set.
+    launch(
+        directory, "daemon",
+        ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
+         "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs",
+         program(node, "stillpointd"), "--config", node["config"]],
+        environment=node.get("daemon_environment"),
+    )
+
+
+STARTERS = {"guard": start_guard, "hook": start_hook, "daemon": start_daemon, "mysql": start_mysql}
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+def up(options):
+    directory = os.path.realpath(options.dir)
+    lab = Lab(directory)
+    user = ensure_user()
+    for name in ("log", "state", "hooks.d"):
+        os.makedirs(os.path.join(directory, name), exist_ok=True)
+    os.chown(os.path.join(directory, "log"), 0, grp.getgrnam("mysql").gr_gid)
+    os.chmod(os.path.join(directory, "log"), 0o775)
+    os.chown(os.path.join(directory, "state"), user.pw_uid, user.pw_gid)
+    os.chmod(os.path.join(directory, "state"), 0o750)
+    tmpfs(os.path.join(directory, "run"), "64m", "1777")
+    os.chown(os.path.join(directory, "run"), 0, user.pw_gid)
+    tmpfs(os.path.join(directory, "acks"), "2g", "755")
+    node = {"dir": directory, "user": USER, "run": f"{directory}/run", "state": f"{directory}/state",
+            "build": os.path.realpath(options.build)}
+    node["instance"], node["mounts"] = make_disks(directory, lab, options)
+    node["root"] = os.path.join(directory, "node", "root")
+    if not options.no_mysql:
+        prepare_mysql(directory, node, options)
+    write_conf(directory, node, lab, options)
+    save(directory, node)
+    if not options.no_mysql:
+        start_mysql(directory, node)
+        grant(node)
+    if not options.no_agent:
+        for part in ("guard", "hook", "daemon"):
+            STARTERS[part](directory, node)
+
+
+def down(options):
+    directory = os.path.realpath(options.dir)
+    node = load(directory)
+    for path, kind in sweep.mounts_below(directory + "/node"):
+        if kind in sweep.FREEZABLE and sweep.thaw(path):
+            print(f"node: {path} was frozen", file=sys.stderr)
+    for part in ("daemon", "hook", "guard", "mysql"):
+        stop_part(directory, part, signal.SIGTERM)
+    for path, _ in sweep.mounts_below(directory):
+        if path != os.path.join(directory, "pool"):
+            run("umount", path)
+    lab = Lab(directory)
+    lab.ec2().terminate_instances(InstanceIds=[node["instance"]])
+    os.unlink(os.path.join(directory, "node.json"))
+
+
+def stop_part(directory, part, number):
+    for pid, started, name in sweep.processes(directory):
+        if name != part:
+            continue
+        os.kill(pid, number)
+        end = time.monotonic() + 30
+        while sweep.alive(pid, started) and time.monotonic() < end:
+            time.sleep(0.01)
+        if sweep.alive(pid, started):
+            raise NodeError(f"{part} ({pid}) did not end within 30 s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the process lab's node (see the header)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("up")
+    one.add_argument("dir")
+    one.add_argument("--name", default="kaltura-lab1")
+    one.add_argument("--no-mysql", action="store_true")
+    one.add_argument("--no-agent", action="store_true")
+    one.add_argument("--volumes", type=int, default=0)
+    one.add_argument("--layout", choices=sorted(LAYOUTS), default="separate")
+    one.add_argument("--trx-commit", type=int, default=1, choices=(0, 1, 2))
+    one.add_argument("--sync-binlog", type=int, default=1)
+    one.add_argument("--mysql-option", action="append", default=[])
+    one.add_argument("--conf", action="append", default=[])
+    one.add_argument("--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain")))
+    commands.add_parser("down").add_argument("dir")
+    for name in ("start", "stop"):
+        one = commands.add_parser(name)
+        one.add_argument("dir")
+        one.add_argument("part", choices=sorted(STARTERS))
+        if name == "stop":
+            one.add_argument("signal", nargs="?", default="TERM")
+    options = parser.parse_args()
+    try:
+        if options.command == "up":
+            up(options)
+        elif options.command == "down":
+            down(options)
+        elif options.command == "start":
+            directory = os.path.realpath(options.dir)
+            STARTERS[options.part](directory, load(directory))
+        else:
+            number = signal.Signals[f"SIG{options.signal.removeprefix('SIG')}"]
+            stop_part(os.path.realpath(options.dir), options.part, number)
+    except (NodeError, OSError, RuntimeError) as error:
+        print(f"node: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
