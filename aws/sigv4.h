@@ -46,6 +46,7 @@ struct sigv4_request {
     size_t header_count;
     const void *body;
     size_t body_len;
+    bool add_content_sha256; /* x-amz-content-sha256, also without SIGV4_S3 */
     const char *region, *service;
     int64_t utc_s; /* the time that is signed */
 };
