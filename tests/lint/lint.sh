@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Everything that can be judged without running a test. `make lint` calls it when all is built.
+#
+#   BUILD=build/plain tests/lint/lint.sh [STEP...]     steps: those at the end of this file, in order
+#
+# Each step prints what it found and ok or FAIL; all run, and one that fails makes the exit code 1.
+# A tool that is missing is a failure, never a step left out.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+
+BUILD=${BUILD:-build/plain}
+export BUILD
+jobs=${JOBS:-2}
+failed=()
+
+files() { # GLOB...: what git tracks, as it is in the work tree (a tarball: what is there)
+    if [ -e .git ]; then
+        git ls-files -- "$@"
+    else
+        local glob args=()
+        for glob in "$@"; do args+=(-o -path "./${glob#./}"); done
+        find . -path ./build -prune -o -type f \( "${args[@]:1}" \) -print | sed 's,^\./,,'
+    fi | while read -r file; do [ ! -f "$file" ] || echo "$file"; done | sort
+}
+
+need() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || { echo "$tool is missing: tests/packages.sh installs it"; return 1; }
+    done
+}
+
+# What the compiler is told beside warnings: from the Makefile, so that there is one place.
+compile_flags() {
+    # shellcheck disable=SC2016 # make expands these
+    make -s --no-print-directory --eval='lint-flags: ; @printf "%s\n" $(DEFS) $(PKGCFL)' lint-flags
+}
+
+step_tree() { # the top level is fixed
+    local bad=0 name
+    for name in $(files '*' | cut -d/ -f1 | sort -u); do
+        case $name in
+        Makefile | README.md | LICENSE | agent | hooks | aws | packaging | tests | conf.d | .*) ;;
+        *)
+            echo "$name does not belong at the top of the tree"
+            bad=1
+            ;;
+        esac
+    done
+    for name in $(files '*.c' '*.h' '*.sh' '*.py'); do
+        if ! head -n 3 "$name" | grep -q 'SPDX-License-Identifier: BSD-2-Clause'; then
+            echo "$name does not begin with its licence line"
+            bad=1
+        fi
+    done
+    return $bad
+}
+
+step_format() {
+    need clang-format || return
+    files '*.c' '*.h' | xargs -r clang-format --dry-run -Werror
+}
+
+step_headers() { bash tests/lint/headers.sh; }
+
+step_tidy() {
+    need clang-tidy xargs || return
+    local flags
+    mapfile -t flags < <(compile_flags)
+    # It says how many warnings it held back for each file on stderr; its findings are on stdout.
+    files '*.c' | xargs -r -P "$jobs" -I '{}' clang-tidy --quiet '{}' -- -std=c11 -I. "${flags[@]}" \
+        2>"$tidy_noise" || { grep -E 'error' "$tidy_noise"; return 1; }
+}
+
+step_cppcheck() {
+    need cppcheck || return
+    # normalCheckLevelMaxBranches and missingIncludeSystem tell of cppcheck's own limits.
+    # unknownMacro: a library's macros, whose headers it is not given.
+    # constParameterCallback: signatures that uv, curl and expat give us.
+    files '*.c' | xargs -r cppcheck --quiet --std=c11 -I. -D_GNU_SOURCE -j "$jobs" --inline-suppr \
+        --enable=warning,performance,portability --error-exitcode=1 \
+        --suppress=missingIncludeSystem --suppress=missingInclude --suppress=unknownMacro \
+        --suppress=constParameterCallback --template='{file}:{line}: {id}: {message}'
+}
+
+step_shell() {
+    need shellcheck bash || return
+    {
+        files '*.sh' '.ci/*'
+        files '*' | while read -r file; do
+            if head -c 64 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba)?sh\b'; then echo "$file"; fi
+        done
+    } | sort -u | xargs -r shellcheck -x
+}
+
+step_python() { # syntax and warnings; the labs are judged by the tests that they carry
+    need python3 || return
+    files '*.py' | xargs -r python3 -W error -c '
+import sys
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as stream:
+        compile(stream.read(), name, "exec")'
+}
+
+step_frozen() { bash tests/lint/frozen-symbols.sh; }
+step_guard_libs() { bash tests/lint/guard-libs.sh; }
+step_man() { bash tests/lint/man-help.sh; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-lint.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+tidy_noise=$work/tidy
+
+steps=(tree format headers shell python frozen guard_libs man cppcheck tidy)
+[ $# = 0 ] || steps=("$@")
+for step in "${steps[@]}"; do
+    declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }
+    if "step_$step" >"$work/out" 2>&1; then
+        echo "ok   $step"
+    else
+        sed 's/^/     | /' "$work/out"
+        echo "FAIL $step"
+        failed+=("$step")
+    fi
+done
+
+if [ ${#failed[@]} != 0 ]; then
+    echo "lint: ${failed[*]} failed"
+    exit 1
+fi
+echo "lint: nothing found"
