@@ -88,9 +88,9 @@ install_modules() { # an environment of our own: the system's Python is not ours
 have_modules() {
     # shellcheck source=tests/lab/python.sh
     . tests/lab/python.sh
-    "$PYTHON" - <<'PY' 2>/dev/null
+    python3 - <<'PY' 2>/dev/null
 import importlib.util as u, sys
-sys.exit(any(u.find_spec(m) is None for m in ("moto", "boto3", "botocore", "flask", "werkzeug")))
+sys.exit(any(u.find_spec(m) is None for m in ("moto", "boto3", "botocore", "flask", "werkzeug", "cryptography")))
 PY
 }
 

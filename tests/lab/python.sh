@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# To be sourced: PYTHON is a Python that has moto and boto3. tests/packages.sh makes build/venv where
-# the system's own has them not; PYTHON in the environment decides otherwise.
-if [ -z "${PYTHON:-}" ]; then
-    PYTHON=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/venv/bin/python3
-    [ -x "$PYTHON" ] || PYTHON=python3
-fi
-export PYTHON
+# To be sourced: python3 is one that has moto and boto3 afterwards. tests/packages.sh makes build/venv
+# where the system's own has them not.
+_venv=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/venv/bin
+case ":$PATH:" in
+*":$_venv:"*) ;;
+*) [ ! -x "$_venv/python3" ] || export PATH="$_venv:$PATH" ;;
+esac
+unset _venv
