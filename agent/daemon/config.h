@@ -123,7 +123,7 @@ struct config {
     char *hooks_dir;                                   /* hooks.d next to it */
     char *guard_socket, *hook_socket, *control_socket; /* in paths.run */
 
-    struct config_entry *entries; /* every key of every section, in the order of INTERFACE.md */
+    struct config_entry *entries; /* every key of every section, a section's together */
     size_t entry_count;
 };
 
@@ -144,8 +144,8 @@ void config_free(struct config *config);
 /* getenv for config_source.env (whose const result getenv does not have). */
 const char *config_getenv(const char *name);
 
-/* The effective configuration as a conf file that could be read again, each value with its origin
- * behind it as a comment. */
+/* The effective configuration as a conf file that could be read again, above each value a comment
+ * with its origin. */
 bool config_print(const struct config *config, struct buf *ret_text, struct err *err);
 /* The same as [{"section","key","value","origin"}…]; NULL without memory. */
 json_t *config_json(const struct config *config);
