@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stillpoint-hook: one connection, one exec hook, one phase; then it is gone. */
+#include <errno.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/hookrun/hook_wire.h"
+#include "agent/hookrun/hookrun_exec.h"
+#include "agent/hookrun/hookrun_path.h"
+
+#ifndef STILLPOINT_VERSION
+#define STILLPOINT_VERSION "unknown"
+#endif
+
+enum { REQUEST_WAIT_MS = 10000 };
+
+static const char help[] =
+    "stillpoint-hook: runs one exec hook for one phase, as root; started by its socket\n"
+    "\n"
+    "usage: stillpoint-hook [--user NAME]   the connection is descriptor 3 (socket activation) or "
+    "0\n"
+    "\n"
+    "  --user NAME    who may connect besides root (default stillpoint)\n"
+    "  --config FILE  accepted like in the other programs; nothing in it is needed here\n"
+    "  --version, --help\n";
+
+static int say(int fd, const char *text, int code)
+{
+    return write(fd, text, strlen(text)) < 0 ? 1 : code;
+}
+
+/* systemd's sd_listen_fds(3), Accept=yes: one descriptor, the connection. */
+static int find_connection(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    bool ours = pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() &&
+                strcmp(count, "1") == 0;
+
+    return ours ? 3 : STDIN_FILENO;
+}
+
+static bool is_welcome(int fd, const char *user)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
+        return false;
+    if (peer.uid == 0)
+        return true;
+    const struct passwd *named = getpwnam(user);
+    if (named == NULL && user[0] >= '0' && user[0] <= '9')
+        return peer.uid == (uid_t)strtoul(user, NULL, 10);
+    return named != NULL && peer.uid == named->pw_uid;
+}
+
+/* Receives the request; one byte of room more than it has shows a message that is too long. */
+static ssize_t receive(int fd, struct hook_request *request)
+{
+    struct pollfd one = {fd, POLLIN, 0};
+
+    if (poll(&one, 1, REQUEST_WAIT_MS) <= 0)
+        return 0;
+    return recv(fd, request, sizeof(*request), MSG_TRUNC);
+}
+
+static void serve(int fd, const char *user)
+{
+    static struct hook_request request;
+    static struct hook_reply reply;
+
+    ssize_t got = receive(fd, &request);
+    if (got <= 0)
+        return; /* nobody is there to be answered */
+    reply.version = HOOK_WIRE_VERSION;
+    reply.result = HOOK_REFUSED;
+    if (!is_welcome(fd, user)) {
+        reply.refusal = HOOK_REFUSAL_PEER;
+    } else if (!hookrun_exec_check(&request, (size_t)got)) {
+        reply.refusal = HOOK_REFUSAL_MESSAGE;
+    } else {
+        struct hookrun_verdict verdict = hookrun_path_judge(request.path, 0);
+        reply.refusal = verdict.refusal;
+        reply.os_errno = verdict.os_errno;
+        reply.component_bytes = verdict.component_bytes;
+        if (verdict.refusal == HOOK_REFUSAL_NONE)
+            hookrun_exec(&request, fd, &reply);
+    }
+    (void)send(fd, &reply, sizeof(reply),
+               MSG_NOSIGNAL); /* a client that has gone needs no answer */
+}
+
+int main(int argc, char **argv)
+{
+    const char *user = "stillpoint";
+    int type = 0;
+    socklen_t bytes = sizeof(type);
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--version") == 0)
+            return say(STDOUT_FILENO, "stillpoint-hook " STILLPOINT_VERSION "\n", 0);
+        if (strcmp(argv[i], "--help") == 0)
+            return say(STDOUT_FILENO, help, 0);
+        if (strcmp(argv[i], "--user") == 0 && i + 1 < argc)
+            user = argv[++i];
+        else if (strncmp(argv[i], "--user=", 7) == 0)
+            user = argv[i] + 7;
+        else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            i++;
+        else if (strncmp(argv[i], "--config=", 9) != 0)
+            return say(STDERR_FILENO, "stillpoint-hook: unknown option (see --help)\n", 2);
+    }
+    int fd = find_connection();
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 || type != SOCK_SEQPACKET)
+        return say(STDERR_FILENO,
+                   "stillpoint-hook: no connection: it is started by stillpoint-hook.socket\n", 2);
+    serve(fd, user);
+    return 0;
+}

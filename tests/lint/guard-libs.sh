@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The programs that run as root link libc and nothing else.
+# usage: guard-libs.sh BUILD-FOLDER
+set -euo pipefail
+
+build=${1:?usage: guard-libs.sh BUILD-FOLDER}
+case $build in
+*address* | *thread* | *undefined*)
+    echo "guard libraries: skipped, a sanitizer's build links its runtime"
+    exit 77
+    ;;
+esac
+
+failed=0
+for program in stillpoint-guard stillpoint-hook; do
+    needed=$(readelf -d "$build/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    if [ "$needed" != "libc.so.6" ]; then
+        echo "$program: needs $(tr '\n' ' ' <<<"$needed"), libc.so.6 alone is allowed" >&2
+        failed=1
+    fi
+done
+[ "$failed" -eq 0 ] && echo "guard libraries: ok"
+exit "$failed"
