@@ -77,7 +77,8 @@ $B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
-$B/tests/bench/%: $B/tests/bench/%.o $B/libstillpoint.a
+# The peers of make bench, with none of our code in them.
+$B/tests/bench/%: $B/tests/bench/%.o
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 # A fuzz target twice: over its corpus as a plain test, and (fuzz.sh, with clang) for libFuzzer.
 $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/corpus_main.o $B/libstillpoint.a $B/libguard.a
