@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/finish.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "aws/ec2_images.h"
+
+enum { POLL_FIRST_MS = 500, POLL_MAX_MS = 30000 };
+
+static bool set_text(char **slot, const char *text, struct err *err)
+{
+    free(*slot);
+    *slot = NULL;
+    return strs_dup(slot, text, err);
+}
+
+/* --- the proof into the tags --------------------------------------------------------------------
+ */
+
+static bool raise_one(struct work *work, const struct ec2_tags *was,
+                      const struct backup_snapshot *snapshot, int64_t deadline_ms, struct err *err)
+{
+    struct ec2_tags common = {.count = 0}, own = {.count = 0}, send = {.count = 0};
+
+    bool ok = catalog_tags_common(work->backup, &common, err) &&
+              catalog_tags_of_volume(work->backup, snapshot->volume, &own, err) &&
+              catalog_tags_changed(was, &common, &send, err);
+    for (size_t i = 0; ok && i < own.count; i++)
+        ok = ec2_tags_set(&send, own.list[i].key, own.list[i].value, err);
+    const char *id = snapshot->id;
+    if (ok)
+        ok = ec2_create_tags(work->ec2, &id, 1, &send, deadline_ms, NULL, err) ||
+             err_wrap(err, "tags of %s", id);
+    ec2_tags_free(&common);
+    ec2_tags_free(&own);
+    ec2_tags_free(&send);
+    return ok;
+}
+
+bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err)
+{
+    work->backup->state = BACKUP_PENDING;
+    for (size_t i = 0; i < work->backup->snapshot_count; i++) {
+        if (!raise_one(work, &cut->tags, &work->backup->snapshots[i], deadline_ms, err))
+            return false;
+    }
+    return true;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------
+ */
+
+struct polled {
+    struct backup *backup;
+    size_t seen, completed;
+    int64_t progress_sum;
+    char failed[EC2_ID_BYTES], why[256];
+};
+
+static bool on_snapshot(void *self, const struct ec2_snapshot *snapshot, struct err *err)
+{
+    struct polled *polled = self;
+    struct backup_snapshot *known = backup_snapshot_of(polled->backup, snapshot->volume_id);
+
+    if (known == NULL || known->id == NULL || strcmp(known->id, snapshot->id) != 0)
+        return true;
+    polled->seen++;
+    polled->completed += snapshot->state == EC2_SNAPSHOT_COMPLETED;
+    known->progress = snapshot->progress_percent < 0 ? BACKUP_UNKNOWN : snapshot->progress_percent;
+    if (snapshot->state == EC2_SNAPSHOT_COMPLETED)
+        polled->progress_sum += 100;
+    else if (snapshot->progress_percent > 0)
+        polled->progress_sum += snapshot->progress_percent;
+    if (snapshot->state == EC2_SNAPSHOT_ERROR) {
+        (void)snprintf(polled->failed, sizeof(polled->failed), "%s", snapshot->id);
+        (void)snprintf(polled->why, sizeof(polled->why), "%s", snapshot->status_message);
+    }
+    return set_text(&known->state, ec2_snapshot_state_name(snapshot->state), err);
+}
+
+static bool poll_snapshots(struct work *work, struct polled *polled, int64_t deadline_ms,
+                           struct err *err)
+{
+    const char *ids[EC2_DEVICES_MAX];
+    size_t count = work->backup->snapshot_count;
+
+    *polled = (struct polled){.backup = work->backup};
+    for (size_t i = 0; i < count; i++)
+        ids[i] = work->backup->snapshots[i].id;
+    return ec2_describe_snapshots(work->ec2, ids, count, NULL, 0, deadline_ms, &work->job->cancel,
+                                  on_snapshot, polled, err);
+}
+
+static bool nap(struct work *work, int64_t *wait_ms, int64_t deadline_ms, struct err *err)
+{
+    if (!deadline_sleep(clock_boot_ms() + *wait_ms, deadline_ms, &work->job->cancel, err))
+        return false;
+    *wait_ms = *wait_ms * 3 / 2 < POLL_MAX_MS ? *wait_ms * 3 / 2 : POLL_MAX_MS;
+    return true;
+}
+
+/* What passes by itself: EC2's list lags behind, the network is away for a while. */
+static bool passes(const struct err *err)
+{
+    return err->kind == ERR_AWS_NOT_FOUND || err->kind == ERR_NET || err->kind == ERR_SENT ||
+           err->kind == ERR_AWS_THROTTLED;
+}
+
+bool finish_wait(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err)
+{
+    size_t count = work->backup->snapshot_count;
+    int64_t wait_ms = POLL_FIRST_MS, told = -1;
+    struct polled polled;
+    char text[80];
+
+    (void)cut;
+    for (;;) {
+        struct err why = ERR_INIT;
+        if (poll_snapshots(work, &polled, deadline_ms, &why)) {
+            if (polled.failed[0] != '\0') {
+                (void)err_set(err, ERR_AWS, 0, "snapshot %s failed in EC2%s%s", polled.failed,
+                              polled.why[0] ? ": " : "", polled.why);
+                return err_suggest(err, "start the backup again; encrypted volumes need rights to "
+                                        "their KMS key");
+            }
+            (void)snprintf(text, sizeof(text), "%zu of %zu snapshots completed", polled.completed,
+                           count);
+            if (polled.progress_sum != told)
+                job_progress(work->job, "finish", polled.progress_sum, (int64_t)count * 100, text);
+            told = polled.progress_sum;
+            if (polled.completed == count)
+                return true;
+        } else if (!passes(&why)) {
+            *err = why;
+            return err_wrap(err, "waiting for the snapshots");
+        }
+        if (!nap(work, &wait_ms, deadline_ms, err))
+            return err_wrap(err, "waiting for the snapshots");
+    }
+}
+
+/* --- the image ----------------------------------------------------------------------------------
+ */
+
+/* RegisterImage loses billing product codes (aws-notes): such an instance needs CreateImage. */
+static bool is_billed(const struct work *work)
+{
+    const struct imds_document *document = &work->identity.document;
+
+    return document->billing_product_count > 0 || document->product_code_count > 0 ||
+           work->instance->product_code_count > 0;
+}
+
+static const struct ec2_volume *volume_by_id(const struct work *work, const char *id)
+{
+    for (size_t i = 0; i < work->volumes.count; i++) {
+        if (strcmp(work->volumes.list[i].id, id) == 0)
+            return &work->volumes.list[i];
+    }
+    return NULL;
+}
+
+/* One launch restores everything: the original's types and speeds, on the set's snapshots. */
+static size_t build_mappings(const struct work *work, struct ec2_mapping *mappings)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < work->instance->device_count; i++) {
+        const struct ec2_device *device = &work->instance->devices[i];
+        const struct backup_snapshot *snapshot =
+            backup_snapshot_of(work->backup, device->volume_id);
+        const struct ec2_volume *volume = volume_by_id(work, device->volume_id);
+        if (snapshot == NULL || snapshot->id == NULL)
+            continue;
+        struct ec2_mapping *mapping = &mappings[count++];
+        *mapping = (struct ec2_mapping){.delete_on_termination = device->delete_on_termination};
+        (void)snprintf(mapping->device, sizeof(mapping->device), "%s", device->name);
+        (void)snprintf(mapping->snapshot_id, sizeof(mapping->snapshot_id), "%s", snapshot->id);
+        if (volume == NULL)
+            continue;
+        (void)snprintf(mapping->volume_type, sizeof(mapping->volume_type), "%s", volume->type);
+        mapping->size_gib = volume->size_gib;
+        if (strcmp(volume->type, "gp3") == 0 || strncmp(volume->type, "io", 2) == 0)
+            mapping->iops = volume->iops;
+        if (strcmp(volume->type, "gp3") == 0)
+            mapping->throughput_mibs = volume->throughput_mibs;
+    }
+    return count;
+}
+
+static bool register_image(struct work *work, const struct ec2_tags *tags, int64_t deadline_ms,
+                           char *ret_id, struct err *err)
+{
+    const struct ec2_instance *instance = work->instance;
+    struct ec2_mapping mappings[EC2_DEVICES_MAX];
+    char *uefi_data = NULL, description[256];
+
+    if (strcmp(instance->current_boot_mode, "uefi") == 0 &&
+        !ec2_get_instance_uefi_data(work->ec2, instance->id, deadline_ms, &work->job->cancel,
+                                    &uefi_data, err))
+        return err_wrap(err, "image");
+    (void)snprintf(description, sizeof(description),
+                   "Stillpoint %s of %s: all volumes at one instant", work->backup->id,
+                   instance->id);
+    const struct ec2_register_image what = {
+        .name = work->backup->id,
+        .description = description,
+        .architecture = instance->architecture,
+        .virtualization_type = instance->virtualization_type,
+        .root_device_name = instance->root_device_name,
+        .boot_mode = instance->boot_mode[0] ? instance->boot_mode : instance->current_boot_mode,
+        .tpm_support = instance->tpm_support,
+        .uefi_data = uefi_data,
+        .imds_support = strcmp(instance->http_tokens, "required") == 0 ? "v2.0" : "",
+        .sriov_net_support = instance->sriov_net_support,
+        .ena_support = instance->ena_support,
+        .mappings = mappings,
+        .mapping_count = build_mappings(work, mappings),
+        .tags = tags,
+    };
+    bool ok = ec2_register_image(work->ec2, &what, deadline_ms, &work->job->cancel, ret_id, err);
+    free(uefi_data);
+    return ok || err_wrap(err, "image");
+}
+
+/* Of the root volume alone: an instant of its own, so only what the set can't give. */
+static bool create_image(struct work *work, const struct ec2_tags *tags, int64_t deadline_ms,
+                         char *ret_id, struct err *err)
+{
+    const char *exclude[EC2_DEVICES_MAX];
+    struct ec2_tags image_tags = {.count = 0}, snapshot_tags = {.count = 0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < work->instance->device_count; i++) {
+        if (strcmp(work->instance->devices[i].name, work->instance->root_device_name) != 0)
+            exclude[count++] = work->instance->devices[i].name;
+    }
+    const struct ec2_create_image what = {
+        .instance_id = work->instance->id,
+        .name = work->backup->id,
+        .description = "Stillpoint: the root of a billed instance, an instant of its own",
+        .exclude_devices = exclude,
+        .exclude_count = count,
+        .image_tags = &image_tags,
+        .snapshot_tags = &snapshot_tags,
+    };
+    bool ok = catalog_tags_put(&snapshot_tags, "stillpoint:image-of", work->backup->id, err);
+    for (size_t i = 0; ok && i < tags->count; i++)
+        ok = ec2_tags_set(&image_tags, tags->list[i].key, tags->list[i].value, err);
+    ok = ok && catalog_tags_put(&image_tags, "stillpoint:consistency", "crash", err) &&
+         ec2_create_image(work->ec2, &what, deadline_ms, &work->job->cancel, ret_id, err);
+    ec2_tags_free(&image_tags);
+    ec2_tags_free(&snapshot_tags);
+    return ok || err_wrap(err, "image");
+}
+
+static bool on_image(void *self, const struct ec2_image *image, struct err *err)
+{
+    struct backup_image *known = self;
+
+    if (image->state == EC2_IMAGE_FAILED || image->state == EC2_IMAGE_GONE)
+        return err_set(err, ERR_AWS, 0, "image %s is %s%s%s", image->id, image->state_text,
+                       image->state_reason[0] ? ": " : "", image->state_reason);
+    return set_text(&known->state, ec2_image_state_name(image->state), err);
+}
+
+static bool wait_image(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    const char *id = work->backup->image.id;
+    int64_t wait_ms = POLL_FIRST_MS;
+
+    for (;;) {
+        struct err why = ERR_INIT;
+        if (!ec2_describe_images(work->ec2, &id, 1, NULL, 0, deadline_ms, &work->job->cancel,
+                                 on_image, &work->backup->image, &why) &&
+            !passes(&why)) {
+            *err = why;
+            return err_wrap(err, "waiting for the image");
+        }
+        if (work->backup->image.state != NULL &&
+            strcmp(work->backup->image.state, "available") == 0)
+            return true;
+        if (!nap(work, &wait_ms, deadline_ms, err))
+            return err_wrap(err, "waiting for the image");
+    }
+}
+
+bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    struct ec2_tags tags = {.count = 0};
+    char id[EC2_ID_BYTES] = "";
+    bool billed = is_billed(work);
+
+    job_progress(work->job, "finish", 0, 0, "making the image");
+    if (!set_text(&work->backup->image.method, billed ? "create" : "register", err))
+        return false;
+    bool ok = catalog_tags_common(work->backup, &tags, err) &&
+              catalog_tags_put(&tags, "Name", work->backup->id, err) &&
+              (billed ? create_image : register_image)(work, &tags, deadline_ms, id, err);
+    ec2_tags_free(&tags);
+    return ok && set_text(&work->backup->image.id, id, err) &&
+           set_text(&work->backup->image.state, "pending", err) &&
+           wait_image(work, deadline_ms, err);
+}
+
+bool finish_complete(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    const char *ids[EC2_DEVICES_MAX + 1];
+    struct ec2_tags tags = {.count = 0};
+    size_t count = 0;
+
+    work->backup->state = BACKUP_COMPLETE;
+    for (size_t i = 0; i < work->backup->snapshot_count; i++)
+        ids[count++] = work->backup->snapshots[i].id;
+    if (work->backup->image.id != NULL)
+        ids[count++] = work->backup->image.id;
+    bool ok = catalog_tags_put(&tags, "stillpoint:state", "complete", err) &&
+              (work->backup->image.id == NULL ||
+               catalog_tags_put(&tags, "stillpoint:image", work->backup->image.method, err)) &&
+              ec2_create_tags(work->ec2, ids, count, &tags, deadline_ms, NULL, err);
+    ec2_tags_free(&tags);
+    return ok;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/hold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/daemon/facts.h"
+#include "agent/daemon/manifest.h"
+#include "hooks/hook_mysql.h"
+
+enum {
+    SYNC_SHORT_US = 50000, /* freeze.md: then the freeze itself takes about a millisecond */
+    SYNC_TRIES = 5,
+    HOOKS_RELEASE_MS = 30000,
+    ATTEST_MS = 5000,
+};
+
+static int64_t clock_offset_us(void)
+{
+    return clock_utc_us() - clock_boot_us();
+}
+
+/* --- before ------------------------------------------------------------------------------------
+ */
+
+static bool open_counters(const struct plan_mount *mount, size_t index, struct hold *hold)
+{
+    for (size_t i = 0; i < mount->stats.count; i++) {
+        int fd = open(mount->stats.items[i], O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || hold->counter_count == HOLD_COUNTERS_MAX) {
+            if (fd >= 0)
+                (void)close(fd);
+            return false; /* not counted: the label falls */
+        }
+        hold->counters[hold->counter_count++] = (struct hold_counter){.mount = index, .fd = fd};
+    }
+    return true;
+}
+
+static bool sync_mount(struct work *work, unsigned index, int64_t deadline_ms, struct err *err)
+{
+    int64_t took_us = 0;
+
+    for (int i = 0; i < SYNC_TRIES; i++) {
+        if (!lease_sync(work->lease, index, deadline_ms, &took_us, err))
+            return err_wrap(err, "%s", work->plan->mounts[index].path);
+        if (took_us < SYNC_SHORT_US)
+            break;
+    }
+    if (took_us >= SYNC_SHORT_US)
+        log_event(LOG_LEVEL_NOTICE, "busy_disk", "mount=%s sync_ms=%lld",
+                  work->plan->mounts[index].path, (long long)(took_us / 1000));
+    return true;
+}
+
+bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, struct err *err)
+{
+    unsigned added = 0;
+
+    if (work->options.asked < LABEL_FILESYSTEM)
+        return true;
+    for (size_t i = 0; i < work->plan->mount_count; i++) {
+        const struct plan_mount *mount = &work->plan->mounts[i];
+        if (mount->use == PLAN_STILL)
+            continue;
+        if (!lease_add_mount(work->lease, mount->path, mount->dev_major, mount->dev_minor,
+                             mount->mnt_id, mount->use == PLAN_SYNC_ONLY, deadline_ms, err))
+            return false;
+        if (added++ != i) /* the plan puts the still ones last: the guard's index is the plan's */
+            return err_set(err, ERR_INTERNAL, 0, "the plan's order of mounts is broken");
+        if (mount->use == PLAN_SYNC_ONLY)
+            (void)open_counters(mount, i, hold);
+    }
+    for (unsigned i = 0; i < added; i++) {
+        if (!sync_mount(work, i, deadline_ms, err))
+            return false;
+    }
+    return true;
+}
+
+/* --- the hold -----------------------------------------------------------------------------------
+ */
+
+/* sysfs answers from memory: no disk is touched, frozen or not. */
+static bool read_counter(int fd, uint64_t *ret_writes)
+{
+    char text[512];
+    ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+
+    if (got <= 0)
+        return false;
+    text[got] = '\0';
+    return devices_stat_writes(text, ret_writes);
+}
+
+static bool write_manifest(struct work *work, struct hold *hold, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_BYTES_MAX);
+
+    return manifest_text(work->backup, clock_utc_us(), &text, err) &&
+           lease_write_manifest(work->lease, text.data, text.len, hold->deadline_ms,
+                                hold->manifest_errnos, err);
+}
+
+static bool freeze(struct work *work, struct hold *hold, struct err *err)
+{
+    hold->freeze_begin_us = clock_boot_us();
+    hold->lease_called = true;
+    bool ok = lease_freeze(work->lease, hold->deadline_ms, &hold->story, err);
+    hold->frozen_us = clock_boot_us();
+    for (size_t i = 0; ok && i < hold->counter_count; i++)
+        hold->counters[i].before_ok = read_counter(hold->counters[i].fd, &hold->counters[i].before);
+    return ok;
+}
+
+bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *err)
+{
+    const struct cancel *cancel = &work->job->cancel;
+    enum label asked = work->options.asked;
+
+    if (asked < LABEL_FILESYSTEM)
+        return true;
+    log_hold();
+    hold->begin_us = clock_boot_us();
+    hold->clock_offset_before_us = clock_offset_us();
+    hold->deadline_ms = hold->begin_us / 1000 + work->config->backup.hold_deadline_ms;
+    if (asked == LABEL_APPLICATION) {
+        hold->hooks_called = true;
+        if (!hook_chain_hold(&work->hooks, last_try, hold->deadline_ms, cancel, err))
+            return err_wrap(err, "hold");
+    }
+    hold->hooks_held_us = clock_boot_us();
+    return (facts_positions(work, err) && write_manifest(work, hold, err) &&
+            freeze(work, hold, err)) ||
+           err_wrap(err, "hold");
+}
+
+void hold_count(struct hold *hold)
+{
+    for (size_t i = 0; i < hold->counter_count; i++)
+        hold->counters[i].after_ok = read_counter(hold->counters[i].fd, &hold->counters[i].after);
+}
+
+/* --- the release --------------------------------------------------------------------------------
+ */
+
+static bool thaw(struct work *work, struct hold *hold, struct err *err)
+{
+    if (!hold->lease_called)
+        return true;
+    hold->lease_called = false;
+    hold->thaw_begin_us = clock_boot_us();
+    bool ok = lease_thaw(work->lease, &hold->story, err);
+    hold->thawed_us = clock_boot_us();
+    hold->story_known = ok;
+    if (!ok) {
+        lease_close(work->lease); /* at which the guard lets go, if it lives */
+        work->lease = NULL;
+        (void)err_suggest(err, "see `stillpoint status`; last resort: `stillpoint thaw --force`");
+    }
+    return ok;
+}
+
+bool hold_release(struct work *work, struct hold *hold, bool attest, const char *outcome,
+                  struct err *err)
+{
+    struct err hooks_err = ERR_INIT;
+
+    bool ok = thaw(work, hold, err);
+    if (hold->hooks_called) {
+        int64_t now_ms = clock_boot_ms();
+        if (attest)
+            (void)hook_chain_attest(&work->hooks, now_ms + ATTEST_MS);
+        bool released =
+            hook_chain_release(&work->hooks, outcome, now_ms + HOOKS_RELEASE_MS, &hooks_err);
+        if (!released && ok)
+            *err = hooks_err;
+        ok = ok && released;
+        hold->hooks_called = false;
+    }
+    if (hold->begin_us != 0 && hold->end_us == 0) {
+        hold->end_us = clock_boot_us();
+        hold->clock_offset_after_us = clock_offset_us();
+    }
+    log_release();
+    return ok;
+}
+
+void hold_reset(struct hold *hold)
+{
+    struct hold fresh = {.counter_count = hold->counter_count};
+
+    memcpy(fresh.counters, hold->counters, sizeof(fresh.counters));
+    *hold = fresh;
+}
+
+void hold_close(struct hold *hold)
+{
+    for (size_t i = 0; i < hold->counter_count; i++)
+        (void)close(hold->counters[i].fd);
+    hold->counter_count = 0;
+}

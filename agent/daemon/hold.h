@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_HOLD_H
+#define STILLPOINT_HOLD_H
+
+#include "agent/daemon/work.h"
+
+/* The time in which writers wait: taken, cut (cut.h), released. Worker thread; from hold_take to
+ * hold_release nothing is logged (log_hold), no event is told, no SQL is sent but the hooks' own
+ * before the freeze. */
+
+enum { HOLD_COUNTERS_MAX = 16 };
+
+/* The write counter of a partition that is synced rather than frozen (vfat). */
+struct hold_counter {
+    size_t mount; /* index in plan->mounts */
+    int fd;       /* of its sysfs stat file, opened before the hold */
+    uint64_t before, after;
+    bool before_ok, after_ok;
+};
+
+struct hold {
+    bool hooks_called; /* hook_chain_release is due */
+    bool lease_called; /* lease_thaw is due */
+    bool story_known;  /* the guard told how it ended */
+    int64_t deadline_ms;
+    /* clock_boot_us; 0 where it did not come to it */
+    int64_t begin_us, hooks_held_us, freeze_begin_us, frozen_us;
+    int64_t thaw_begin_us, thawed_us, end_us;
+    int64_t clock_offset_before_us; /* wall clock minus boot clock */
+    int64_t clock_offset_after_us;
+    struct guard_reply_lease story;
+    int32_t manifest_errnos[GUARD_MOUNTS_MAX];
+    struct hold_counter counters[HOLD_COUNTERS_MAX];
+    size_t counter_count;
+};
+
+/* Before the hold, writers run: hands the mounts to the guard in the plan's order, opens the
+ * counters, and writes out what is dirty until one more time takes less than 50 ms. */
+bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, struct err *err);
+
+/* Hooks in order, the positions, the manifest, the freeze. With asked = filesystem no hook is
+ * called, with asked = crash this does nothing.
+ *   last_try  a hook that isn't required may be passed over for a lock that it can't get
+ *   false     hold_release is due all the same */
+bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *err);
+/* Reads the counters again: right after the answer, before hold_release. */
+void hold_count(struct hold *hold);
+/* Thaws, has the hooks prove that they held, and releases them, in this order, whatever fails.
+ * Idempotent.
+ *   attest  there is a cut to attest
+ *   false   something may still be held; the text says what and until when. The label judges by
+ *           hold->story and the hooks' proofs, not by this */
+bool hold_release(struct work *work, struct hold *hold, bool attest, const char *outcome,
+                  struct err *err);
+/* Ready for another try, or done with: closes nothing that a next hold needs. */
+void hold_reset(struct hold *hold);
+void hold_close(struct hold *hold); /* the counters' descriptors; idempotent */
+
+#endif

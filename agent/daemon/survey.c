@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/survey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "hooks/db.h"
+#include "hooks/hook_exec.h"
+#include "hooks/hook_mysql.h"
+
+enum { PATH_LOOKUP_MS = 3000 };
+
+bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    struct agent *agent = work->job->agent;
+    char was[IMDS_ID_BYTES];
+
+    if (!identity_read(work->config, deadline_ms, &work->job->cancel, &work->identity, err) ||
+        !identity_remember(&work->identity, work->config->paths.state, was, err))
+        return false;
+    if (was[0] != '\0')
+        log_event(LOG_LEVEL_NOTICE, "identity_changed", "was=%s now=%s", was,
+                  work->identity.document.instance_id);
+    (void)pthread_mutex_lock(&agent->mutex);
+    agent->identity = work->identity;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return work_ec2(work->config, &work->identity, agent->credentials, &work->ec2, err);
+}
+
+static const struct ec2_device *mapping_of(const struct ec2_instance *instance, const char *volume)
+{
+    for (size_t i = 0; i < instance->device_count; i++) {
+        if (strcmp(instance->devices[i].volume_id, volume) == 0)
+            return &instance->devices[i];
+    }
+    return NULL;
+}
+
+bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    const char *id = work->identity.document.instance_id;
+
+    if (!ec2_describe_instance(work->ec2, id, deadline_ms, &work->job->cancel, &work->instance,
+                               err) ||
+        !ec2_describe_volumes(work->ec2, id, deadline_ms, &work->job->cancel, &work->volumes, err))
+        return false;
+    work->attached = calloc(work->volumes.count + 1, sizeof(*work->attached));
+    if (work->attached == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    for (size_t i = 0; i < work->volumes.count; i++) {
+        const struct ec2_volume *volume = &work->volumes.list[i];
+        const struct ec2_device *device = mapping_of(work->instance, volume->id);
+        if (device == NULL)
+            continue; /* attached since: DescribeInstances is what CreateSnapshots goes by */
+        work->attached[work->attached_count++] = (struct device_attached){
+            .volume_id = volume->id,
+            .device_name = device->name,
+            .size_gib = volume->size_gib,
+            .root = strcmp(device->name, work->instance->root_device_name) == 0,
+            .multi_attach = volume->multi_attach,
+        };
+    }
+    if (ec2_clock_ahead_s(work->ec2) != 0) {
+        char text[160];
+        (void)snprintf(text, sizeof(text), "this node's clock is off by %lld s against EC2's",
+                       (long long)ec2_clock_ahead_s(work->ec2));
+        job_warn(work->job, text, "set it: chronyd or systemd-timesyncd should be running");
+    }
+    return true;
+}
+
+bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    if (work->lease == NULL &&
+        !lease_open(work->config->guard_socket, deadline_ms, &work->job->cancel, &work->lease, err))
+        return false;
+    if (!lease_mount_table(work->lease, deadline_ms, &work->mount_text, err) ||
+        !mounts_parse(buf_text(&work->mount_text), work->mount_text.len, &work->mounts, err) ||
+        !mounts_fold(&work->mounts, &work->mount_list, err) ||
+        !devices_map_load(work->config->devices.map, &work->device_map, err))
+        return false;
+    const struct device_query query = {
+        .sysfs = "/sys",
+        .map = &work->device_map,
+        .attached = work->attached,
+        .attached_count = work->attached_count,
+    };
+    return devices_trace_all(&query, &work->mount_list, &work->traces, err);
+}
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+static unsigned phases_of(unsigned configured)
+{
+    return (configured & CONFIG_PHASE_PREPARE ? HOOK_EXEC_BIT(HOOK_PREPARE) : 0) |
+           (configured & CONFIG_PHASE_HOLD ? HOOK_EXEC_BIT(HOOK_HOLD) : 0) |
+           (configured & CONFIG_PHASE_RELEASE ? HOOK_EXEC_BIT(HOOK_RELEASE) : 0) |
+           (configured & CONFIG_PHASE_FINISH ? HOOK_EXEC_BIT(HOOK_FINISH) : 0);
+}
+
+static bool add_exec(struct work *work, const struct config_hook *hook, struct err *err)
+{
+    const struct hook_exec_config config = {
+        .name = hook->name,
+        .path = hook->exec,
+        .socket = work->config->hook_socket,
+        .phases = phases_of(hook->phases),
+        .prepare_timeout_ms = hook->prepare_timeout_ms,
+        .hold_timeout_ms = hook->hold_timeout_ms,
+        .release_timeout_ms = hook->release_timeout_ms,
+        .required = hook->required,
+    };
+    struct hook made;
+
+    return hook_exec_new(&config, &made, err) && hook_chain_add(&work->hooks, made, err);
+}
+
+static bool add_mysql(struct work *work, const struct config_mysql *mysql, struct err *err)
+{
+    const char *socket = mysql->socket[0] ? mysql->socket : db_find_socket();
+
+    if (socket == NULL && !mysql->configured)
+        return true; /* no server on this node, and nobody said that there is one */
+    /* The two enums have the same values in the same order. */
+    _Static_assert((int)CONFIG_DB_AUTO == (int)DB_METHOD_AUTO &&
+                       (int)CONFIG_DB_NONE == (int)DB_METHOD_NONE,
+                   "methods");
+    const struct hook_mysql_config config = {
+        .name = mysql->name,
+        .socket = mysql->socket[0] ? mysql->socket : NULL,
+        .user = mysql->user[0] ? mysql->user : NULL,
+        .defaults_file = mysql->defaults_file[0] ? mysql->defaults_file : NULL,
+        .method = (enum db_method)mysql->method,
+        .exact_position = mysql->exact_position,
+        .required = mysql->required,
+        .lock_wait_ms = work->config->backup.lock_wait_ms,
+    };
+    struct hook made;
+
+    return hook_mysql_new(&config, &made, err) && hook_chain_add(&work->hooks, made, err);
+}
+
+bool survey_hooks(struct work *work, bool with_exec, struct err *err)
+{
+    for (size_t i = 0; with_exec && i < work->config->hook_count; i++) {
+        if (!add_exec(work, &work->config->hooks[i], err))
+            return err_wrap(err, "hook %s", work->config->hooks[i].name);
+    }
+    for (size_t i = 0; i < work->config->mysql_count; i++) {
+        if (!add_mysql(work, &work->config->mysql[i], err))
+            return err_wrap(err, "%s", work->config->mysql[i].name);
+    }
+    return true;
+}
+
+/* --- plan ------------------------------------------------------------------------------------- */
+
+/* The folders of one server, as the guard sees them. Those that matter to no plan are passed over.
+ *   ret_server->paths  given to the caller (free), which borrow their texts from FACTS */
+static bool look_up_paths(struct work *work, const struct db_server *facts, int64_t deadline_ms,
+                          struct plan_server *ret_server, struct err *err)
+{
+    struct plan_path *paths = calloc(facts->path_count + 1, sizeof(*paths));
+
+    if (paths == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    ret_server->paths = paths;
+    for (size_t i = 0; i < facts->path_count; i++) {
+        const struct db_path *from = &facts->paths[i];
+        struct plan_path *path = &paths[ret_server->path_count];
+        struct guard_reply_device_of device;
+        struct err why = ERR_INIT;
+
+        if (from->role == DB_PATH_RELAY_LOG || from->role == DB_PATH_SERVER_LOG)
+            continue; /* a relay log is fetched again, a server's log is no data */
+        *path = (struct plan_path){.what = db_path_role_name(from->role),
+                                   .path = from->path,
+                                   .role = from->role == DB_PATH_BINLOG ? PLAN_BINLOG : PLAN_DATA};
+        if (lease_device_of(work->lease, from->path, deadline_sooner(deadline_ms, PATH_LOOKUP_MS),
+                            &device, &why)) {
+            path->dev_major = device.dev_major;
+            path->dev_minor = device.dev_minor;
+            path->mnt_id = device.mnt_id;
+        } else if (why.kind == ERR_GUARD || why.kind == ERR_CANCELLED) {
+            *err = why;
+            return false;
+        } else {
+            path->not_found = true;
+            path->why = "the guard can't find it";
+        }
+        ret_server->path_count++;
+    }
+    return true;
+}
+
+static size_t gather_servers(struct work *work, struct plan_server *servers,
+                             struct hook_link **links)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        struct hook_link *link = &work->hooks.links[i];
+        if (!link->prepared || !hook_is_mysql(&link->hook))
+            continue;
+        const struct db_server *facts = hook_mysql_server(&link->hook);
+        if (facts == NULL || facts->choice.method == DB_METHOD_NONE)
+            continue;
+        servers[count] = (struct plan_server){.name = link->hook.name,
+                                              .required = link->hook.required,
+                                              .commits_go_on = facts->choice.commits_go_on};
+        links[count++] = link;
+    }
+    return count;
+}
+
+static bool plan_with(struct work *work, struct plan_server *servers, struct hook_link **links,
+                      size_t count, int64_t deadline_ms, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!look_up_paths(work, hook_mysql_server(&links[i]->hook), deadline_ms, &servers[i], err))
+            return err_wrap(err, "%s", servers[i].name);
+    }
+    const struct plan_input input = {
+        .mounts = &work->mounts,
+        .list = &work->mount_list,
+        .traces = work->traces,
+        .attached = work->attached,
+        .attached_count = work->attached_count,
+        .config = &work->config->backup,
+        .asked = work->options.asked,
+        .servers = servers,
+        .server_count = count,
+    };
+    if (!plan_make(&input, &work->plan, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (work->plan->servers[i].must_block_commits &&
+            !hook_mysql_block_commits(&links[i]->hook, err))
+            return err_wrap(err, "%s", servers[i].name);
+    }
+    return true;
+}
+
+bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    struct plan_server servers[HOOK_CHAIN_MAX];
+    struct hook_link *links[HOOK_CHAIN_MAX];
+
+    size_t count = gather_servers(work, servers, links);
+    bool ok = plan_with(work, servers, links, count, deadline_ms, err);
+    for (size_t i = 0; i < count; i++)
+        free(servers[i].paths);
+    return ok;
+}

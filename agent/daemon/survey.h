@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_SURVEY_H
+#define STILLPOINT_SURVEY_H
+
+#include "agent/daemon/work.h"
+
+/* The look at the node before a backup, step by step; `doctor` takes the same steps one by one.
+ * Nothing is held by any of them. Each fails as the module that it asks does. */
+
+/* Who this node is; a changed identity drops what an earlier one left in the state directory. */
+bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err);
+/* The instance and its volumes, from EC2. */
+bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err);
+/* The guard, and what the mount table and sysfs say: which filesystem lies on which volume. */
+bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err);
+/* The hooks that are configured, and the database servers found; the chain is built, nothing is
+ * called yet.
+ *   with_exec  exec hooks too */
+bool survey_hooks(struct work *work, bool with_exec, struct err *err);
+/* From all of these to work->plan. Hooks must be prepared. Where the mounts' order forbids what a
+ * server's lock needs, the server is told to block commits. */
+bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err);
+
+#endif

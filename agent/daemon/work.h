@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_WORK_H
+#define STILLPOINT_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/catalog.h"
+#include "agent/daemon/devices.h"
+#include "agent/daemon/identity.h"
+#include "agent/daemon/lease.h"
+#include "agent/daemon/mounts.h"
+#include "agent/daemon/plan.h"
+#include "aws/ec2.h"
+#include "aws/ec2_describe.h"
+#include "hooks/hook_chain.h"
+
+/* What one backup (or a look at the node by `doctor`) has in hand. Made by work_open, filled step
+ * by step, freed by work_close: worker thread only. */
+
+enum { WORK_REASON_BYTES = 512 };
+
+struct work_options {
+    enum label asked;
+    bool wait_complete;
+    bool image;
+    bool pin;
+    bool dry_run;
+    int64_t keep_ms; /* 0: no expiry of its own */
+    char reason[WORK_REASON_BYTES];
+    struct strs tags;
+};
+
+struct work {
+    struct job *job;
+    const struct config *config;
+    struct work_options options;
+    struct hook_job hook_job;
+
+    struct identity identity;
+    struct ec2 *ec2;
+    struct lease *lease;
+    struct hook_chain hooks;
+
+    struct ec2_instance *instance;
+    struct ec2_volumes volumes;
+    struct device_attached *attached; /* one per volume */
+    size_t attached_count;
+
+    struct buf mount_text;
+    struct mounts mounts;
+    struct mount_list mount_list;
+    struct device_map device_map;
+    struct device_trace *traces; /* one per entry of mount_list */
+    struct plan *plan;
+
+    struct backup *backup; /* what is told of it */
+};
+
+void work_open(struct work *work, struct job *job);
+void work_close(struct work *work); /* good for half-filled; lets go of whatever is still held */
+
+/* A client for the region that the configuration or the node names.
+ *   identity  NULL: [aws] region must be set (ERR_PRECONDITION) */
+bool work_ec2(const struct config *config, const struct identity *identity,
+              struct credentials *credentials, struct ec2 **ret_ec2, struct err *err);
+
+/* Exit code for a failure before anything was held: INTERFACE.md. */
+int work_exit_code(const struct err *err);
+
+#endif
