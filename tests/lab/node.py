@@ -10,7 +10,8 @@
 Options of up:
     --no-mysql, --no-agent   without the database; without guard, hook listener and daemon
     --volumes N              N more volumes (/dev/sdh...), ext4 and XFS in turn, at /srv/dataN
-    --layout separate|binlog-in-data|data-in-binlog    how the two mounts of MariaDB nest
+    --layout separate|binlog-in-data|data-in-binlog|one   how the two mounts of MariaDB nest; one:
+                             neither is there, everything lies on the root volume
     --trx-commit 0|1|2, --sync-binlog N                durability of commits
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
@@ -57,6 +58,7 @@ LAYOUTS = {
     "separate": ("/var/lib/mysql", "/var/log/mysql"),
     "binlog-in-data": ("/var/lib/mysql", "/var/lib/mysql/binlog"),
     "data-in-binlog": ("/var/log/mysql/data", "/var/log/mysql"),
+    "one": ("/var/lib/mysql", "/var/log/mysql"),
 }
 
 
@@ -71,13 +73,14 @@ def run(*command, **options):
     return done.stdout
 
 
-def ensure_user():
+def ensure_user(name):
+    """As the packages' scripts make it: mariadb-server-core alone brings no user, and ours is not installed."""
     try:
-        return pwd.getpwnam(USER)
+        return pwd.getpwnam(name)
     except KeyError:
         run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
-            "--shell", "/usr/sbin/nologin", USER)
-        return pwd.getpwnam(USER)
+            "--shell", "/usr/sbin/nologin", name)
+        return pwd.getpwnam(name)
 
 
 def load(directory):
@@ -105,8 +108,9 @@ def write(path, text, mode=0o644):
 
 def make_disks(directory, lab, options):
     data, binlog = LAYOUTS[options.layout]
-    plan = [("/dev/sda1", "/", "ext4", "root"), ("/dev/sdf", data, "ext4", "data"),
-            ("/dev/sdg", binlog, "xfs", "binlog")]
+    plan = [("/dev/sda1", "/", "ext4", "root")]
+    if options.layout != "one":
+        plan += [("/dev/sdf", data, "ext4", "data"), ("/dev/sdg", binlog, "xfs", "binlog")]
     for number in range(1, options.volumes + 1):
         kind = "ext4" if number % 2 else "xfs"
         plan.append((f"/dev/sd{chr(ord('g') + number)}", f"/srv/data{number}", kind, f"data{number}"))
@@ -129,7 +133,7 @@ def make_disks(directory, lab, options):
         os.makedirs(mount["at"], exist_ok=True)
         # As on a node: no noatime, nothing special.
         run("mount", "-t", mount["fs"], mount["device"], mount["at"])
-    for path in ("etc", "srv", "tmp", "opt"):
+    for path in ("etc", "srv", "tmp", "opt", data.lstrip("/"), binlog.lstrip("/")):
         os.makedirs(os.path.join(root, path), exist_ok=True)
     return made["instance"], mounts
 
@@ -193,6 +197,7 @@ def write_my_cnf(directory, node, options):
         "max_connections = 40",
         "ignore_db_dirs = lost+found",
         "ignore_db_dirs = binlog",
+        "ignore_db_dirs = .lab-files",
         *options.mysql_option,
     ]
     path = os.path.join(directory, "my.cnf")
@@ -367,7 +372,8 @@ STARTERS = {"guard": start_guard, "hook": start_hook, "daemon": start_daemon, "m
 def up(options):
     directory = os.path.realpath(options.dir)
     lab = Lab(directory)
-    user = ensure_user()
+    user = ensure_user(USER)
+    ensure_user("mysql")
     for name in ("log", "state", "hooks.d"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
     os.chown(os.path.join(directory, "log"), 0, grp.getgrnam("mysql").gr_gid)
