@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/control_wire.h"
+#include "agent/base/parse.h"
+#include "agent/base/utf8.h"
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+struct reading {
+    struct cli_options *options;
+    unsigned seen; /* bits by enum cli_option_id */
+    char *const *argv;
+    int argc, at;
+};
+
+static const char *nearest_option(const char *name)
+{
+    const char *names[CLI_OPTION_COUNT + 1];
+    size_t len = strlen(name);
+
+    for (unsigned i = 0; i < CLI_OPTION_COUNT; i++)
+        names[i] = cli_option_table[i].name;
+    names[CLI_OPTION_COUNT] = NULL;
+    const char *near = parse_nearest(name, names);
+    for (unsigned i = 0; near == NULL && len > 1 && i < CLI_OPTION_COUNT; i++)
+        near = strncmp(names[i], name, len) == 0 ? names[i] : NULL;
+    return near;
+}
+
+static bool unknown_option(const char *shown, const char *name, struct err *err)
+{
+    const char *near = nearest_option(name);
+
+    (void)err_set(err, ERR_USAGE, 0, "unknown option %s", shown);
+    return near != NULL ? err_suggest(err, "did you mean --%s?", near)
+                        : err_suggest(err, "see stillpoint --help");
+}
+
+static bool one_of(const char *name, const char *text, const char *const *words,
+                   const char **ret_text, struct err *err)
+{
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *ret_text = text;
+            return true;
+        }
+    }
+    const char *near = parse_nearest(text, words);
+    (void)err_set(err, ERR_USAGE, 0, "--%s: '%s' is not known", name, text);
+    if (near != NULL)
+        return err_suggest(err, "did you mean %s?", near);
+    return words[2] != NULL ? err_suggest(err, "write %s, %s or %s", words[0], words[1], words[2])
+                            : err_suggest(err, "write %s or %s", words[0], words[1]);
+}
+
+static size_t characters(const char *text)
+{
+    size_t count = 0, left = strlen(text);
+    uint32_t point;
+
+    while (left > 0) {
+        size_t step = utf8_next(text, left, &point);
+        step = step > 0 ? step : 1;
+        text += step;
+        left -= step;
+        count++;
+    }
+    return count;
+}
+
+static bool check_tag_key(const char *key, struct err *err)
+{
+    if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "--tag: keys that begin with '%.*s' are not yours to set",
+                      (int)(strchr(key, ':') - key + 1), key);
+        return err_suggest(err, "choose another key");
+    }
+    if (strcmp(key, "Name") == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "--tag: the tag Name is set by Stillpoint");
+        return err_suggest(err, "choose another key");
+    }
+    if (characters(key) > CLI_TAG_KEY_CHARS)
+        return err_set(err, ERR_USAGE, 0, "--tag: a key of more than %d characters",
+                       CLI_TAG_KEY_CHARS);
+    return true;
+}
+
+static bool add_tag(struct cli_options *options, const char *text, struct err *err)
+{
+    char *key = NULL, *value = NULL;
+    json_t *string = NULL, *clean_key = NULL;
+    bool ok = false;
+
+    if (!parse_key_value(text, &key, &value, err)) {
+        (void)err_wrap(err, "--tag");
+        goto out;
+    }
+    if (!check_tag_key(key, err))
+        goto out;
+    if (options->tags == NULL)
+        options->tags = json_object();
+    clean_key = control_text(key); /* an argument may hold any bytes, JSON may not */
+    string = control_text(value);
+    if (options->tags == NULL || clean_key == NULL || string == NULL ||
+        json_object_set(options->tags, json_string_value(clean_key), string) != 0) {
+        (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
+        goto out;
+    }
+    ok = json_object_size(options->tags) <= CLI_TAGS_MAX ||
+         err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", CLI_TAGS_MAX);
+out:
+    json_decref(clean_key);
+    json_decref(string);
+    free(key);
+    free(value);
+    return ok;
+}
+
+static bool set_keep(struct cli_options *options, const char *value, struct err *err)
+{
+    static const int64_t second_ms = 1000, ten_years_ms = 3650LL * 24 * 60 * 60 * 1000;
+
+    return parse_duration_ms(value, second_ms, ten_years_ms, &options->keep_ms, err) ||
+           err_wrap(err, "--keep");
+}
+
+static bool not_empty(const char *name, const char *value, const char **ret_text, struct err *err)
+{
+    if (value[0] == '\0')
+        return err_set(err, ERR_USAGE, 0, "--%s must not be empty", name);
+    *ret_text = value;
+    return true;
+}
+
+static bool apply(struct cli_options *options, enum cli_option_id id, const char *value,
+                  struct err *err)
+{
+    static const char *const levels[] = {"application", "filesystem", "crash", NULL};
+    static const char *const moments[] = {"complete", "cut", NULL};
+
+    switch (id) {
+    case CLI_OPTION_JSON:
+        options->json = true;
+        return true;
+    case CLI_OPTION_QUIET:
+        options->quiet = true;
+        return true;
+    case CLI_OPTION_CONFIG:
+        return not_empty("config", value, &options->config, err);
+    case CLI_OPTION_VERSION:
+        options->version = true;
+        return true;
+    case CLI_OPTION_HELP:
+        options->help = true;
+        return true;
+    case CLI_OPTION_DRY_RUN:
+        options->dry_run = true;
+        return true;
+    case CLI_OPTION_REASON:
+        options->reason = value;
+        return true;
+    case CLI_OPTION_CONSISTENCY:
+        return one_of("consistency", value, levels, &options->consistency, err);
+    case CLI_OPTION_WAIT:
+        return one_of("wait", value, moments, &options->wait, err);
+    case CLI_OPTION_IMAGE:
+        options->image = CLI_IMAGE_YES;
+        return true;
+    case CLI_OPTION_NO_IMAGE:
+        options->image = CLI_IMAGE_NO;
+        return true;
+    case CLI_OPTION_KEEP:
+        return set_keep(options, value, err);
+    case CLI_OPTION_PIN:
+        options->pin = true;
+        return true;
+    case CLI_OPTION_TAG:
+        return add_tag(options, value, err);
+    case CLI_OPTION_ALL_NODES:
+        options->all_nodes = true;
+        return true;
+    case CLI_OPTION_GROUP:
+        return not_empty("group", value, &options->group, err);
+    case CLI_OPTION_FORCE:
+        options->force = true;
+        return true;
+    case CLI_OPTION_COUNT:
+        break;
+    }
+    return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
+}
+
+/* VALUE: what stood behind '=', or NULL. */
+static bool take_option(struct reading *reading, unsigned id, const char *value, struct err *err)
+{
+    const struct cli_option *option = &cli_option_table[id];
+
+    if (option->argument == NULL && value != NULL)
+        return err_set(err, ERR_USAGE, 0, "--%s takes no value", option->name);
+    if (option->argument != NULL && value == NULL) {
+        if (reading->at + 1 >= reading->argc) {
+            (void)err_set(err, ERR_USAGE, 0, "--%s needs a value", option->name);
+            return err_suggest(err, "write --%s %s", option->name, option->argument);
+        }
+        value = reading->argv[++reading->at];
+    }
+    reading->seen |= 1U << id;
+    return apply(reading->options, (enum cli_option_id)id, value, err);
+}
+
+static bool read_long(struct reading *reading, const char *text, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : strlen(text);
+    char name[64], shown[80];
+
+    if (len >= sizeof(name))
+        return err_set(err, ERR_USAGE, 0, "unknown option --%.60s…", text);
+    memcpy(name, text, len);
+    name[len] = '\0';
+    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
+        if (strcmp(cli_option_table[id].name, name) == 0)
+            return take_option(reading, id, equals ? equals + 1 : NULL, err);
+    }
+    (void)snprintf(shown, sizeof(shown), "--%s", name);
+    return unknown_option(shown, name, err);
+}
+
+static bool read_letters(struct reading *reading, const char *letters, struct err *err)
+{
+    for (; *letters != '\0'; letters++) {
+        unsigned id = 0;
+        while (id < CLI_OPTION_COUNT && cli_option_table[id].letter != *letters)
+            id++;
+        if (id == CLI_OPTION_COUNT) {
+            char shown[8];
+            (void)snprintf(shown, sizeof(shown), "-%c", *letters);
+            return unknown_option(shown, "", err);
+        }
+        if (!take_option(reading, id, NULL, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_verb(struct reading *reading, const char *word, struct err *err)
+{
+    const char *names[CLI_COMMAND_COUNT];
+
+    for (int i = 1; i < CLI_COMMAND_COUNT; i++) {
+        names[i - 1] = cli_verbs[i].name;
+        if (strcmp(cli_verbs[i].name, word) == 0) {
+            reading->options->command = (enum cli_command)i;
+            return true;
+        }
+    }
+    names[CLI_COMMAND_COUNT - 1] = NULL;
+    const char *near = parse_nearest(word, names);
+    (void)err_set(err, ERR_USAGE, 0, "unknown command '%s'", word);
+    return near != NULL ? err_suggest(err, "did you mean %s?", near)
+                        : err_suggest(err, "see stillpoint --help");
+}
+
+static bool read_word(struct reading *reading, const char *word, struct err *err)
+{
+    struct cli_options *options = reading->options;
+
+    if (options->command == CLI_NO_COMMAND)
+        return read_verb(reading, word, err);
+    const struct cli_verb *verb = &cli_verbs[options->command];
+    if (verb->argument == NULL || options->id != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is one word too many", verb->name, word);
+        return err_suggest(err, "see stillpoint %s --help", verb->name);
+    }
+    return word[0] != '\0'
+               ? (options->id = word, true)
+               : err_set(err, ERR_USAGE, 0, "%s: %s must not be empty", verb->name, verb->argument);
+}
+
+/* What only makes sense once all is read. */
+static bool check(const struct reading *reading, struct err *err)
+{
+    const struct cli_options *options = reading->options;
+    const struct cli_verb *verb = &cli_verbs[options->command];
+
+    if (options->help || options->version)
+        return true;
+    if (options->command == CLI_NO_COMMAND) {
+        (void)err_set(err, ERR_USAGE, 0, "no command given");
+        return err_suggest(err, "see stillpoint --help");
+    }
+    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
+        if ((reading->seen & 1U << id) != 0 &&
+            (cli_option_table[id].commands & CLI_FOR(options->command)) == 0) {
+            (void)err_set(err, ERR_USAGE, 0, "%s has no option --%s", verb->name,
+                          cli_option_table[id].name);
+            return err_suggest(err, "see stillpoint %s --help", verb->name);
+        }
+    }
+    if (verb->argument != NULL && options->id == NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "%s needs %s", verb->name, verb->argument);
+        return err_suggest(err, "stillpoint list shows the ids; `latest' is the newest");
+    }
+    if (options->command == CLI_THAW && !options->force && !options->dry_run) {
+        (void)err_set(err, ERR_USAGE, 0,
+                      "thaw ends the hold of a backup that runs: it needs --force");
+        return err_suggest(err, "stillpoint thaw -n shows what is held");
+    }
+    if (options->pin && options->keep_ms != 0) {
+        (void)err_set(err, ERR_USAGE, 0, "--pin and --keep exclude each other");
+        return err_suggest(err, "a pinned backup never expires: leave one of them out");
+    }
+    return true;
+}
+
+bool cli_options_read(int argc, char *const *argv, struct cli_options *ret_options, struct err *err)
+{
+    struct reading reading = {.options = ret_options, .argv = argv, .argc = argc};
+    bool only_words = false;
+
+    memset(ret_options, 0, sizeof(*ret_options));
+    for (reading.at = 1; reading.at < argc; reading.at++) {
+        const char *text = argv[reading.at];
+        bool ok;
+        if (only_words || text[0] != '-' || text[1] == '\0')
+            ok = read_word(&reading, text, err);
+        else if (strcmp(text, "--") == 0)
+            ok = only_words = true;
+        else if (text[1] == '-')
+            ok = read_long(&reading, text + 2, err);
+        else
+            ok = read_letters(&reading, text + 1, err);
+        if (!ok)
+            return false;
+    }
+    return check(&reading, err);
+}
+
+void cli_options_free(struct cli_options *options)
+{
+    json_decref(options->tags);
+    options->tags = NULL;
+}

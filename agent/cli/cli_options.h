@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_CLI_OPTIONS_H
+#define STILLPOINT_CLI_OPTIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/err.h"
+#include "agent/cli/cli_verbs.h"
+
+/* The command line of `stillpoint`, read by the tables of cli_verbs.h. Pure. */
+
+enum {
+    CLI_TAGS_MAX = 15,      /* of the operator's own: a resource has 50, the rest are ours */
+    CLI_TAG_KEY_CHARS = 128 /* EC2's */
+};
+
+enum cli_image { CLI_IMAGE_AS_CONFIGURED, CLI_IMAGE_YES, CLI_IMAGE_NO };
+
+struct cli_options {
+    enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
+    bool help, version, json, quiet, dry_run;
+    const char *config; /* NULL: the default one. All texts are borrowed from ARGV */
+    const char *reason, *consistency, *wait; /* backup; NULL: not given */
+    enum cli_image image;
+    int64_t keep_ms; /* 0: not given */
+    bool pin;
+    json_t *tags; /* {"K":"V"}; NULL: none. Owned */
+    bool all_nodes;
+    const char *group;
+    const char *id;
+    bool force;
+};
+
+/* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them.
+ *   ret_options  given to the caller (cli_options_free), also on false
+ *   false        ERR_USAGE, with the nearest known word as remedy; what was read so far is set, so
+ *                that --json holds for the error too */
+bool cli_options_read(int argc, char *const *argv, struct cli_options *ret_options,
+                      struct err *err);
+void cli_options_free(struct cli_options *options); /* idempotent */
+
+#endif

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_show.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/cli/cli_table.h"
+#include "agent/cli/cli_timeline.h"
+
+enum { FIELD_WIDTH = 11 };
+
+static const json_t *member(const json_t *object, const char *key)
+{
+    return json_object_get(object, key);
+}
+
+static bool differs(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) != 0;
+}
+
+/* The moment that stands for the backup: its window's end, else none. */
+static bool taken_at(const json_t *backup, int64_t *ret_utc_us)
+{
+    return cli_time(member(backup, "window"), "begin", ret_utc_us);
+}
+
+static enum cli_style state_style(const char *state)
+{
+    if (state == NULL)
+        return CLI_PLAIN;
+    return strcmp(state, "complete") == 0 ? CLI_GOOD
+           : strcmp(state, "failed") == 0 ? CLI_BAD
+                                          : CLI_WARN;
+}
+
+static void put_styled(struct cli_page *page, enum cli_style style, const char *theirs)
+{
+    cli_page_style(page, style);
+    cli_page_clean(page, theirs);
+    cli_page_style(page, CLI_PLAIN);
+}
+
+static void put_field(struct cli_page *page, const char *name, const char *theirs)
+{
+    if (theirs == NULL || theirs[0] == '\0')
+        return;
+    cli_page_field(page, name, FIELD_WIDTH);
+    cli_page_clean(page, theirs);
+    cli_page_text(page, "\n");
+}
+
+/* An array of texts, or of objects whose texts belong together, a line each. */
+static void put_lines(struct cli_page *page, const json_t *array, int indent)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(array, i, item)
+    {
+        const char *key;
+        json_t *value;
+        bool first = true;
+        cli_page_printf(page, "%*s", indent, "");
+        if (json_is_string(item))
+            cli_page_clean_lines(page, json_string_value(item), indent + 2);
+        json_object_foreach((json_t *)(uintptr_t)item, key, value)
+        {
+            if (!json_is_string(value))
+                continue;
+            cli_page_text(page, first ? "" : ": ");
+            cli_page_clean(page, json_string_value(value));
+            first = false;
+        }
+        cli_page_text(page, "\n");
+    }
+}
+
+/* An array of texts in one table cell. */
+static void add_list(struct cli_table *table, const json_t *array)
+{
+    AUTO_BUF struct buf text = BUF_INIT(16 * 1024);
+    struct err cut = ERR_INIT; /* a longer list is shown as far as it fits */
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(array, i, item)
+    {
+        if (json_is_string(item) && (text.len == 0 || buf_add_text(&text, " ", &cut)))
+            (void)buf_add_text(&text, json_string_value(item), &cut);
+    }
+    cli_table_add(table, buf_text(&text));
+}
+
+static void add_bool(struct cli_table *table, const json_t *value)
+{
+    cli_table_add(table, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : NULL);
+}
+
+static void add_gib(struct cli_table *table, const json_t *object)
+{
+    int64_t gib;
+
+    if (cli_int(object, "size_gib", &gib))
+        cli_table_printf(table, "%" PRId64 " GiB", gib);
+    else
+        cli_table_add(table, NULL);
+}
+
+/* --- tables of a backup ----------------------------------------------------------------------- */
+
+static void show_mounts(struct cli_page *page, const json_t *mounts)
+{
+    static const char *const titles[] = {"PATH", "TYPE", "FROZEN", "VOLUMES", NULL};
+    struct cli_table table;
+    const json_t *mount;
+    size_t i;
+
+    if (json_array_size(mounts) == 0)
+        return;
+    cli_page_heading(page, "Mounts");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(mounts, i, mount)
+    {
+        cli_table_add(&table, cli_str(mount, "path"));
+        cli_table_add(&table, cli_str(mount, "fs"));
+        add_bool(&table, member(mount, "frozen"));
+        add_list(&table, member(mount, "volumes"));
+    }
+    cli_table_end(&table, 2);
+}
+
+static void show_databases(struct cli_page *page, const json_t *databases)
+{
+    static const char *const titles[] = {"NAME",  "SERVER", "METHOD", "BINARY LOG", ">POSITION",
+                                         "EXACT", "GTID",   "SOURCE", NULL};
+    struct cli_table table;
+    const json_t *db;
+    size_t i;
+
+    if (json_array_size(databases) == 0)
+        return;
+    cli_page_heading(page, "Databases");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(databases, i, db)
+    {
+        const json_t *source = member(db, "source");
+        int64_t position;
+        cli_table_add(&table, cli_str(db, "name"));
+        cli_table_add(&table, cli_str(db, "server"));
+        cli_table_add(&table, cli_str(db, "method"));
+        cli_table_add(&table, cli_str(db, "binlog_file"));
+        if (cli_int(db, "binlog_pos", &position))
+            cli_table_printf(&table, "%" PRId64, position);
+        else
+            cli_table_add(&table, NULL);
+        add_bool(&table, cli_str(db, "binlog_file") ? member(db, "binlog_exact") : NULL);
+        cli_table_add(&table, cli_str(db, "gtid"));
+        if (cli_str(source, "file") && cli_int(source, "pos", &position))
+            cli_table_printf(&table, "%s:%" PRId64, cli_str(source, "file"), position);
+        else
+            cli_table_add(&table, NULL);
+    }
+    cli_table_end(&table, 2);
+}
+
+static void show_snapshots(struct cli_page *page, const json_t *snapshots)
+{
+    static const char *const titles[] = {"SNAPSHOT", "VOLUME", "DEVICE", ">SIZE", "STATE", NULL};
+    struct cli_table table;
+    const json_t *snapshot;
+    size_t i;
+
+    if (json_array_size(snapshots) == 0)
+        return;
+    cli_page_heading(page, "Snapshots");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(snapshots, i, snapshot)
+    {
+        const char *state = cli_str(snapshot, "state");
+        int64_t progress;
+        cli_table_add(&table, cli_str(snapshot, "id"));
+        cli_table_add(&table, cli_str(snapshot, "volume"));
+        cli_table_add(&table, cli_str(snapshot, "device"));
+        add_gib(&table, snapshot);
+        if (differs(state, "completed") && cli_int(snapshot, "progress", &progress))
+            cli_table_printf(&table, "%s %" PRId64 "%%", state, progress);
+        else
+            cli_table_add(&table, state);
+    }
+    cli_table_end(&table, 2);
+}
+
+static void show_left_out(struct cli_page *page, const json_t *left_out)
+{
+    static const char *const titles[] = {"PATH", "WHY", NULL};
+    struct cli_table table;
+    const json_t *item;
+    size_t i;
+
+    if (json_array_size(left_out) == 0)
+        return;
+    cli_page_heading(page, "Left out");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(left_out, i, item)
+    {
+        cli_table_add(&table,
+                      json_is_string(item) ? json_string_value(item) : cli_str(item, "path"));
+        cli_table_add(&table, cli_str(item, "why"));
+    }
+    cli_table_end(&table, 2);
+}
+
+/* --- one backup ------------------------------------------------------------------------------- */
+
+static void put_consistency(struct cli_page *page, const json_t *backup)
+{
+    const char *label = cli_str(backup, "consistency"), *asked = cli_str(backup, "asked");
+    bool less = differs(label, asked);
+
+    cli_page_field(page, "consistency", FIELD_WIDTH);
+    put_styled(page, less ? CLI_WARN : CLI_GOOD, label);
+    if (less) {
+        cli_page_text(page, ", ");
+        cli_page_clean(page, asked);
+        cli_page_text(page, " was asked for");
+    }
+    cli_page_text(page, "\n");
+}
+
+static void put_image(struct cli_page *page, const json_t *image)
+{
+    if (cli_str(image, "id") == NULL)
+        return;
+    cli_page_field(page, "image", FIELD_WIDTH);
+    cli_page_clean(page, cli_str(image, "id"));
+    cli_page_text(page, ", ");
+    cli_page_clean(page, cli_str(image, "state"));
+    if (cli_str(image, "method") != NULL) {
+        cli_page_text(page, " (");
+        cli_page_clean(page, cli_str(image, "method"));
+        cli_page_text(page, ")");
+    }
+    cli_page_text(page, "\n");
+}
+
+static void put_node(struct cli_page *page, const json_t *backup)
+{
+    const char *node = cli_str(backup, "node"), *instance = cli_str(backup, "instance");
+
+    if (node == NULL && instance == NULL)
+        return;
+    cli_page_field(page, "node", FIELD_WIDTH);
+    cli_page_clean(page, node ? node : instance);
+    if (node != NULL && instance != NULL) {
+        cli_page_text(page, ", ");
+        cli_page_clean(page, instance);
+    }
+    if (cli_str(backup, "region") != NULL) {
+        cli_page_text(page, " in ");
+        cli_page_clean(page, cli_str(backup, "region"));
+    }
+    cli_page_text(page, "\n");
+}
+
+static void put_kept(struct cli_page *page, const json_t *backup)
+{
+    char text[CLI_TIME_BYTES];
+    int64_t expires;
+
+    cli_page_field(page, "expires", FIELD_WIDTH);
+    if (json_is_true(member(backup, "pinned")))
+        cli_page_text(page, "never: pinned\n");
+    else if (cli_time(backup, "expires", &expires))
+        cli_page_printf(page, "%s\n", cli_local_time(expires, text));
+    else
+        cli_page_text(page, "never\n");
+}
+
+/* A verdict may be a text or an object of its own. */
+static void put_verified(struct cli_page *page, const json_t *verified)
+{
+    if (json_is_object(verified))
+        put_field(page, "verified", cli_str(verified, "verdict"));
+    else
+        put_field(page, "verified",
+                  json_is_string(verified) ? json_string_value(verified) : "not yet");
+}
+
+void cli_show_backup(struct cli_page *page, const json_t *backup)
+{
+    char text[CLI_TIME_BYTES];
+    int64_t taken;
+
+    put_styled(page, CLI_BOLD, cli_str(backup, "id"));
+    cli_page_text(page, "\n");
+    cli_page_field(page, "state", FIELD_WIDTH);
+    put_styled(page, state_style(cli_str(backup, "state")), cli_str(backup, "state"));
+    cli_page_text(page, "\n");
+    put_consistency(page, backup);
+    put_lines(page, member(backup, "shortfall"), 2 + FIELD_WIDTH + 2);
+    if (taken_at(backup, &taken))
+        put_field(page, "taken", cli_local_time(taken, text));
+    put_node(page, backup);
+    put_field(page, "reason", cli_str(backup, "reason"));
+    put_field(page, "group", cli_str(backup, "group"));
+    put_image(page, member(backup, "image"));
+    put_kept(page, backup);
+    put_verified(page, member(backup, "verified"));
+    cli_timeline_draw(page, backup);
+    show_mounts(page, member(backup, "mounts"));
+    show_databases(page, member(backup, "databases"));
+    show_snapshots(page, member(backup, "snapshots"));
+    show_left_out(page, member(backup, "left_out"));
+}
+
+static int64_t total_gib(const json_t *backup)
+{
+    const json_t *snapshot;
+    int64_t sum = 0, gib;
+    size_t i;
+
+    json_array_foreach(member(backup, "snapshots"), i, snapshot)
+    {
+        if (cli_int(snapshot, "size_gib", &gib) && gib > 0 && gib < INT32_MAX && sum < INT32_MAX)
+            sum += gib;
+    }
+    return sum;
+}
+
+void cli_show_made(struct cli_page *page, const json_t *backup)
+{
+    const char *id = cli_str(backup, "id"), *state = cli_str(backup, "state");
+    const json_t *image = member(backup, "image");
+    size_t count = json_array_size(member(backup, "snapshots"));
+
+    cli_page_text(page, "backup ");
+    cli_page_clean(page, id);
+    cli_page_text(page, " ");
+    put_styled(page, state_style(state), state);
+    cli_page_text(page, ": ");
+    cli_page_clean(page, cli_str(backup, "consistency"));
+    cli_page_printf(page, " consistent; %zu snapshot%s, %" PRId64 " GiB", count,
+                    count == 1 ? "" : "s", total_gib(backup));
+    if (cli_str(image, "id") != NULL) {
+        cli_page_text(page, "; image ");
+        cli_page_clean(page, cli_str(image, "id"));
+        cli_page_text(page, " ");
+        cli_page_clean(page, cli_str(image, "state"));
+    }
+    cli_page_text(page, "\n  more: stillpoint show ");
+    cli_page_clean(page, id);
+    cli_page_text(page, "\n");
+}
+
+/* --- list ------------------------------------------------------------------------------------- */
+
+static void list_row(struct cli_table *table, const json_t *backup, bool with_nodes)
+{
+    const char *state = cli_str(backup, "state"), *label = cli_str(backup, "consistency");
+    char text[CLI_TIME_BYTES];
+    int64_t at;
+
+    cli_table_add(table, cli_str(backup, "id"));
+    cli_table_add(table, taken_at(backup, &at) ? cli_local_time(at, text) : NULL);
+    cli_table_add(table, !with_nodes               ? NULL
+                         : cli_str(backup, "node") ? cli_str(backup, "node")
+                                                   : cli_str(backup, "instance"));
+    cli_table_add_styled(table, state, state_style(state));
+    cli_table_add_styled(table, label,
+                         differs(label, cli_str(backup, "asked")) ? CLI_WARN : CLI_PLAIN);
+    cli_table_printf(table, "%zu", json_array_size(member(backup, "snapshots")));
+    cli_table_printf(table, "%" PRId64 " GiB", total_gib(backup));
+    cli_table_add(table, cli_str(member(backup, "image"), "id"));
+    cli_table_add(table, json_is_true(member(backup, "pinned")) ? "pinned"
+                         : cli_time(backup, "expires", &at)     ? cli_local_date(at, text)
+                                                                : "never");
+    cli_table_add(table, cli_str(backup, "reason"));
+}
+
+void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes)
+{
+    static const char *const titles[] = {"ID",          "TAKEN",      "NODE",  "STATE",
+                                         "CONSISTENCY", ">SNAPSHOTS", ">SIZE", "IMAGE",
+                                         "EXPIRES",     "REASON",     NULL};
+    size_t count = json_array_size(backups), i;
+    struct cli_table table;
+    const json_t *backup;
+
+    if (count == 0) {
+        cli_page_text(page, "no backups; `stillpoint backup' takes one\n");
+        return;
+    }
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(backups, i, backup) list_row(&table, backup, with_nodes);
+    cli_table_end(&table, 0);
+    cli_page_printf(page, "%zu backup%s\n", count, count == 1 ? "" : "s");
+}
+
+/* --- what a backup would do ------------------------------------------------------------------- */
+
+static void plan_volumes(struct cli_page *page, const json_t *volumes)
+{
+    static const char *const titles[] = {"VOLUME", "DEVICE", ">SIZE", "NOTE", NULL};
+    struct cli_table table;
+    const json_t *volume;
+    size_t i;
+
+    cli_page_text(page, "Volumes that one CreateSnapshots would record\n");
+    if (json_array_size(volumes) == 0) {
+        cli_page_text(page, "  none\n");
+        return;
+    }
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(volumes, i, volume)
+    {
+        cli_table_add(&table,
+                      json_is_string(volume) ? json_string_value(volume) : cli_str(volume, "id"));
+        cli_table_add(&table, cli_str(volume, "device"));
+        add_gib(&table, volume);
+        cli_table_add(&table, json_is_true(member(volume, "root")) ? "root" : NULL);
+    }
+    cli_table_end(&table, 2);
+}
+
+static void plan_mounts(struct cli_page *page, const json_t *mounts)
+{
+    static const char *const titles[] = {"PATH", "TYPE", "HOW", "VOLUMES", NULL};
+    struct cli_table table;
+    const json_t *mount;
+    size_t i;
+
+    if (json_array_size(mounts) == 0)
+        return;
+    cli_page_heading(page, "Mounts that would be held, in this order");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(mounts, i, mount)
+    {
+        cli_table_add(&table,
+                      json_is_string(mount) ? json_string_value(mount) : cli_str(mount, "path"));
+        cli_table_add(&table, cli_str(mount, "fs"));
+        cli_table_add(&table, cli_str(mount, "use"));
+        add_list(&table, member(mount, "volumes"));
+    }
+    cli_table_end(&table, 2);
+}
+
+void cli_show_plan(struct cli_page *page, const json_t *data)
+{
+    const json_t *plan = member(data, "plan");
+
+    cli_page_text(page, "Dry run: nothing was held, nothing was made\n\n");
+    plan_volumes(page, member(plan, "volumes"));
+    plan_mounts(page, member(plan, "mounts"));
+    if (json_array_size(member(plan, "hooks")) > 0) {
+        cli_page_heading(page, "Hooks, in this order");
+        put_lines(page, member(plan, "hooks"), 2);
+    }
+    show_left_out(page, member(plan, "left_out"));
+    if (json_array_size(member(plan, "shortfalls")) > 0) {
+        cli_page_heading(page, "Less than application consistency, because");
+        put_lines(page, member(plan, "shortfalls"), 2);
+    }
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static void status_daemon(struct cli_page *page, const json_t *daemon)
+{
+    char text[CLI_TIME_BYTES];
+    int64_t number;
+
+    cli_page_field(page, "daemon", FIELD_WIDTH);
+    cli_page_text(page, "stillpointd ");
+    cli_page_clean(page, cli_str(daemon, "version"));
+    if (cli_int(daemon, "pid", &number))
+        cli_page_printf(page, ", pid %" PRId64, number);
+    if (cli_int(daemon, "uptime_s", &number))
+        cli_page_printf(page, ", up %s", cli_span(number, text));
+    cli_page_text(page, "\n");
+    put_field(page, "config", cli_str(daemon, "config"));
+}
+
+static void status_guard(struct cli_page *page, const json_t *guard)
+{
+    int64_t number;
+
+    cli_page_field(page, "guard", FIELD_WIDTH);
+    if (!json_is_true(member(guard, "reachable"))) {
+        put_styled(page, CLI_BAD, "does not answer");
+        cli_page_text(page, ": systemctl status stillpoint-guard\n");
+        return;
+    }
+    cli_page_clean(page, cli_str(guard, "state"));
+    if (cli_int(guard, "pid", &number))
+        cli_page_printf(page, ", pid %" PRId64, number);
+    if (cli_int(guard, "recovered", &number) && number > 0)
+        cli_page_printf(page, "; at its start it thawed %" PRId64 " mount%s of an earlier one",
+                        number, number == 1 ? "" : "s");
+    cli_page_text(page, "\n");
+}
+
+static void status_identity(struct cli_page *page, const json_t *identity)
+{
+    const char *where =
+        cli_str(identity, "az") ? cli_str(identity, "az") : cli_str(identity, "region");
+
+    cli_page_field(page, "instance", FIELD_WIDTH);
+    if (!json_is_object(identity)) {
+        cli_page_text(page, "not known: `stillpoint doctor' says why\n");
+        return;
+    }
+    cli_page_clean(page, cli_str(identity, "instance"));
+    cli_page_text(page, " in ");
+    cli_page_clean(page, where);
+    if (cli_str(identity, "account") != NULL) {
+        cli_page_text(page, ", account ");
+        cli_page_clean(page, cli_str(identity, "account"));
+    }
+    cli_page_text(page, "\n");
+}
+
+/* An ISO time as its age; a clock that went back makes it zero. */
+static void put_age(struct cli_page *page, int64_t then_utc_us, int64_t now_utc_us)
+{
+    char text[CLI_TIME_BYTES];
+
+    cli_page_text(page, cli_span((now_utc_us - then_utc_us) / 1000000, text));
+}
+
+void cli_show_status(struct cli_page *page, const json_t *data, int64_t now_utc_us)
+{
+    const json_t *job = member(data, "job"), *last = member(data, "last");
+    int64_t at;
+
+    status_daemon(page, member(data, "daemon"));
+    status_guard(page, member(data, "guard"));
+    status_identity(page, member(data, "identity"));
+    cli_page_field(page, "job", FIELD_WIDTH);
+    if (json_is_object(job)) {
+        cli_page_clean(page, cli_str(job, "id"));
+        cli_page_text(page, ", step ");
+        cli_page_clean(page, cli_str(job, "step"));
+        if (cli_time(job, "since", &at)) {
+            cli_page_text(page, ", for ");
+            put_age(page, at, now_utc_us);
+        }
+    } else {
+        cli_page_text(page, "none");
+    }
+    cli_page_text(page, "\n");
+    cli_page_field(page, "last backup", FIELD_WIDTH);
+    if (json_is_object(last)) {
+        cli_page_clean(page, cli_str(last, "id"));
+        cli_page_text(page, ", ");
+        put_styled(page, state_style(cli_str(last, "state")), cli_str(last, "state"));
+        cli_page_text(page, ", ");
+        cli_page_clean(page, cli_str(last, "consistency"));
+        if (taken_at(last, &at)) {
+            cli_page_text(page, ", ");
+            put_age(page, at, now_utc_us);
+            cli_page_text(page, " ago");
+        }
+    } else {
+        cli_page_text(page, "none since the daemon's start");
+    }
+    cli_page_text(page, "\n");
+}
+
+/* --- doctor ----------------------------------------------------------------------------------- */
+
+enum { RESULT_WIDTH = 7, NAME_WIDTH = 14 };
+
+void cli_show_check(struct cli_page *page, const json_t *check)
+{
+    const char *result = cli_str(check, "result"), *name = cli_str(check, "name");
+    const char *text = cli_str(check, "text"), *remedy = cli_str(check, "remedy");
+    bool good = result != NULL && strcmp(result, "ok") == 0;
+    bool bad = result == NULL || strcmp(result, "failed") == 0;
+    bool skipped = result != NULL && strcmp(result, "skipped") == 0;
+    AUTO_BUF struct buf clean = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    put_styled(page, good ? CLI_GOOD : bad ? CLI_BAD : skipped ? CLI_DIM : CLI_WARN, result);
+    cli_page_printf(page, "%*s",
+                    RESULT_WIDTH + 2 - (result ? (int)strnlen(result, RESULT_WIDTH) : 1), "");
+    if (!cli_clean(&clean, name ? name : "-", page->look.unicode, &err))
+        page->broken = true;
+    cli_page_text(page, buf_text(&clean));
+    int pad = NAME_WIDTH - cli_columns(buf_text(&clean));
+    cli_page_printf(page, "%*s", pad > 0 ? pad + 2 : 2, "");
+    cli_page_clean_lines(page, text ? text : "-", RESULT_WIDTH + NAME_WIDTH + 4);
+    cli_page_text(page, "\n");
+    if (remedy == NULL || remedy[0] == '\0')
+        return;
+    cli_page_printf(page, "%*sdo: ", RESULT_WIDTH + NAME_WIDTH + 4, "");
+    cli_page_clean_lines(page, remedy, RESULT_WIDTH + NAME_WIDTH + 8);
+    cli_page_text(page, "\n");
+}
+
+void cli_show_verdict(struct cli_page *page, const json_t *checks)
+{
+    static const char *const results[] = {"ok", "warning", "failed", "skipped"};
+    size_t counts[4] = {0}, i;
+    const json_t *check;
+
+    json_array_foreach(checks, i, check)
+    {
+        const char *result = cli_str(check, "result");
+        for (size_t k = 0; result != NULL && k < 4; k++)
+            counts[k] += strcmp(results[k], result) == 0;
+    }
+    cli_page_printf(page, "%zu checks: %zu ok, %zu warning%s, %zu failed, %zu skipped\n",
+                    json_array_size(checks), counts[0], counts[1], counts[1] == 1 ? "" : "s",
+                    counts[2], counts[3]);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
+    [CLI_BACKUP] = {"backup", NULL, "take a backup of this node",
+                    "Holds databases, hooks and filesystems for an instant, has EC2 record every "
+                    "EBS\nvolume in it, lets go, and waits until the backup is complete. Ctrl-C "
+                    "before the\ninstant cancels; after it the backup goes on in the daemon."},
+    [CLI_LIST] = {"list", NULL, "list backups, newest first",
+                  "Lists the backups of this node from EC2's tags, newest first."},
+    [CLI_SHOW] = {"show", "ID", "show a backup and its hold",
+                  "Shows one backup: what it proved, the hold step by step, mounts, databases,\n"
+                  "snapshots and image. ID is a backup's id, a unique prefix of one, or `latest'."},
+    [CLI_STATUS] = {"status", NULL, "state of daemon, guard and job",
+                    "Shows the state of the daemon and the guard, who this node is, and the job "
+                    "that runs."},
+    [CLI_DOCTOR] = {"doctor", NULL, "check every precondition of a backup",
+                    "Checks everything that a backup needs, each with its remedy. Changes "
+                    "nothing.\nExit code 5 where a check failed."},
+    [CLI_CONFIG] = {"config", NULL, "the effective configuration, and where it comes from",
+                    "Prints the effective configuration with the file and line that each value "
+                    "comes from.\nReads the files itself: the daemon has what it read at its "
+                    "start."},
+    [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
+                  "Lets go of everything that this node's guard holds or an earlier one left. A "
+                  "backup\nthat runs fails by it. Needs root."},
+};
+
+const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
+    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP),
+                           "why, as a tag and for the list"},
+    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP),
+                                "application, filesystem or crash"},
+    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP),
+                         "complete (default): snapshots and image are ready;\n"
+                         "cut: the instant is fixed and the node is free"},
+    [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
+    [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP), "make none"},
+    [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
+                         "expires after that: 30d, 12h, 8w"},
+    [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
+    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP),
+                        "a tag of your own; may be given again"},
+    [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
+                              "of every node of the account"},
+    [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
+    [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
+                            "say what would be done, and do nothing"},
+    [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL, "JSON on stdout, one object a line"},
+    [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, CLI_FOR_ALL, "say nothing but errors"},
+    [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_FOR_ALL,
+                           "instead of /etc/stillpoint/stillpoint.conf"},
+    [CLI_OPTION_VERSION] = {"version", 0, NULL, CLI_FOR_ALL, "print the version and exit"},
+    [CLI_OPTION_HELP] = {"help", 'h', NULL, CLI_FOR_ALL, "print this and exit"},
+};
+
+static const char exit_codes[] =
+    "Exit codes: 0 done as asked, 1 failed and nothing usable left behind, 2 wrong usage or\n"
+    "configuration, 3 done with less consistency than asked, 4 another job holds the node,\n"
+    "5 a precondition failed and nothing was touched, 6 unknown outcome (says how to look).\n";
+
+/* ABOUT may have several lines: they are aligned. */
+static bool add_option(const struct cli_option *option, struct buf *text, struct err *err)
+{
+    char left[40];
+
+    if (option->letter != 0)
+        (void)snprintf(left, sizeof(left), "-%c, --%s", option->letter, option->name);
+    else
+        (void)snprintf(left, sizeof(left), "    --%s%s%s", option->name,
+                       option->argument ? " " : "", option->argument ? option->argument : "");
+    for (const char *line = option->about; line != NULL;) {
+        const char *end = strchr(line, '\n');
+        int len = end ? (int)(end - line) : (int)strlen(line);
+        if (!buf_printf(text, err, "  %-24s  %.*s\n", line == option->about ? left : "", len, line))
+            return false;
+        line = end ? end + 1 : NULL;
+    }
+    return true;
+}
+
+static bool add_options(unsigned commands, bool common, struct buf *text, struct err *err)
+{
+    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
+        const struct cli_option *option = &cli_option_table[id];
+        if ((option->commands == CLI_FOR_ALL) == common && (option->commands & commands) != 0 &&
+            !add_option(option, text, err))
+            return false;
+    }
+    return true;
+}
+
+static bool help_of_program(struct buf *text, struct err *err)
+{
+    bool ok = buf_add_text(text,
+                           "usage: stillpoint COMMAND [OPTIONS]\n\n"
+                           "Consistent backups of a Kaltura node on EC2: all volumes at one "
+                           "instant.\n\nCommands\n",
+                           err);
+
+    for (int i = 1; ok && i < CLI_COMMAND_COUNT; i++) {
+        char left[32];
+        (void)snprintf(left, sizeof(left), "%s%s%s", cli_verbs[i].name,
+                       cli_verbs[i].argument ? " " : "",
+                       cli_verbs[i].argument ? cli_verbs[i].argument : "");
+        ok = buf_printf(text, err, "  %-10s  %s\n", left, cli_verbs[i].line);
+    }
+    return ok && buf_add_text(text, "\nOptions of every command\n", err) &&
+           add_options(CLI_FOR_ALL, true, text, err) &&
+           buf_add_text(text,
+                        "\n`stillpoint COMMAND --help' has a command's own options; "
+                        "stillpoint(8) has it all.\n",
+                        err) &&
+           buf_add_text(text, exit_codes, err);
+}
+
+bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err)
+{
+    const struct cli_verb *verb = &cli_verbs[command];
+    bool own = false;
+
+    if (command == CLI_NO_COMMAND)
+        return help_of_program(ret_text, err);
+    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++)
+        own |= cli_option_table[id].commands != CLI_FOR_ALL &&
+               (cli_option_table[id].commands & CLI_FOR(command)) != 0;
+    return buf_printf(ret_text, err, "usage: stillpoint %s%s%s [OPTIONS]\n\n%s\n", verb->name,
+                      verb->argument ? " " : "", verb->argument ? verb->argument : "",
+                      verb->about) &&
+           (!own || (buf_add_text(ret_text, "\nOptions\n", err) &&
+                     add_options(CLI_FOR(command), false, ret_text, err))) &&
+           buf_add_text(ret_text, "\nOptions of every command\n", err) &&
+           add_options(CLI_FOR(command), true, ret_text, err) &&
+           buf_add_text(ret_text, "\n", err) && buf_add_text(ret_text, exit_codes, err);
+}
