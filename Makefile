@@ -72,7 +72,7 @@ $B/stillpoint-hook: $B/agent/hookrun/hookrun_main.o $B/libguard.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
 
 $B/tests/unit/test_%: $B/tests/unit/test_%.o $(UNITAID) $B/libstillpoint.a $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lssl -lcmocka
 $B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a

@@ -11,8 +11,9 @@
 #include "agent/base/err.h"
 
 /* One HTTP client, on libcurl: HTTP/1.1, http and https only, certificates verified, no redirects,
- * no signals, no cookies, no netrc. It keeps one connection, and never sends a request a second
- * time by itself, also not when a kept connection turns out to be dead (curl would). */
+ * no cookies, no netrc. It keeps one connection, and never sends a request a second time by itself,
+ * also not when a kept connection turns out to be dead (curl would). Programs ignore SIGPIPE: with
+ * older versions of curl a peer that is gone raises it. */
 struct http; /* opaque; one thread at a time */
 
 struct http_options {
@@ -61,8 +62,10 @@ void http_free(struct http *http);
 
 /* One exchange, whatever the status says: 4xx and 5xx are answers, too, and return true.
  *   ret_answer  filled in both cases; the caller frees it (http_answer_free) in both
- *   false       ERR_NET  no connection (name, TCP), or no_new_connection and none alive: not sent
- *               ERR_TLS  handshake or certificate refused: not sent
+ *   false       ERR_NET  no connection (name, TCP, TLS handshake broken off), or
+ *                        no_new_connection and none alive: not sent
+ *               ERR_TLS  the peer's certificate is refused: not sent
+ *               ERR_CONFIG the URL makes no sense: not sent
  *               ERR_SENT sent, and the connection broke before the whole answer was in
  *               ERR_DEADLINE, ERR_CANCELLED, ERR_LIMIT (answer too large), ERR_PROTOCOL (not HTTP):
  *                        ret_answer->sent tells whether the request may have been acted on
