@@ -12,11 +12,12 @@ struct cut {
     struct ec2_create_snapshots request; /* built before the hold */
     struct ec2_tags tags;                /* what every snapshot gets at its creation */
     char description[256];
-    struct ec2_snapshot_set set;           /* what was made */
-    bool ok;                               /* a good answer came */
-    bool sent;                             /* the last try: EC2 may have acted on it */
-    bool answered;                         /* it said no, by name: nothing was made */
-    int64_t begun_us, answered_us;         /* clock_boot_us of the exchange */
+    struct ec2_snapshot_set set;   /* what was made */
+    bool ok;                       /* a good answer came */
+    bool sent;                     /* the last try: EC2 may have acted on it */
+    bool answered;                 /* it said no, by name: nothing was made */
+    bool adopted;                  /* the answer was lost, the whole set was found afterwards */
+    int64_t begun_us, answered_us; /* clock_boot_us of the exchange */
     int64_t begun_utc_us, answered_utc_us; /* wall clock */
 };
 

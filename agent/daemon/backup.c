@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The main job, top to bottom: identify, plan, ready, hold, cut, release, attest, finish. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/log.h"
+#include "agent/base/parse.h"
+#include "agent/daemon/commands.h"
+#include "agent/daemon/cut.h"
+#include "agent/daemon/facts.h"
+#include "agent/daemon/finish.h"
+#include "agent/daemon/hold.h"
+#include "agent/daemon/plan_json.h"
+#include "agent/daemon/proof.h"
+#include "agent/daemon/survey.h"
+#include "hooks/hook_mysql.h"
+
+enum {
+    LOOK_FOR_LOST_MS = 300000, /* aws-notes: absence counts only after minutes of look-ups */
+    RETRY_LOCK_MS = 2000, /* before a hold that waited for a lock is tried again, and up to… */
+    RETRY_LOCK_JITTER_MS = 3000,
+    RETRY_SENT_JITTER_MS = 5000,
+    NOW_BYTES = 200,
+};
+
+/* How a backup ends: what the client is told, besides the error. */
+struct verdict {
+    int exit_code;
+    char now[NOW_BYTES];
+};
+
+static bool end_with(struct verdict *verdict, int exit_code, const char *now)
+{
+    verdict->exit_code = exit_code;
+    (void)snprintf(verdict->now, sizeof(verdict->now), "%s", now);
+    return false;
+}
+
+/* --- the request --------------------------------------------------------------------------------
+ */
+
+static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)tags, key, value)
+    {
+        if (!json_is_string(value))
+            return err_set(err, ERR_USAGE, 0, "tag %s: its value must be a text", key);
+        if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0 ||
+            key[0] == '\0' || strlen(key) > 128) {
+            (void)err_set(err, ERR_USAGE, 0, "tag '%.40s' can't be set", key);
+            return err_suggest(err, "keys have 1 to 128 characters and do not begin with aws: or "
+                                    "stillpoint:");
+        }
+        if (!strs_printf(ret_tags, err, "%s=%s", key, json_string_value(value)))
+            return false;
+    }
+    return ret_tags->count <= CATALOG_USER_TAGS_MAX ||
+           err_set(err, ERR_USAGE, 0, "more than %d tags", CATALOG_USER_TAGS_MAX);
+}
+
+static bool read_options(const json_t *args, const struct config *config,
+                         struct work_options *options, struct err *err)
+{
+    static const char *const keys[] = {"reason", "consistency", "wait",    "image", "keep_ms",
+                                       "pin",    "tags",        "dry_run", NULL};
+    const char *reason = "", *consistency = label_name(options->asked), *wait = "complete";
+    json_t *tags = NULL;
+
+    if (!control_only_keys(args, keys, err) || !control_opt_string(args, "reason", &reason, err) ||
+        !control_opt_string(args, "consistency", &consistency, err) ||
+        !control_opt_string(args, "wait", &wait, err) ||
+        !control_opt_bool(args, "image", &options->image, err) ||
+        !control_opt_int(args, "keep_ms", 0, (int64_t)1000 * 86400 * 36500, &options->keep_ms,
+                         err) ||
+        !control_opt_bool(args, "pin", &options->pin, err) ||
+        !control_opt_object(args, "tags", &tags, err) ||
+        !control_opt_bool(args, "dry_run", &options->dry_run, err)) {
+        err->kind = ERR_USAGE;
+        return false;
+    }
+    if (!label_parse(consistency, &options->asked) || options->asked == LABEL_UNCONFIRMED) {
+        (void)err_set(err, ERR_USAGE, 0, "no such consistency");
+        return err_suggest(err, "one of application, filesystem, crash");
+    }
+    options->wait_complete = strcmp(wait, "complete") == 0;
+    if (!options->wait_complete && strcmp(wait, "cut") != 0) {
+        (void)err_set(err, ERR_USAGE, 0, "nothing that can be waited for");
+        return err_suggest(err, "one of cut, complete");
+    }
+    if (strlen(reason) >= sizeof(options->reason))
+        return err_set(err, ERR_USAGE, 0, "a reason of more than %d bytes", WORK_REASON_BYTES - 1);
+    strcpy(options->reason, reason);
+    return strs_copy(&options->tags, &config->backup.tags, err) &&
+           read_tags(tags, &options->tags, err);
+}
+
+/* --- identify, plan, ready -----------------------------------------------------------------------
+ */
+
+static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    bool hooks = work->options.asked == LABEL_APPLICATION;
+
+    job_set_step(work->job, "identify");
+    if (!survey_identity(work, deadline_ms, err))
+        return false;
+    job_set_step(work->job, "plan");
+    if (!survey_cloud(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
+        return false;
+    /* A dry run runs nobody's programs. */
+    if (hooks &&
+        (!survey_hooks(work, !work->options.dry_run, err) ||
+         !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
+        return false;
+    if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err))
+        return false;
+    for (size_t i = 0; i < work->plan->warnings.count; i++)
+        job_warn(work->job, work->plan->warnings.items[i], NULL);
+    return true;
+}
+
+/* A hook that could not be prepared is known before anybody waits: say so, or refuse. */
+static bool tell_shortfalls(struct work *work, struct err *err)
+{
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        const struct hook_link *link = &work->hooks.links[i];
+        if (link->prepared || work->options.asked < LABEL_APPLICATION)
+            continue;
+        const struct err *why = &link->runs[HOOK_STEP_PREPARE].err;
+        if (work->config->backup.on_shortfall == CONFIG_SHORTFALL_DISCARD) {
+            *err = *why;
+            err->kind = ERR_PRECONDITION;
+            return err_wrap(err, "application consistency can't be had");
+        }
+        job_warn(work->job, why->text, why->remedy);
+    }
+    for (size_t i = 0; i < work->plan->shortfall_count; i++)
+        job_warn(work->job, work->plan->shortfalls[i].why, NULL);
+    return true;
+}
+
+/* --- the hold ------------------------------------------------------------------------------------
+ */
+
+/* One try: hold, cut, release. The release runs whatever happened before it. */
+static bool try_once(struct work *work, struct hold *hold, struct cut *cut, bool last_try,
+                     struct err *err)
+{
+    struct err release_err = ERR_INIT;
+    bool held = work->options.asked >= LABEL_FILESYSTEM;
+
+    cut->ok = cut->sent = cut->answered = false;
+    bool ok = hold_take(work, hold, last_try, err);
+    if (ok) {
+        int64_t deadline_ms = deadline_sooner(held ? hold->deadline_ms : INT64_MAX,
+                                              held ? work->config->aws.request_timeout_ms : 60000);
+        ok = cut_make(work, cut, held, deadline_ms, err);
+        hold_count(hold);
+    }
+    if (!hold_release(work, hold, cut->ok, ok ? "cut" : "failed", &release_err))
+        job_warn(work->job, release_err.text, release_err.remedy);
+    return ok;
+}
+
+/* Whether another hold has a chance; how long to wait before it. Never while anything is held. */
+static bool worth_retrying(const struct cut *cut, const struct err *err, int64_t *ret_wait_ms)
+{
+    uint32_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+        random = (uint32_t)clock_boot_us(); /* only spreads a fleet's retries */
+    if (err->kind == ERR_DB_LOCK) {
+        *ret_wait_ms = RETRY_LOCK_MS + random % RETRY_LOCK_JITTER_MS;
+        return true;
+    }
+    if (err->kind == ERR_AWS_THROTTLED && cut->answered) {
+        *ret_wait_ms = CONFIG_HOLD_RETRY_GAP_MS + random % RETRY_SENT_JITTER_MS;
+        return true;
+    }
+    if (err->kind == ERR_NET && !cut->sent) {
+        *ret_wait_ms = RETRY_LOCK_MS; /* the kept connection was gone; nothing was sent */
+        return true;
+    }
+    return false;
+}
+
+static void tell_retry(struct work *work, const struct err *err, int64_t wait_ms)
+{
+    char text[ERR_TEXT_BYTES + 80];
+
+    (void)snprintf(text, sizeof(text), "%s; everything is let go, next try in %lld s", err->text,
+                   (long long)((wait_ms + 999) / 1000));
+    job_warn(work->job, text, err->remedy);
+}
+
+static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, int64_t deadline_ms,
+                         struct err *err)
+{
+    int64_t tries = 1 + work->config->backup.retry_holds, wait_ms = 0;
+
+    for (int64_t i = 1;; i++) {
+        job_set_step(work->job, "ready");
+        if (!cut_prepare(work, cut, deadline_ms, err))
+            return false;
+        if (cancel_asked(&work->job->cancel))
+            return err_set(err, ERR_CANCELLED, 0, "cancelled before the hold");
+        job_set_step(work->job, "hold");
+        *err = (struct err)ERR_INIT;
+        if (try_once(work, hold, cut, i == tries, err))
+            return true;
+        if (i == tries || !worth_retrying(cut, err, &wait_ms) ||
+            clock_boot_ms() + wait_ms >= deadline_ms)
+            return false;
+        tell_retry(work, err, wait_ms);
+        struct err nap_err = ERR_INIT;
+        if (!deadline_sleep(clock_boot_ms() + wait_ms, deadline_ms, &work->job->cancel, &nap_err)) {
+            *err = nap_err;
+            return false;
+        }
+        hold_reset(hold);
+        if (work->lease == NULL) {
+            (void)err_set(err, ERR_GUARD, 0, "the guard was lost in the hold before");
+            return false;
+        }
+    }
+}
+
+/* No good answer: what may exist is found; a whole set is adopted, a part removed. CAUSE is the
+ * cut's.
+ *   true  adopted: cut->set has it, but nobody can say that it was taken while the node was held */
+static bool settle_failed_cut(struct work *work, struct cut *cut, const struct err *cause,
+                              struct verdict *verdict, struct err *err)
+{
+    size_t found = 0, left = 0;
+    struct err why = ERR_INIT;
+    char now[NOW_BYTES];
+
+    *err = *cause;
+    if (!cut->sent || cut->answered)
+        return end_with(verdict,
+                        cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
+                        "nothing is held or frozen, no snapshot was made");
+    job_progress(work->job, "release", 0, 0,
+                 "the answer was lost: looking in EC2 for what was made");
+    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why)) {
+        (void)snprintf(now, sizeof(now),
+                       "nothing is held or frozen; whether EC2 made snapshots is not known: "
+                       "`stillpoint list`, tag stillpoint:id=%s",
+                       work->backup->id);
+        return end_with(verdict, 6, now);
+    }
+    if (found == 0)
+        return end_with(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
+    if (found == work->plan->volume_count &&
+        work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
+        job_warn(work->job, cause->text, "every snapshot was found by its tag and is kept");
+        *err = (struct err)ERR_INIT;
+        cut->ok = cut->adopted = true;
+        return true;
+    }
+    if (!cut_discard(work, cut, &left, &why))
+        job_warn(work->job, why.text, why.remedy);
+    (void)snprintf(now, sizeof(now),
+                   left == 0 ? "nothing is held or frozen, the %zu snapshots of a part were deleted"
+                             : "nothing is held or frozen, %zu snapshots are tagged failed",
+                   left == 0 ? found : left);
+    return end_with(verdict, 1, now);
+}
+
+static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
+{
+    for (size_t i = 0; i < cut->set.count; i++) {
+        const struct ec2_snapshot *made = &cut->set.list[i];
+        struct backup_snapshot *known = backup_snapshot_of(work->backup, made->volume_id);
+        if (known == NULL) {
+            (void)err_set(err, ERR_PROTOCOL, 0,
+                          "EC2 made a snapshot of %s, which was not attached a moment before",
+                          made->volume_id);
+            return err_suggest(err, "a volume was attached meanwhile; start the backup again");
+        }
+        if (!strs_dup(&known->id, made->id, err) ||
+            !strs_dup(&known->state, ec2_snapshot_state_name(made->state), err))
+            return false;
+    }
+    if (cut->set.count == work->backup->snapshot_count)
+        return true;
+    (void)err_set(err, ERR_PROTOCOL, 0, "EC2 made %zu snapshots for %zu volumes", cut->set.count,
+                  work->backup->snapshot_count);
+    return err_suggest(err, "a volume was detached meanwhile; start the backup again");
+}
+
+/* --- after it ------------------------------------------------------------------------------------
+ */
+
+static void tell_hold(struct work *work, const struct hold *hold, const struct cut *cut)
+{
+    if (hold->begin_us != 0) {
+        job_tell_step(work->job, "hold", hold->begin_us + hold->clock_offset_before_us);
+        job_tell_step(work->job, "cut", cut->begun_utc_us);
+        job_tell_step(work->job, "release", hold->thaw_begin_us + hold->clock_offset_before_us);
+    }
+    job_released(work->job, hold->begin_us ? (double)(hold->end_us - hold->begin_us) / 1000 : 0);
+}
+
+static void log_hold_done(const struct work *work, const struct hold *hold, const struct cut *cut)
+{
+    char request[64];
+
+    (void)snprintf(request, sizeof(request), "%s", ec2_outcome(work->ec2)->request_id);
+    log_event(LOG_LEVEL_NOTICE, "cut",
+              "id=%s snapshots=%zu hold_us=%lld exchange_us=%lld request_id=%s label=%s",
+              work->backup->id, cut->set.count,
+              (long long)(hold->begin_us ? hold->end_us - hold->begin_us : 0),
+              (long long)(cut->answered_us - cut->begun_us), request,
+              label_name(work->backup->consistency));
+}
+
+static void remember_last(struct work *work)
+{
+    struct agent *agent = work->job->agent;
+    json_t *json = catalog_json(work->backup);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    if (text == NULL)
+        return;
+    (void)pthread_mutex_lock(&agent->mutex);
+    free(agent->last_backup);
+    agent->last_backup = text;
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
+/* The set can't be used or is not wanted: it goes. */
+static bool discard_set(struct work *work, struct cut *cut, struct verdict *verdict)
+{
+    struct err why = ERR_INIT;
+    size_t left = 0, made = cut->set.count;
+    char now[NOW_BYTES];
+
+    if (!cut_discard(work, cut, &left, &why))
+        job_warn(work->job, why.text, why.remedy);
+    work->backup->state = BACKUP_FAILED;
+    (void)snprintf(now, sizeof(now),
+                   left == 0 ? "nothing is held or frozen, the %zu snapshots were deleted"
+                             : "nothing is held or frozen, %zu snapshots are tagged failed",
+                   left == 0 ? made : left);
+    return end_with(verdict, 1, now);
+}
+
+static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct verdict *verdict,
+                   struct err *err)
+{
+    struct attest_result result = {.label = LABEL_UNCONFIRMED};
+
+    job_set_step(work->job, "attest");
+    if (!take_ids(work, cut, err))
+        return discard_set(work, cut, verdict);
+    bool ok = proof_judge(work, hold, cut, &result, err);
+    bool as_asked = ok && work->backup->consistency >= work->options.asked;
+    attest_result_free(&result);
+    if (ok && !as_asked && work->config->backup.on_shortfall == CONFIG_SHORTFALL_DISCARD) {
+        (void)err_set(err, ERR_LEASE, 0, "only %s consistency was reached: %s",
+                      label_name(work->backup->consistency),
+                      work->backup->shortfall.count ? work->backup->shortfall.items[0] : "?");
+        (void)err_suggest(err, "to keep such backups, with their label: on_shortfall = keep");
+        return discard_set(work, cut, verdict);
+    }
+    verdict->exit_code = as_asked ? 0 : 3;
+    log_hold_done(work, hold, cut);
+    return ok || end_with(verdict, 1, "nothing is held or frozen; the set is in EC2, unconfirmed");
+}
+
+static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
+{
+    int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
+    char now[NOW_BYTES];
+
+    (void)snprintf(now, sizeof(now),
+                   "nothing is held or frozen; the set is in EC2: `stillpoint show %s`",
+                   work->backup->id);
+    job_set_step(work->job, "finish");
+    if (!finish_wait(work, cut, deadline_ms, err)) {
+        if (err->kind == ERR_AWS)
+            return discard_set(work, cut, verdict);
+        return end_with(verdict, 6, now);
+    }
+    if (work->options.image && !finish_image(work, deadline_ms, err)) {
+        /* The set is whole and stays; what was asked for is not all there. */
+        struct err tag_err = ERR_INIT;
+        bool cancelled = err->kind == ERR_CANCELLED || err->kind == ERR_DEADLINE;
+        if (!cancelled && !finish_complete(work, deadline_ms, &tag_err))
+            job_warn(work->job, tag_err.text, tag_err.remedy);
+        (void)err_suggest(err, "the snapshots stand; without an image: --no-image");
+        return end_with(verdict, cancelled ? 6 : 1, now);
+    }
+    return finish_complete(work, deadline_ms, err) || end_with(verdict, 6, now);
+}
+
+/* --- the straight line
+ * ---------------------------------------------------------------------------- */
+
+static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
+{
+    struct cut cut = {.ok = false};
+    int64_t deadline_ms = clock_boot_ms() + 30000;
+
+    bool ok = tell_shortfalls(work, err) && cut_prepare(work, &cut, deadline_ms, err);
+    cut_free(&cut);
+    if (!ok)
+        return end_with(verdict, work_exit_code(err), "nothing was done");
+    bool as_asked = work->plan->at_most >= work->options.asked;
+    for (size_t i = 0; i < work->hooks.count; i++)
+        as_asked = as_asked && work->hooks.links[i].prepared;
+    job_result(work->job, as_asked ? 0 : 3, plan_json(work));
+    return true;
+}
+
+static bool run_past_plan(struct work *work, struct verdict *verdict, struct err *err)
+{
+    struct hold hold = {.counter_count = 0};
+    struct cut cut = {.ok = false};
+    struct err cause = ERR_INIT;
+    int64_t deadline_ms = clock_boot_ms() + work->config->backup.job_timeout_ms;
+    bool told = false;
+
+    bool ok = tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
+    if (!ok) {
+        (void)end_with(verdict, work_exit_code(err),
+                       "nothing was held or frozen, no snapshot was made");
+    } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
+        ok = settle_failed_cut(work, &cut, &cause, verdict, err);
+    }
+    if (ok) {
+        job_set_past_cut(work->job);
+        tell_hold(work, &hold, &cut);
+        ok = attest(work, &hold, &cut, verdict, err);
+    }
+    if (ok && !finish_raise(work, &cut, clock_boot_ms() + 60000, err))
+        ok = end_with(verdict, 6,
+                      "nothing is held or frozen; the set is in EC2, its label still "
+                      "unconfirmed");
+    if (ok) {
+        remember_last(work);
+        job_leave_node(work->job); /* the next backup may begin while this one is copied */
+        if (!work->options.wait_complete) {
+            job_result(work->job, verdict->exit_code, catalog_json(work->backup));
+            told = true;
+        }
+        int as_attested = verdict->exit_code;
+        ok = finish(work, &cut, verdict, err);
+        if (ok)
+            verdict->exit_code = as_attested;
+        remember_last(work);
+    }
+    hold_close(&hold);
+    cut_free(&cut);
+    if (ok && !told)
+        job_result(work->job, verdict->exit_code, catalog_json(work->backup));
+    if (!ok && told) {
+        log_err(LOG_LEVEL_ERROR, "finish_failed", err);
+        ok = true; /* the client has had its last word */
+    }
+    return ok;
+}
+
+void backup_command(struct job *job)
+{
+    struct verdict verdict = {.exit_code = 1};
+    struct err err = ERR_INIT, ignored = ERR_INIT;
+    char id[BACKUP_ID_BYTES];
+    struct work work;
+
+    work_open(&work, job);
+    int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
+    bool ok = read_options(job->args, work.config, &work.options, &err) &&
+              catalog_id_new(clock_utc_us(), id, &err);
+    if (ok && !job_take_node(job, &err))
+        ok = end_with(&verdict, 4, "nothing was done");
+    else if (!ok)
+        (void)end_with(&verdict, work_exit_code(&err), "nothing was done");
+    if (ok) {
+        job_set_id(job, id);
+        ok = backup_plan(&work, deadline_ms, &err);
+        if (!ok)
+            (void)end_with(&verdict, work_exit_code(&err),
+                           "nothing was held or frozen, no snapshot was made");
+        else
+            ok = work.options.dry_run ? run_dry(&work, &verdict, &err)
+                                      : run_past_plan(&work, &verdict, &err);
+        if (!hook_chain_finish(&work.hooks, ok ? "complete" : "failed", clock_boot_ms() + 30000,
+                               &ignored))
+            log_err(LOG_LEVEL_WARNING, "hook_finish", &ignored);
+    }
+    if (!ok)
+        job_fail(job, verdict.exit_code, &err, verdict.now);
+    job_leave_node(job);
+    work_close(&work);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every precondition of a backup, one after the other, each with its remedy. Changes nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/parse.h"
+#include "agent/daemon/commands.h"
+#include "agent/daemon/gather.h"
+#include "agent/daemon/survey.h"
+#include "hooks/db.h"
+#include "hooks/hook_mysql.h"
+
+enum {
+    STEP_MS = 30000,
+    CLOCK_ERROR_WARN_US = 500000,
+    STATE_BYTES_MIN = 16 * 1024 * 1024,
+    BACKUP_AGE_WARN_MS = 26 * 3600 * 1000, /* a nightly one and its jitter */
+    TEXT_BYTES = 900,
+};
+
+struct doctor {
+    struct job *job;
+    struct work work;
+    int failed, warnings;
+};
+
+static void say(struct doctor *doctor, const char *name, const char *result, const char *text,
+                const char *remedy)
+{
+    doctor->failed += strcmp(result, "failed") == 0;
+    doctor->warnings += strcmp(result, "warning") == 0;
+    job_check(doctor->job, name, result, text, remedy);
+}
+
+/* One check by its outcome; TEXT is what is said where it is fine. Gives OK back. */
+static bool outcome(struct doctor *doctor, const char *name, bool ok, const char *text,
+                    const struct err *err)
+{
+    if (ok)
+        say(doctor, name, "ok", text, NULL);
+    else
+        say(doctor, name, "failed", err->text, err->remedy);
+    return ok;
+}
+
+static int64_t soon(void)
+{
+    return clock_boot_ms() + STEP_MS;
+}
+
+/* --- one by one ----------------------------------------------------------------------------------
+ */
+
+static bool check_identity(struct doctor *doctor)
+{
+    const struct imds_document *document = &doctor->work.identity.document;
+    struct err err = ERR_INIT;
+    char text[TEXT_BYTES];
+
+    bool ok = survey_identity(&doctor->work, soon(), &err);
+    (void)snprintf(text, sizeof(text), "%s in %s, account %s", document->instance_id,
+                   document->availability_zone, document->account_id);
+    return outcome(doctor, "identity", ok, text, &err);
+}
+
+static void check_clock(struct doctor *doctor)
+{
+    int64_t error_us = 0;
+    bool synced = false;
+    char text[TEXT_BYTES];
+
+    int64_t ahead_s = doctor->work.ec2 ? ec2_clock_ahead_s(doctor->work.ec2) : 0;
+    if (ahead_s != 0) {
+        (void)snprintf(text, sizeof(text), "off by %" PRId64 " s against EC2's", ahead_s);
+        say(doctor, "clock", "warning", text,
+            "run chronyd or systemd-timesyncd; signing corrects for it meanwhile");
+    } else if (!clock_error_us(&error_us, &synced)) {
+        say(doctor, "clock", "warning", "the kernel does not say how good the clock is", NULL);
+    } else if (!synced || error_us > CLOCK_ERROR_WARN_US) {
+        (void)snprintf(text, sizeof(text), "not disciplined: the kernel's bound is %.1f ms",
+                       (double)error_us / 1000);
+        say(doctor, "clock", "warning", text,
+            "run chronyd or systemd-timesyncd: a backup's window is only as good as the clock");
+    } else {
+        (void)snprintf(text, sizeof(text), "within %.3f ms", (double)error_us / 1000);
+        say(doctor, "clock", "ok", text, NULL);
+    }
+}
+
+/* EC2's DryRun for each call that a backup makes. Where it wants to see a resource that does not
+ * exist yet (tags on a snapshot to be), that is said, not guessed. */
+static bool check_rights(struct doctor *doctor)
+{
+    static const struct {
+        enum ec2_action action;
+        bool needed; /* or only for cleaning up and images */
+    } calls[] = {
+        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
+        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, false}, {EC2_CREATE_TAGS, true},
+        {EC2_REGISTER_IMAGE, false},    {EC2_DELETE_SNAPSHOT, false},
+    };
+    const struct ec2_dry_run_target target = {.instance_id =
+                                                  doctor->work.identity.document.instance_id};
+    bool usable = true;
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        const char *action = ec2_action_name(calls[i].action);
+        struct err err = ERR_INIT;
+        char name[80];
+        (void)snprintf(name, sizeof(name), "right ec2:%s", action);
+        if (ec2_dry_run(doctor->work.ec2, calls[i].action, &target, soon(), &doctor->job->cancel,
+                        &err)) {
+            say(doctor, name, "ok", "allowed", NULL);
+        } else if (err.kind == ERR_USAGE) {
+            say(doctor, name, "skipped", "can't be tried before there is a snapshot", NULL);
+        } else if (err.kind == ERR_AWS_DENIED && !calls[i].needed) {
+            say(doctor, name, "warning", err.text, err.remedy);
+        } else {
+            say(doctor, name, "failed", err.text, err.remedy);
+            usable = usable && err.kind == ERR_AWS_DENIED;
+        }
+    }
+    return usable;
+}
+
+static bool check_volumes(struct doctor *doctor)
+{
+    struct err err = ERR_INIT;
+    char text[TEXT_BYTES];
+
+    bool ok = survey_cloud(&doctor->work, soon(), &err);
+    (void)snprintf(text, sizeof(text), "%zu attached", doctor->work.attached_count);
+    return outcome(doctor, "volumes", ok, text, &err);
+}
+
+static bool check_guard(struct doctor *doctor)
+{
+    struct err err = ERR_INIT;
+
+    bool ok = lease_open(doctor->work.config->guard_socket, soon(), &doctor->job->cancel,
+                         &doctor->work.lease, &err);
+    return outcome(doctor, "guard", ok, "answers", &err);
+}
+
+static bool check_devices(struct doctor *doctor)
+{
+    struct err err = ERR_INIT;
+
+    bool ok = survey_devices(&doctor->work, soon(), &err);
+    return outcome(doctor, "devices", ok, "each filesystem is traced to its devices", &err);
+}
+
+/* The very statements that make the user for this server. */
+static void tell_grants(struct doctor *doctor, const struct hook_link *link, const struct err *why)
+{
+    const struct config *config = doctor->work.config;
+    char version_text[DB_VERSION_BYTES], user[64] = "stillpoint";
+    AUTO_BUF struct buf grants = BUF_INIT(8192);
+    struct db_version version;
+    struct err err = ERR_INIT;
+
+    const char *socket = hook_mysql_socket(&link->hook);
+    for (size_t i = 0; i < config->mysql_count; i++) {
+        if (strcmp(config->mysql[i].name, link->hook.name) == 0 && config->mysql[i].user[0])
+            (void)snprintf(user, sizeof(user), "%s", config->mysql[i].user);
+    }
+    if (socket == NULL || !db_peek_version(socket, soon(), version_text, &err) ||
+        !db_version_parse(version_text, "", &version) ||
+        !db_grants_text(&version, user, false, &grants, &err)) {
+        say(doctor, link->hook.name, "failed", why->text, why->remedy);
+        return;
+    }
+    char remedy[TEXT_BYTES];
+    (void)snprintf(remedy, sizeof(remedy), "%s%son the server (%s) as its administrator:\n%s",
+                   why->remedy, why->remedy[0] ? "; " : "", version_text, buf_text(&grants));
+    say(doctor, link->hook.name, "failed", why->text, remedy);
+}
+
+static void check_databases(struct doctor *doctor)
+{
+    struct work *work = &doctor->work;
+    struct err err = ERR_INIT;
+    char text[TEXT_BYTES];
+
+    if (!survey_hooks(work, false, &err)) {
+        say(doctor, "database", "failed", err.text, err.remedy);
+        return;
+    }
+    if (work->hooks.count == 0)
+        say(doctor, "database", "skipped", "no server found", "name its socket in [mysql] socket");
+    bool ok = hook_chain_prepare(&work->hooks, &work->hook_job, soon(), &doctor->job->cancel, &err);
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        const struct hook_link *link = &work->hooks.links[i];
+        const struct db_server *server = hook_mysql_server(&link->hook);
+        if (link->prepared && server != NULL) {
+            (void)snprintf(text, sizeof(text), "%s: %s, %s", server->version_text,
+                           db_method_name(server->choice.method), server->choice.why);
+            say(doctor, link->hook.name, "ok", text, NULL);
+        } else if (link->runs[HOOK_STEP_PREPARE].begin_us != 0) {
+            tell_grants(doctor, link, &link->runs[HOOK_STEP_PREPARE].err);
+        } else if (!ok) {
+            tell_grants(doctor, link, &err);
+        }
+    }
+}
+
+static void check_plan(struct doctor *doctor)
+{
+    struct work *work = &doctor->work;
+    struct err err = ERR_INIT;
+    char text[TEXT_BYTES];
+
+    if (!survey_plan(work, soon(), &err)) {
+        say(doctor, "plan", "failed", err.text, err.remedy);
+        return;
+    }
+    for (size_t i = 0; i < work->plan->mount_count; i++) {
+        static const char *const uses[] = {"is frozen", "is synced and watched", "is read-only"};
+        const struct plan_mount *mount = &work->plan->mounts[i];
+        (void)snprintf(text, sizeof(text), "%s (%s, %zu volumes) %s", mount->path, mount->fs,
+                       mount->volumes.count, uses[mount->use]);
+        say(doctor, "mount", "ok", text, NULL);
+    }
+    for (size_t i = 0; i < work->plan->left_out_count; i++) {
+        (void)snprintf(text, sizeof(text), "%s is left out: %s", work->plan->left_out[i].path,
+                       work->plan->left_out[i].why);
+        say(doctor, "mount", "skipped", text, NULL);
+    }
+    for (size_t i = 0; i < work->plan->shortfall_count; i++)
+        say(doctor, "label", "warning", work->plan->shortfalls[i].why, NULL);
+    (void)snprintf(text, sizeof(text), "a backup can reach %s", label_name(work->plan->at_most));
+    say(doctor, "label", work->plan->at_most >= work->options.asked ? "ok" : "warning", text, NULL);
+}
+
+/* The same rules by which stillpoint-hook will judge, as far as we can see them unprivileged. */
+static void check_hook_files(struct doctor *doctor)
+{
+    const struct config *config = doctor->work.config;
+    char text[TEXT_BYTES];
+    struct stat info;
+
+    for (size_t i = 0; i < config->hook_count; i++) {
+        const struct config_hook *hook = &config->hooks[i];
+        const char *why = NULL;
+        if (stat(hook->exec, &info) != 0)
+            why = strerror(errno);
+        else if (info.st_uid != 0)
+            why = "not owned by root";
+        else if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+            why = "can be written by others than root";
+        else if (!S_ISREG(info.st_mode) || (info.st_mode & S_IXUSR) == 0)
+            why = "not an executable file";
+        (void)snprintf(text, sizeof(text), "%s: %s: %s", hook->name, hook->exec,
+                       why ? why : "fine");
+        say(doctor, "hook", why ? "failed" : "ok", text,
+            why ? "chown root:root and chmod 755 it, and see that its folders are root's alone"
+                : NULL);
+    }
+}
+
+static void check_state(struct doctor *doctor)
+{
+    const char *state = doctor->work.config->paths.state;
+    struct statvfs fs;
+    char text[TEXT_BYTES];
+
+    if (access(state, W_OK | X_OK) != 0 || statvfs(state, &fs) != 0) {
+        (void)snprintf(text, sizeof(text), "%s: %s", state, strerror(errno));
+        say(doctor, "state directory", "failed", text,
+            "it must be there and belong to the daemon's user ([paths] state)");
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    (void)snprintf(text, sizeof(text), "%s: %" PRIu64 " MiB free", state, free_bytes >> 20);
+    bool enough = free_bytes >= STATE_BYTES_MIN;
+    say(doctor, "state directory", enough ? "ok" : "failed", text, enough ? NULL : "make room");
+}
+
+static void check_last_backup(struct doctor *doctor)
+{
+    struct gather gather = {.all_nodes = false};
+    struct backup *latest = NULL;
+    struct err err = ERR_INIT;
+    char text[TEXT_BYTES], age[32];
+    int64_t made_us = 0;
+
+    if (!gather_catalog(&doctor->work, &gather, soon(), &err)) {
+        say(doctor, "last backup", "failed", err.text, err.remedy);
+    } else if (!catalog_find(&gather.catalog, "latest", &latest, &err) ||
+               !catalog_id_moment(latest->id, &made_us)) {
+        say(doctor, "last backup", "warning", "there is no good backup of this node",
+            "make one: `stillpoint backup`");
+    } else {
+        int64_t age_ms = (clock_utc_us() - made_us) / 1000;
+        int64_t unit_ms = age_ms < 3600000 ? 60000 : 3600000;
+        (void)snprintf(text, sizeof(text), "%s (%s), %s old", latest->id,
+                       label_name(latest->consistency),
+                       parse_duration_text(age_ms / unit_ms * unit_ms, age));
+        bool fresh = age_ms < BACKUP_AGE_WARN_MS;
+        say(doctor, "last backup", fresh ? "ok" : "warning", text,
+            fresh ? NULL : "make one: `stillpoint backup`, and see the timer");
+    }
+    gather_free(&gather);
+}
+
+/* --- all -----------------------------------------------------------------------------------------
+ */
+
+static void examine_node(struct doctor *doctor)
+{
+    bool cloud = check_identity(doctor) && check_rights(doctor) && check_volumes(doctor);
+
+    check_clock(doctor);
+    bool guard = check_guard(doctor);
+    check_databases(doctor);
+    if (cloud && guard && check_devices(doctor))
+        check_plan(doctor);
+    else
+        say(doctor, "plan", "skipped", "needs what failed above", NULL);
+    check_hook_files(doctor);
+    check_state(doctor);
+    if (cloud)
+        check_last_backup(doctor);
+}
+
+void doctor_command(struct job *job)
+{
+    static const char *const keys[] = {NULL};
+    struct doctor doctor = {.job = job};
+    struct err err = ERR_INIT;
+
+    if (!control_only_keys(job->args, keys, &err)) {
+        job_fail(job, 2, &err, "nothing was changed");
+        return;
+    }
+    work_open(&doctor.work, job);
+    /* The backup stage of MariaDB and the guard's lease have one owner at a time. */
+    if (!job_take_node(job, &err)) {
+        job_fail(job, 4, &err, "nothing was changed");
+        work_close(&doctor.work);
+        return;
+    }
+    if (doctor.work.config->aws.identity == CONFIG_IDENTITY_IMDS)
+        examine_node(&doctor);
+    else
+        say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
+    (void)hook_chain_finish(&doctor.work.hooks, "doctor", soon(), &err);
+    work_close(&doctor.work);
+    job_leave_node(job);
+    job_result(job, doctor.failed > 0 ? 5 : 0,
+               json_pack("{s:i,s:i}", "failed", doctor.failed, "warnings", doctor.warnings));
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is asked and changes nothing: list, show, status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/daemon/commands.h"
+#include "agent/daemon/gather.h"
+#include "agent/daemon/survey.h"
+
+enum { QUERY_MS = 120000, GUARD_ANSWER_MS = 2000 };
+
+static void fail(struct job *job, const struct err *err)
+{
+    job_fail(job, work_exit_code(err), err, "nothing was changed");
+}
+
+void list_command(struct job *job)
+{
+    static const char *const keys[] = {"all_nodes", "group", NULL};
+    struct gather gather = {.all_nodes = false};
+    struct err err = ERR_INIT;
+    struct work work;
+
+    work_open(&work, job);
+    bool ok = control_only_keys(job->args, keys, &err) &&
+              control_opt_bool(job->args, "all_nodes", &gather.all_nodes, &err) &&
+              control_opt_string(job->args, "group", &gather.group, &err);
+    if (!ok)
+        err.kind = ERR_USAGE;
+    ok = ok && gather_catalog(&work, &gather, clock_boot_ms() + QUERY_MS, &err);
+    for (size_t i = 0; ok && i < gather.catalog.count; i++)
+        job_item(job, catalog_json(gather.catalog.items[i]));
+    if (ok)
+        job_result(job, 0, json_pack("{s:I}", "count", (json_int_t)gather.catalog.count));
+    else
+        fail(job, &err);
+    gather_free(&gather);
+    work_close(&work);
+}
+
+void show_command(struct job *job)
+{
+    static const char *const keys[] = {"id", NULL};
+    struct gather gather = {.all_nodes = true};
+    struct backup *backup = NULL;
+    const char *id = NULL;
+    struct err err = ERR_INIT;
+    struct work work;
+
+    work_open(&work, job);
+    bool ok =
+        control_only_keys(job->args, keys, &err) && control_get_string(job->args, "id", &id, &err);
+    if (!ok)
+        err.kind = ERR_USAGE;
+    if (ok && strcmp(id, "latest") == 0)
+        gather.all_nodes = false; /* this node's latest, where there is a node */
+    gather.id = ok && catalog_is_id(id) ? id : NULL;
+    ok = ok && gather_catalog(&work, &gather, clock_boot_ms() + QUERY_MS, &err) &&
+         catalog_find(&gather.catalog, id, &backup, &err);
+    if (ok)
+        job_result(job, 0, catalog_json(backup));
+    else
+        fail(job, &err);
+    gather_free(&gather);
+    work_close(&work);
+}
+
+/* --- status -------------------------------------------------------------------------------------
+ */
+
+static json_t *guard_json(const struct config *config)
+{
+    static const char *const states[GUARD_STATE_COUNT] = {
+        [GUARD_IDLE] = "idle", [GUARD_LOADED] = "loaded",     [GUARD_FREEZING] = "freezing",
+        [GUARD_HELD] = "held", [GUARD_CLEARING] = "clearing", [GUARD_ENDED] = "ended",
+    };
+    int64_t deadline_ms = clock_boot_ms() + GUARD_ANSWER_MS;
+    struct guard_reply_hello hello;
+    struct lease *lease = NULL;
+    struct err err = ERR_INIT;
+
+    if (!lease_open(config->guard_socket, deadline_ms, NULL, &lease, &err) ||
+        !lease_hello(lease, deadline_ms, &hello, &err)) {
+        lease_close(lease);
+        return json_pack("{s:b,s:o,s:n,s:n}", "reachable", 0, "why", control_text(err.text),
+                         "state", "pid");
+    }
+    uint32_t state = hello.head.state;
+    lease_close(lease);
+    return json_pack("{s:b,s:s,s:I,s:I}", "reachable", 1, "state",
+                     state < GUARD_STATE_COUNT ? states[state] : "?", "pid",
+                     (json_int_t)hello.keeper_pid, "recovered", (json_int_t)hello.recovered_count);
+}
+
+static json_t *job_json(struct agent *agent)
+{
+    char since[CLOCK_TEXT_BYTES];
+    json_t *object = NULL;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    struct job *holder = agent->node_holder;
+    if (holder != NULL) {
+        (void)pthread_mutex_lock(&holder->mutex);
+        object = json_pack("{s:s,s:s,s:s}", "id", holder->id, "step", holder->step, "since",
+                           clock_utc_text(holder->step_since_utc_us, since));
+        (void)pthread_mutex_unlock(&holder->mutex);
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return object ? object : json_null();
+}
+
+static json_t *identity_json(struct agent *agent)
+{
+    json_t *object = json_null();
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    const struct imds_document *document = &agent->identity.document;
+    if (document->instance_id[0] != '\0')
+        object = json_pack("{s:s,s:s,s:s,s:s}", "instance", document->instance_id, "region",
+                           document->region, "az", document->availability_zone, "account",
+                           document->account_id);
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return object;
+}
+
+static json_t *last_json(struct agent *agent)
+{
+    json_error_t where;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    json_t *object = agent->last_backup ? json_loads(agent->last_backup, 0, &where) : NULL;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return object ? object : json_null();
+}
+
+/* Who we are may not have been asked yet: a short look, whose failure is a null. */
+static void refresh_identity(struct agent *agent)
+{
+    struct identity identity;
+    struct err ignored = ERR_INIT;
+
+    if (agent->config->aws.identity == CONFIG_IDENTITY_NONE ||
+        !identity_read(agent->config, clock_boot_ms() + GUARD_ANSWER_MS, NULL, &identity, &ignored))
+        return;
+    (void)pthread_mutex_lock(&agent->mutex);
+    agent->identity = identity;
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
+void status_command(struct job *job)
+{
+    static const char *const keys[] = {NULL};
+    struct agent *agent = job->agent;
+    struct err err = ERR_INIT;
+
+    if (!control_only_keys(job->args, keys, &err)) {
+        err.kind = ERR_USAGE;
+        fail(job, &err);
+        return;
+    }
+    refresh_identity(agent);
+    job_result(job, 0,
+               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o}", "daemon", "version",
+                         STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
+                         (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
+                         control_text(agent->config_path), "guard", guard_json(agent->config),
+                         "identity", identity_json(agent), "job", job_json(agent), "last",
+                         last_json(agent)));
+}
