@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The pause and the footprint, measured beside the floor and two peers in one run: about 20 minutes.
+# `make bench` calls it when everything is built. Prints a table and whether each claim holds;
+# everything measured is in build/bench.json. Exit 1 where a claim does not hold.
+#
+#   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 bench.sh
+#
+# The machine should have nothing else to do: what else runs is in every figure.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/lab/python.sh
+. tests/lab/python.sh
+
+for program in stillpoint stillpointd stillpoint-guard tests/bench/floor tests/lab/writer; do
+    [ -x "${BUILD:=build/plain}/$program" ] || { echo "bench: $BUILD/$program is not built: make bench" >&2; exit 1; }
+done
+export BUILD
+work=build/bench
+mkdir -p "$work"
+rm -f "$work"/*
+for volumes in ${VOLUMES:-1 4 8}; do
+    echo "bench: $volumes volumes" >&2
+    bash tests/bench/pause.sh "$volumes" "$PWD/$work/pauses.jsonl"
+done
+echo "bench: footprint" >&2
+bash tests/bench/footprint.sh "$PWD/$work/footprint.json"
+python3 tests/bench/report.py "$work/pauses.jsonl" "$work/footprint.json" build/bench.json

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The bench's table, its verdicts and build/bench.json.
+
+    report.py PAUSES.jsonl FOOTPRINT.json OUT.json      exit 1 where a claim does not hold
+
+Claims about time compare what was measured in the same run: Stillpoint's pause with the floor's
+(median at most 1.02 times), and with the exchange that it waited for (at most 5 ms more in the
+median, 10 ms in the worst). Every pause is what the writers saw.
+"""
+import json
+import statistics
+import sys
+
+RATIO, MEDIAN_MS, WORST_MS = 1.02, 5.0, 10.0
+DAEMON_KIB, GUARD_KIB, SWITCHES, CALLS = 12 * 1024, 1024, 0, 8
+ORDER = ["floor", "stillpoint", "shell", "per-volume"]
+
+
+def summary(values):
+    return {"median": round(statistics.median(values), 3), "worst": round(max(values), 3),
+            "least": round(min(values), 3), "count": len(values)}
+
+
+def pauses(entries):
+    table = {}
+    for entry in entries:
+        key = (entry["exchange_ms"], entry["volumes"], entry["tool"])
+        table.setdefault(key, []).append(entry)
+    rows = []
+    for (exchange, volumes, tool), some in sorted(table.items(), key=lambda one: (
+            one[0][0], one[0][1], ORDER.index(one[0][2]))):
+        row = {"exchange_ms": exchange, "volumes": volumes, "tool": tool,
+               "pause_ms": summary([entry["pause_ms"] for entry in some])}
+        if all(entry["exchange"] for entry in some):
+            row["over_exchange_ms"] = summary([e["pause_ms"] - e["exchange"] for e in some])
+            row["hold_over_exchange_ms"] = summary([e["hold"] - e["exchange"] for e in some])
+        rows.append(row)
+    return rows
+
+
+def judge_pauses(rows):
+    found = {(row["exchange_ms"], row["volumes"], row["tool"]): row for row in rows}
+    for (exchange, volumes, tool), row in found.items():
+        floor = found.get((exchange, volumes, "floor"))
+        if tool != "stillpoint" or floor is None:
+            continue
+        where = f"exchange {exchange} ms, {volumes} volumes"
+        ratio = row["pause_ms"]["median"] / floor["pause_ms"]["median"]
+        over = row["over_exchange_ms"]
+        yield f"{where}: median at most {RATIO} times the floor", f"{ratio:.4f}", ratio <= RATIO
+        yield (f"{where}: median at most {MEDIAN_MS:.0f} ms over the exchange",
+               f"{over['median']:.1f} ms", over["median"] <= MEDIAN_MS)
+        yield (f"{where}: worst of {over['count']} at most {WORST_MS:.0f} ms over the exchange",
+               f"{over['worst']:.1f} ms", over["worst"] <= WORST_MS)
+
+
+def judge_footprint(foot):
+    daemon, guard = foot["daemon"], foot["guard"]
+    allowed = CALLS + foot["volumes"]
+    yield "daemon at most 12 MiB", f"{daemon['pss_kib'] / 1024:.1f} MiB", daemon["pss_kib"] <= DAEMON_KIB
+    yield ("guard, both processes, at most 1 MiB", f"{guard['pss_kib'] / 1024:.2f} MiB",
+           guard["pss_kib"] <= GUARD_KIB)
+    for name in ("daemon", "guard"):
+        one = foot[name]
+        yield (f"{name}: no voluntary context switch in {one['seconds']:.0f} s", str(one["switches"]),
+               one["switches"] <= SWITCHES)
+    yield (f"a backup of {foot['volumes']} volumes: at most {allowed} EC2 calls besides polling",
+           f"{foot['calls_without_polls']} (and {foot['polls']} polls)",
+           foot["calls_without_polls"] <= allowed)
+
+
+def show(rows, claims):
+    print(f"{'exchange':>9} {'volumes':>8}  {'tool':<11} {'median':>10} {'worst':>10} {'least':>10}"
+          f"  {'over the exchange: median, worst':<34}")
+    last = None
+    for row in rows:
+        group = (row["exchange_ms"], row["volumes"])
+        if last not in (None, group):
+            print()
+        last = group
+        pause, over = row["pause_ms"], row.get("over_exchange_ms")
+        print(f"{row['exchange_ms']:>6} ms {row['volumes']:>8}  {row['tool']:<11} "
+              f"{pause['median']:>7.1f} ms {pause['worst']:>7.1f} ms {pause['least']:>7.1f} ms"
+              + (f"  {over['median']:.1f} ms, {over['worst']:.1f} ms" if over else ""))
+    print()
+    for text, value, holds in claims:
+        print(f"{'holds ' if holds else 'FAILS '} {text}: {value}")
+
+
+def main():
+    source, footprint, out = sys.argv[1:]
+    with open(source, encoding="utf-8") as stream:
+        entries = [json.loads(line) for line in stream]
+    with open(footprint, encoding="utf-8") as stream:
+        foot = json.load(stream)
+    rows = pauses(entries)
+    claims = [*judge_pauses(rows), *judge_footprint(foot)]
+    show(rows, claims)
+    with open(out, "w", encoding="utf-8") as stream:
+        json.dump({
+            "pauses": rows, "footprint": foot, "holds": entries,
+            "claims": [{"claim": text, "value": value, "holds": ok} for text, value, ok in claims],
+        }, stream, indent=1)
+        stream.write("\n")
+    return 0 if claims and all(ok for _, _, ok in claims) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
