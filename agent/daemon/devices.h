@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agent/base/err.h"
+#include "agent/daemon/device_map.h"
 #include "agent/daemon/mounts.h"
 #include "agent/daemon/strs.h"
 
@@ -21,22 +22,6 @@ struct device_attached {
     bool root;               /* device_name is the instance's root device */
     bool multi_attach;
 };
-
-/* [devices] map. */
-struct device_map_entry {
-    char *device; /* "/dev/loop3" or "7:3" */
-    char *volume_id;
-};
-struct device_map {
-    struct device_map_entry *items;
-    size_t count;
-};
-
-/* Reads a JSON object {"/dev/NAME" or "MAJ:MIN": "vol-…"}. PATH "" gives an empty map. A name that
- * is a symbolic link (/dev/disk/by-id/…) is resolved now.
- *   false  ERR_CONFIG with file and entry; ERR_NOT_FOUND, ERR_SYS */
-bool devices_map_load(const char *path, struct device_map *ret_map, struct err *err);
-void devices_map_free(struct device_map *map); /* idempotent */
 
 struct device_query {
     const char *sysfs;            /* "/sys" */
@@ -56,11 +41,12 @@ enum device_kind {
 struct device_trace {
     enum device_kind kind;
     struct strs volumes;   /* ids, sorted, once each; DEVICE_EBS only */
-    struct strs elsewhere; /* disks beneath that are not attached volumes, in words */
+    struct strs elsewhere; /* DEVICE_EBS: what else lies beneath that is no attached volume */
     struct strs backing;   /* files of loop devices beneath, also where the map knows the volume */
-    struct strs stats;     /* SYSFS/dev/block/MAJ:MIN/stat of the mount's own device(s): the fifth
-                              and seventh field count writes (block/stat of the kernel) */
-    char *why;             /* a sentence for all but DEVICE_EBS; NULL else */
+    struct strs unmapped_backing; /* those of which it does not */
+    struct strs stats;            /* SYSFS/dev/block/MAJ:MIN/stat of the mount's own device(s), for
+                                     devices_stat_writes */
+    char *why;                    /* in words, for all but DEVICE_EBS; NULL else */
 };
 
 /* MOUNT must be of class MOUNT_BLOCK. Walks partitions, LVM, MD, dm-crypt, multipath, bcache by
@@ -77,10 +63,8 @@ bool devices_trace_all(const struct device_query *query, const struct mount_list
                        struct device_trace **ret_traces, struct err *err);
 void devices_traces_free(struct device_trace *traces, size_t count);
 
-/* Writes so far of a block device, from the text of its stat file. False where it is none. */
+/* A number that moves with every write or discard of a block device, done or under way, from the
+ * text of its stat file. False where it is none. */
 bool devices_stat_writes(const char *text, uint64_t *ret_writes);
-
-/* "vol-0123456789abcdef0" and the older, shorter form. */
-bool devices_is_volume_id(const char *text);
 
 #endif
