@@ -45,3 +45,4 @@ polls = sum(max(0, actions[name] - 1) for name in ("DescribeSnapshots", "Describ
 result.update(calls=dict(actions), polls=polls, calls_without_polls=sum(actions.values()) - polls,
               volumes=len(node["mounts"]))
 print(json.dumps(result))
+EOF
