@@ -17,6 +17,7 @@ Judged, in this order; every finding is one line of `faults` in the JSON on stan
               the window is there, nothing that was acknowledged after it
   binlog      the last binary log parses, its size is the recorded position, its last GTID the recorded
               one (binlog_exact false: at most what the copy holds)
+  still       no write was acknowledged inside the window
   server      MariaDB starts on the copy, in a mount namespace where the copy lies at the node's own
               paths, with every automatic repair switched off; CHECK TABLE says OK for each table
   rows        no half transaction, both InnoDB tables and the balances agree, MyISAM and Aria rows
@@ -46,6 +47,7 @@ FILE_RECORDS_MAX = 64 * 1024
 # An acknowledgement is stamped by the writer, after the fact: closer than this to an edge of the
 # window it says nothing.
 STAMP_SLACK_US = 2000
+STILL_SLACK_US = 20000  # the same for stillness inside it: a loaded machine may wake a writer late
 
 
 class CannotJudge(Exception):
@@ -190,6 +192,10 @@ class Judge:
             return
         acks = Acks(path)
         due = acks.last_before(self.claim.begin_us - STAMP_SLACK_US)
+        first_us, last_us = self.claim.begin_us + STILL_SLACK_US, self.claim.end_us - STILL_SLACK_US
+        inside = sum(1 for end in acks.ended.values() if first_us < end < last_us)
+        if inside:
+            self.fault("still", f"{thread}: {inside} writes were acknowledged inside the window")
         self.facts[thread] = {"on_copy": present, "acknowledged_before": due}
         if present < due:
             self.fault(kind, f"{thread}: {due - present} lost: {due} was acknowledged before the window, "
