@@ -24,6 +24,8 @@ enum {
     RETRY_LOCK_MS = 2000, /* before a hold that waited for a lock is tried again, and up to… */
     RETRY_LOCK_JITTER_MS = 3000,
     RETRY_SENT_JITTER_MS = 5000,
+    HOOKS_FINISH_MS = 30000,
+    RAISE_MS = 60000,
     NOW_BYTES = 200,
 };
 
@@ -119,11 +121,24 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
         (!survey_hooks(work, !work->options.dry_run, err) ||
          !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
         return false;
-    if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err))
+    if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err) ||
+        !check_rights(work, deadline_ms, err))
         return false;
     for (size_t i = 0; i < work->plan->warnings.count; i++)
         job_warn(work->job, work->plan->warnings.items[i], NULL);
     return true;
+}
+
+/* What a backup needs after its cut, when it would be too late to refuse: the right to watch its
+ * snapshots and to make its image. */
+static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    const struct ec2_dry_run_target target = {.instance_id = work->backup->instance};
+
+    return ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
+                       err) &&
+           (!work->options.image || ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms,
+                                                &work->job->cancel, err));
 }
 
 /* A hook that could not be prepared is known before anybody waits: say so, or refuse. */
@@ -207,7 +222,9 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
 
     for (int64_t i = 1;; i++) {
         job_set_step(work->job, "ready");
-        if (!cut_prepare(work, cut, deadline_ms, err))
+        /* Once more after the dry run: what was written meanwhile is little, and quickly out. */
+        if (!hold_sync(work, deadline_ms, err) || !cut_prepare(work, cut, deadline_ms, err) ||
+            !hold_sync(work, deadline_ms, err))
             return false;
         if (cancel_asked(&work->job->cancel))
             return err_set(err, ERR_CANCELLED, 0, "cancelled before the hold");
@@ -258,7 +275,7 @@ static bool settle_failed_cut(struct work *work, struct cut *cut, const struct e
     }
     if (found == 0)
         return end_with(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
-    if (found == work->plan->volume_count &&
+    if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
         work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
         job_warn(work->job, cause->text, "every snapshot was found by its tag and is kept");
         *err = (struct err)ERR_INIT;
@@ -268,7 +285,7 @@ static bool settle_failed_cut(struct work *work, struct cut *cut, const struct e
     if (!cut_discard(work, cut, &left, &why))
         job_warn(work->job, why.text, why.remedy);
     (void)snprintf(now, sizeof(now),
-                   left == 0 ? "nothing is held or frozen, the %zu snapshots of a part were deleted"
+                   left == 0 ? "nothing is held or frozen, the %zu snapshots found were deleted"
                              : "nothing is held or frozen, %zu snapshots are tagged failed",
                    left == 0 ? found : left);
     return end_with(verdict, 1, now);
@@ -473,7 +490,7 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
 void backup_command(struct job *job)
 {
     struct verdict verdict = {.exit_code = 1};
-    struct err err = ERR_INIT, ignored = ERR_INIT;
+    struct err err = ERR_INIT;
     char id[BACKUP_ID_BYTES];
     struct work work;
 
@@ -494,12 +511,9 @@ void backup_command(struct job *job)
         else
             ok = work.options.dry_run ? run_dry(&work, &verdict, &err)
                                       : run_past_plan(&work, &verdict, &err);
-        if (!hook_chain_finish(&work.hooks, ok ? "complete" : "failed", clock_boot_ms() + 30000,
-                               &ignored))
-            log_err(LOG_LEVEL_WARNING, "hook_finish", &ignored);
+        leave_node(&work, ok ? "complete" : "failed");
     }
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
-    job_leave_node(job);
     work_close(&work);
 }

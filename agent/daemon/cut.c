@@ -13,6 +13,7 @@ enum {
     DISCARD_MS = 120000,
     FIND_FIRST_WAIT_MS = 1000,
     FIND_WAIT_MAX_MS = 20000,
+    FIND_CANCELLED_MS = 10000,
     SET_MAX = EC2_DEVICES_MAX,
 };
 
@@ -95,27 +96,32 @@ static bool look(struct work *work, struct cut *cut, int64_t deadline_ms, struct
     const struct ec2_filter filter = {"tag:stillpoint:id", &id, 1};
 
     ec2_snapshot_set_free(&cut->set);
-    return ec2_describe_snapshots(work->ec2, NULL, 0, &filter, 1, deadline_ms, &work->job->cancel,
-                                  keep_found, &cut->set, err);
+    return ec2_describe_snapshots(work->ec2, NULL, 0, &filter, 1, deadline_ms, NULL, keep_found,
+                                  &cut->set, err);
 }
 
 bool cut_find(struct work *work, struct cut *cut, int64_t deadline_ms, size_t *ret_found,
               struct err *err)
 {
+    const struct cancel *cancel = &work->job->cancel;
     int64_t wait_ms = FIND_FIRST_WAIT_MS;
 
     for (;;) {
         struct err now = ERR_INIT;
-        if (!look(work, cut, deadline_ms, &now) && now.kind == ERR_CANCELLED) {
-            *err = now;
-            return err_wrap(err, "looking for snapshots of %s", work->backup->id);
+        /* Who is in a hurry still gets a short look: what was made must not be forgotten. */
+        if (cancel != NULL && cancel_asked(cancel)) {
+            deadline_ms = deadline_sooner(deadline_ms, FIND_CANCELLED_MS);
+            cancel = NULL;
         }
+        bool looked = look(work, cut, deadline_ms, &now);
         if (cut->set.count >= work->plan->volume_count)
             break;
-        if (!deadline_sleep(clock_boot_ms() + wait_ms, deadline_ms, &work->job->cancel, &now)) {
-            if (now.kind == ERR_DEADLINE)
+        struct err nap_err = ERR_INIT;
+        if (!deadline_sleep(clock_boot_ms() + wait_ms, deadline_ms, cancel, &nap_err) &&
+            nap_err.kind == ERR_DEADLINE) {
+            if (cancel != NULL && looked)
                 break;
-            *err = now;
+            *err = looked ? nap_err : now; /* cut short: absence is no proof */
             return err_wrap(err, "looking for snapshots of %s", work->backup->id);
         }
         wait_ms = wait_ms * 2 < FIND_WAIT_MAX_MS ? wait_ms * 2 : FIND_WAIT_MAX_MS;

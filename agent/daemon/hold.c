@@ -75,8 +75,16 @@ bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, str
         if (mount->use == PLAN_SYNC_ONLY)
             (void)open_counters(mount, i, hold);
     }
-    for (unsigned i = 0; i < added; i++) {
-        if (!sync_mount(work, i, deadline_ms, err))
+    return true;
+}
+
+bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    if (work->options.asked < LABEL_FILESYSTEM)
+        return true;
+    for (size_t i = 0; i < work->plan->mount_count; i++) {
+        if (work->plan->mounts[i].use != PLAN_STILL &&
+            !sync_mount(work, (unsigned)i, deadline_ms, err))
             return false;
     }
     return true;

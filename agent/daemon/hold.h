@@ -34,9 +34,11 @@ struct hold {
     size_t counter_count;
 };
 
-/* Before the hold, writers run: hands the mounts to the guard in the plan's order, opens the
- * counters, and writes out what is dirty until one more time takes less than 50 ms. */
+/* Before the first hold, writers run: hands the mounts to the guard in the plan's order and opens
+ * the counters. */
 bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, struct err *err);
+/* Before each hold: writes out what is dirty until one more time takes less than 50 ms. */
+bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err);
 
 /* Hooks in order, the positions, the manifest, the freeze. With asked = filesystem no hook is
  * called, with asked = crash this does nothing.
