@@ -146,6 +146,22 @@ void cli_page_field(struct cli_page *page, const char *ours, int width)
     cli_page_printf(page, "  %-*s  ", width, ours);
 }
 
+void cli_page_fact(struct cli_page *page, const char *ours, const char *theirs)
+{
+    if (theirs == NULL || theirs[0] == '\0')
+        return;
+    cli_page_field(page, ours, CLI_FIELD_WIDTH);
+    cli_page_clean(page, theirs);
+    cli_page_text(page, "\n");
+}
+
+void cli_page_styled(struct cli_page *page, enum cli_style style, const char *theirs)
+{
+    cli_page_style(page, style);
+    cli_page_clean(page, theirs);
+    cli_page_style(page, CLI_PLAIN);
+}
+
 void cli_page_repeat(struct cli_page *page, const char *ours, int count)
 {
     for (int i = 0; i < count; i++)

@@ -52,8 +52,12 @@ void cli_page_clean_lines(struct cli_page *page, const char *theirs, int indent)
 /* Nothing without colour. CLI_PLAIN ends the others. */
 void cli_page_style(struct cli_page *page, enum cli_style style);
 void cli_page_heading(struct cli_page *page, const char *ours); /* an empty line before it */
+enum { CLI_FIELD_WIDTH = 11 };
 /* "  NAME     ", padded to WIDTH: the value follows. */
 void cli_page_field(struct cli_page *page, const char *ours, int width);
+/* A whole line of that kind; none at all where THEIRS is NULL or "". */
+void cli_page_fact(struct cli_page *page, const char *ours, const char *theirs);
+void cli_page_styled(struct cli_page *page, enum cli_style style, const char *theirs);
 void cli_page_repeat(struct cli_page *page, const char *ours, int count);
 
 /* Writes and flushes.

@@ -5,29 +5,15 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
-#include "agent/base/log.h"
 #include "agent/cli/cli_table.h"
 #include "agent/cli/cli_timeline.h"
 
-enum { FIELD_WIDTH = 11 };
-
-static const json_t *member(const json_t *object, const char *key)
+bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us)
 {
-    return json_object_get(object, key);
+    return cli_time(json_object_get(backup, "window"), "begin", ret_utc_us);
 }
 
-static bool differs(const char *a, const char *b)
-{
-    return a != NULL && b != NULL && strcmp(a, b) != 0;
-}
-
-/* The moment that stands for the backup: its window's end, else none. */
-static bool taken_at(const json_t *backup, int64_t *ret_utc_us)
-{
-    return cli_time(member(backup, "window"), "begin", ret_utc_us);
-}
-
-static enum cli_style state_style(const char *state)
+enum cli_style cli_state_style(const char *state)
 {
     if (state == NULL)
         return CLI_PLAIN;
@@ -36,20 +22,9 @@ static enum cli_style state_style(const char *state)
                                           : CLI_WARN;
 }
 
-static void put_styled(struct cli_page *page, enum cli_style style, const char *theirs)
+static bool differs(const char *a, const char *b)
 {
-    cli_page_style(page, style);
-    cli_page_clean(page, theirs);
-    cli_page_style(page, CLI_PLAIN);
-}
-
-static void put_field(struct cli_page *page, const char *name, const char *theirs)
-{
-    if (theirs == NULL || theirs[0] == '\0')
-        return;
-    cli_page_field(page, name, FIELD_WIDTH);
-    cli_page_clean(page, theirs);
-    cli_page_text(page, "\n");
+    return a != NULL && b != NULL && strcmp(a, b) != 0;
 }
 
 /* An array of texts, or of objects whose texts belong together, a line each. */
@@ -126,8 +101,8 @@ static void show_mounts(struct cli_page *page, const json_t *mounts)
     {
         cli_table_add(&table, cli_str(mount, "path"));
         cli_table_add(&table, cli_str(mount, "fs"));
-        add_bool(&table, member(mount, "frozen"));
-        add_list(&table, member(mount, "volumes"));
+        add_bool(&table, json_object_get(mount, "frozen"));
+        add_list(&table, json_object_get(mount, "volumes"));
     }
     cli_table_end(&table, 2);
 }
@@ -146,7 +121,7 @@ static void show_databases(struct cli_page *page, const json_t *databases)
     cli_table_begin(&table, page, titles);
     json_array_foreach(databases, i, db)
     {
-        const json_t *source = member(db, "source");
+        const json_t *source = json_object_get(db, "source");
         int64_t position;
         cli_table_add(&table, cli_str(db, "name"));
         cli_table_add(&table, cli_str(db, "server"));
@@ -156,7 +131,7 @@ static void show_databases(struct cli_page *page, const json_t *databases)
             cli_table_printf(&table, "%" PRId64, position);
         else
             cli_table_add(&table, NULL);
-        add_bool(&table, cli_str(db, "binlog_file") ? member(db, "binlog_exact") : NULL);
+        add_bool(&table, cli_str(db, "binlog_file") ? json_object_get(db, "binlog_exact") : NULL);
         cli_table_add(&table, cli_str(db, "gtid"));
         if (cli_str(source, "file") && cli_int(source, "pos", &position))
             cli_table_printf(&table, "%s:%" PRId64, cli_str(source, "file"), position);
@@ -220,8 +195,8 @@ static void put_consistency(struct cli_page *page, const json_t *backup)
     const char *label = cli_str(backup, "consistency"), *asked = cli_str(backup, "asked");
     bool less = differs(label, asked);
 
-    cli_page_field(page, "consistency", FIELD_WIDTH);
-    put_styled(page, less ? CLI_WARN : CLI_GOOD, label);
+    cli_page_field(page, "consistency", CLI_FIELD_WIDTH);
+    cli_page_styled(page, less ? CLI_WARN : CLI_GOOD, label);
     if (less) {
         cli_page_text(page, ", ");
         cli_page_clean(page, asked);
@@ -234,7 +209,7 @@ static void put_image(struct cli_page *page, const json_t *image)
 {
     if (cli_str(image, "id") == NULL)
         return;
-    cli_page_field(page, "image", FIELD_WIDTH);
+    cli_page_field(page, "image", CLI_FIELD_WIDTH);
     cli_page_clean(page, cli_str(image, "id"));
     cli_page_text(page, ", ");
     cli_page_clean(page, cli_str(image, "state"));
@@ -252,7 +227,7 @@ static void put_node(struct cli_page *page, const json_t *backup)
 
     if (node == NULL && instance == NULL)
         return;
-    cli_page_field(page, "node", FIELD_WIDTH);
+    cli_page_field(page, "node", CLI_FIELD_WIDTH);
     cli_page_clean(page, node ? node : instance);
     if (node != NULL && instance != NULL) {
         cli_page_text(page, ", ");
@@ -270,8 +245,8 @@ static void put_kept(struct cli_page *page, const json_t *backup)
     char text[CLI_TIME_BYTES];
     int64_t expires;
 
-    cli_page_field(page, "expires", FIELD_WIDTH);
-    if (json_is_true(member(backup, "pinned")))
+    cli_page_field(page, "expires", CLI_FIELD_WIDTH);
+    if (json_is_true(json_object_get(backup, "pinned")))
         cli_page_text(page, "never: pinned\n");
     else if (cli_time(backup, "expires", &expires))
         cli_page_printf(page, "%s\n", cli_local_time(expires, text));
@@ -283,10 +258,10 @@ static void put_kept(struct cli_page *page, const json_t *backup)
 static void put_verified(struct cli_page *page, const json_t *verified)
 {
     if (json_is_object(verified))
-        put_field(page, "verified", cli_str(verified, "verdict"));
+        cli_page_fact(page, "verified", cli_str(verified, "verdict"));
     else
-        put_field(page, "verified",
-                  json_is_string(verified) ? json_string_value(verified) : "not yet");
+        cli_page_fact(page, "verified",
+                      json_is_string(verified) ? json_string_value(verified) : "not yet");
 }
 
 void cli_show_backup(struct cli_page *page, const json_t *backup)
@@ -294,26 +269,26 @@ void cli_show_backup(struct cli_page *page, const json_t *backup)
     char text[CLI_TIME_BYTES];
     int64_t taken;
 
-    put_styled(page, CLI_BOLD, cli_str(backup, "id"));
+    cli_page_styled(page, CLI_BOLD, cli_str(backup, "id"));
     cli_page_text(page, "\n");
-    cli_page_field(page, "state", FIELD_WIDTH);
-    put_styled(page, state_style(cli_str(backup, "state")), cli_str(backup, "state"));
+    cli_page_field(page, "state", CLI_FIELD_WIDTH);
+    cli_page_styled(page, cli_state_style(cli_str(backup, "state")), cli_str(backup, "state"));
     cli_page_text(page, "\n");
     put_consistency(page, backup);
-    put_lines(page, member(backup, "shortfall"), 2 + FIELD_WIDTH + 2);
-    if (taken_at(backup, &taken))
-        put_field(page, "taken", cli_local_time(taken, text));
+    put_lines(page, json_object_get(backup, "shortfall"), 2 + CLI_FIELD_WIDTH + 2);
+    if (cli_taken_at(backup, &taken))
+        cli_page_fact(page, "taken", cli_local_time(taken, text));
     put_node(page, backup);
-    put_field(page, "reason", cli_str(backup, "reason"));
-    put_field(page, "group", cli_str(backup, "group"));
-    put_image(page, member(backup, "image"));
+    cli_page_fact(page, "reason", cli_str(backup, "reason"));
+    cli_page_fact(page, "group", cli_str(backup, "group"));
+    put_image(page, json_object_get(backup, "image"));
     put_kept(page, backup);
-    put_verified(page, member(backup, "verified"));
+    put_verified(page, json_object_get(backup, "verified"));
     cli_timeline_draw(page, backup);
-    show_mounts(page, member(backup, "mounts"));
-    show_databases(page, member(backup, "databases"));
-    show_snapshots(page, member(backup, "snapshots"));
-    show_left_out(page, member(backup, "left_out"));
+    show_mounts(page, json_object_get(backup, "mounts"));
+    show_databases(page, json_object_get(backup, "databases"));
+    show_snapshots(page, json_object_get(backup, "snapshots"));
+    show_left_out(page, json_object_get(backup, "left_out"));
 }
 
 static int64_t total_gib(const json_t *backup)
@@ -322,7 +297,7 @@ static int64_t total_gib(const json_t *backup)
     int64_t sum = 0, gib;
     size_t i;
 
-    json_array_foreach(member(backup, "snapshots"), i, snapshot)
+    json_array_foreach(json_object_get(backup, "snapshots"), i, snapshot)
     {
         if (cli_int(snapshot, "size_gib", &gib) && gib > 0 && gib < INT32_MAX && sum < INT32_MAX)
             sum += gib;
@@ -333,17 +308,18 @@ static int64_t total_gib(const json_t *backup)
 void cli_show_made(struct cli_page *page, const json_t *backup)
 {
     const char *id = cli_str(backup, "id"), *state = cli_str(backup, "state");
-    const json_t *image = member(backup, "image");
-    size_t count = json_array_size(member(backup, "snapshots"));
+    const json_t *image = json_object_get(backup, "image");
+    size_t count = json_array_size(json_object_get(backup, "snapshots"));
 
     cli_page_text(page, "backup ");
     cli_page_clean(page, id);
     cli_page_text(page, " ");
-    put_styled(page, state_style(state), state);
+    cli_page_styled(page, cli_state_style(state), state);
     cli_page_text(page, ": ");
     cli_page_clean(page, cli_str(backup, "consistency"));
-    cli_page_printf(page, " consistent; %zu snapshot%s, %" PRId64 " GiB", count,
-                    count == 1 ? "" : "s", total_gib(backup));
+    cli_page_printf(page, " consistent; %zu snapshot%s", count, count == 1 ? "" : "s");
+    if (total_gib(backup) > 0)
+        cli_page_printf(page, ", %" PRId64 " GiB", total_gib(backup));
     if (cli_str(image, "id") != NULL) {
         cli_page_text(page, "; image ");
         cli_page_clean(page, cli_str(image, "id"));
@@ -364,19 +340,22 @@ static void list_row(struct cli_table *table, const json_t *backup, bool with_no
     int64_t at;
 
     cli_table_add(table, cli_str(backup, "id"));
-    cli_table_add(table, taken_at(backup, &at) ? cli_local_time(at, text) : NULL);
+    cli_table_add(table, cli_taken_at(backup, &at) ? cli_local_time(at, text) : NULL);
     cli_table_add(table, !with_nodes               ? NULL
                          : cli_str(backup, "node") ? cli_str(backup, "node")
                                                    : cli_str(backup, "instance"));
-    cli_table_add_styled(table, state, state_style(state));
+    cli_table_add_styled(table, state, cli_state_style(state));
     cli_table_add_styled(table, label,
                          differs(label, cli_str(backup, "asked")) ? CLI_WARN : CLI_PLAIN);
-    cli_table_printf(table, "%zu", json_array_size(member(backup, "snapshots")));
-    cli_table_printf(table, "%" PRId64 " GiB", total_gib(backup));
-    cli_table_add(table, cli_str(member(backup, "image"), "id"));
-    cli_table_add(table, json_is_true(member(backup, "pinned")) ? "pinned"
-                         : cli_time(backup, "expires", &at)     ? cli_local_date(at, text)
-                                                                : "never");
+    cli_table_printf(table, "%zu", json_array_size(json_object_get(backup, "snapshots")));
+    if (total_gib(backup) > 0)
+        cli_table_printf(table, "%" PRId64 " GiB", total_gib(backup));
+    else
+        cli_table_add(table, NULL);
+    cli_table_add(table, cli_str(json_object_get(backup, "image"), "id"));
+    cli_table_add(table, json_is_true(json_object_get(backup, "pinned")) ? "pinned"
+                         : cli_time(backup, "expires", &at)              ? cli_local_date(at, text)
+                                                                         : "never");
     cli_table_add(table, cli_str(backup, "reason"));
 }
 
@@ -420,7 +399,7 @@ static void plan_volumes(struct cli_page *page, const json_t *volumes)
                       json_is_string(volume) ? json_string_value(volume) : cli_str(volume, "id"));
         cli_table_add(&table, cli_str(volume, "device"));
         add_gib(&table, volume);
-        cli_table_add(&table, json_is_true(member(volume, "root")) ? "root" : NULL);
+        cli_table_add(&table, json_is_true(json_object_get(volume, "root")) ? "root" : NULL);
     }
     cli_table_end(&table, 2);
 }
@@ -442,177 +421,25 @@ static void plan_mounts(struct cli_page *page, const json_t *mounts)
                       json_is_string(mount) ? json_string_value(mount) : cli_str(mount, "path"));
         cli_table_add(&table, cli_str(mount, "fs"));
         cli_table_add(&table, cli_str(mount, "use"));
-        add_list(&table, member(mount, "volumes"));
+        add_list(&table, json_object_get(mount, "volumes"));
     }
     cli_table_end(&table, 2);
 }
 
 void cli_show_plan(struct cli_page *page, const json_t *data)
 {
-    const json_t *plan = member(data, "plan");
+    const json_t *plan = json_object_get(data, "plan");
 
     cli_page_text(page, "Dry run: nothing was held, nothing was made\n\n");
-    plan_volumes(page, member(plan, "volumes"));
-    plan_mounts(page, member(plan, "mounts"));
-    if (json_array_size(member(plan, "hooks")) > 0) {
+    plan_volumes(page, json_object_get(plan, "volumes"));
+    plan_mounts(page, json_object_get(plan, "mounts"));
+    if (json_array_size(json_object_get(plan, "hooks")) > 0) {
         cli_page_heading(page, "Hooks, in this order");
-        put_lines(page, member(plan, "hooks"), 2);
+        put_lines(page, json_object_get(plan, "hooks"), 2);
     }
-    show_left_out(page, member(plan, "left_out"));
-    if (json_array_size(member(plan, "shortfalls")) > 0) {
+    show_left_out(page, json_object_get(plan, "left_out"));
+    if (json_array_size(json_object_get(plan, "shortfalls")) > 0) {
         cli_page_heading(page, "Less than application consistency, because");
-        put_lines(page, member(plan, "shortfalls"), 2);
+        put_lines(page, json_object_get(plan, "shortfalls"), 2);
     }
-}
-
-/* --- status ----------------------------------------------------------------------------------- */
-
-static void status_daemon(struct cli_page *page, const json_t *daemon)
-{
-    char text[CLI_TIME_BYTES];
-    int64_t number;
-
-    cli_page_field(page, "daemon", FIELD_WIDTH);
-    cli_page_text(page, "stillpointd ");
-    cli_page_clean(page, cli_str(daemon, "version"));
-    if (cli_int(daemon, "pid", &number))
-        cli_page_printf(page, ", pid %" PRId64, number);
-    if (cli_int(daemon, "uptime_s", &number))
-        cli_page_printf(page, ", up %s", cli_span(number, text));
-    cli_page_text(page, "\n");
-    put_field(page, "config", cli_str(daemon, "config"));
-}
-
-static void status_guard(struct cli_page *page, const json_t *guard)
-{
-    int64_t number;
-
-    cli_page_field(page, "guard", FIELD_WIDTH);
-    if (!json_is_true(member(guard, "reachable"))) {
-        put_styled(page, CLI_BAD, "does not answer");
-        cli_page_text(page, ": systemctl status stillpoint-guard\n");
-        return;
-    }
-    cli_page_clean(page, cli_str(guard, "state"));
-    if (cli_int(guard, "pid", &number))
-        cli_page_printf(page, ", pid %" PRId64, number);
-    if (cli_int(guard, "recovered", &number) && number > 0)
-        cli_page_printf(page, "; at its start it thawed %" PRId64 " mount%s of an earlier one",
-                        number, number == 1 ? "" : "s");
-    cli_page_text(page, "\n");
-}
-
-static void status_identity(struct cli_page *page, const json_t *identity)
-{
-    const char *where =
-        cli_str(identity, "az") ? cli_str(identity, "az") : cli_str(identity, "region");
-
-    cli_page_field(page, "instance", FIELD_WIDTH);
-    if (!json_is_object(identity)) {
-        cli_page_text(page, "not known: `stillpoint doctor' says why\n");
-        return;
-    }
-    cli_page_clean(page, cli_str(identity, "instance"));
-    cli_page_text(page, " in ");
-    cli_page_clean(page, where);
-    if (cli_str(identity, "account") != NULL) {
-        cli_page_text(page, ", account ");
-        cli_page_clean(page, cli_str(identity, "account"));
-    }
-    cli_page_text(page, "\n");
-}
-
-/* An ISO time as its age; a clock that went back makes it zero. */
-static void put_age(struct cli_page *page, int64_t then_utc_us, int64_t now_utc_us)
-{
-    char text[CLI_TIME_BYTES];
-
-    cli_page_text(page, cli_span((now_utc_us - then_utc_us) / 1000000, text));
-}
-
-void cli_show_status(struct cli_page *page, const json_t *data, int64_t now_utc_us)
-{
-    const json_t *job = member(data, "job"), *last = member(data, "last");
-    int64_t at;
-
-    status_daemon(page, member(data, "daemon"));
-    status_guard(page, member(data, "guard"));
-    status_identity(page, member(data, "identity"));
-    cli_page_field(page, "job", FIELD_WIDTH);
-    if (json_is_object(job)) {
-        cli_page_clean(page, cli_str(job, "id"));
-        cli_page_text(page, ", step ");
-        cli_page_clean(page, cli_str(job, "step"));
-        if (cli_time(job, "since", &at)) {
-            cli_page_text(page, ", for ");
-            put_age(page, at, now_utc_us);
-        }
-    } else {
-        cli_page_text(page, "none");
-    }
-    cli_page_text(page, "\n");
-    cli_page_field(page, "last backup", FIELD_WIDTH);
-    if (json_is_object(last)) {
-        cli_page_clean(page, cli_str(last, "id"));
-        cli_page_text(page, ", ");
-        put_styled(page, state_style(cli_str(last, "state")), cli_str(last, "state"));
-        cli_page_text(page, ", ");
-        cli_page_clean(page, cli_str(last, "consistency"));
-        if (taken_at(last, &at)) {
-            cli_page_text(page, ", ");
-            put_age(page, at, now_utc_us);
-            cli_page_text(page, " ago");
-        }
-    } else {
-        cli_page_text(page, "none since the daemon's start");
-    }
-    cli_page_text(page, "\n");
-}
-
-/* --- doctor ----------------------------------------------------------------------------------- */
-
-enum { RESULT_WIDTH = 7, NAME_WIDTH = 14 };
-
-void cli_show_check(struct cli_page *page, const json_t *check)
-{
-    const char *result = cli_str(check, "result"), *name = cli_str(check, "name");
-    const char *text = cli_str(check, "text"), *remedy = cli_str(check, "remedy");
-    bool good = result != NULL && strcmp(result, "ok") == 0;
-    bool bad = result == NULL || strcmp(result, "failed") == 0;
-    bool skipped = result != NULL && strcmp(result, "skipped") == 0;
-    AUTO_BUF struct buf clean = BUF_INIT(64 * 1024);
-    struct err err = ERR_INIT;
-
-    put_styled(page, good ? CLI_GOOD : bad ? CLI_BAD : skipped ? CLI_DIM : CLI_WARN, result);
-    cli_page_printf(page, "%*s",
-                    RESULT_WIDTH + 2 - (result ? (int)strnlen(result, RESULT_WIDTH) : 1), "");
-    if (!cli_clean(&clean, name ? name : "-", page->look.unicode, &err))
-        page->broken = true;
-    cli_page_text(page, buf_text(&clean));
-    int pad = NAME_WIDTH - cli_columns(buf_text(&clean));
-    cli_page_printf(page, "%*s", pad > 0 ? pad + 2 : 2, "");
-    cli_page_clean_lines(page, text ? text : "-", RESULT_WIDTH + NAME_WIDTH + 4);
-    cli_page_text(page, "\n");
-    if (remedy == NULL || remedy[0] == '\0')
-        return;
-    cli_page_printf(page, "%*sdo: ", RESULT_WIDTH + NAME_WIDTH + 4, "");
-    cli_page_clean_lines(page, remedy, RESULT_WIDTH + NAME_WIDTH + 8);
-    cli_page_text(page, "\n");
-}
-
-void cli_show_verdict(struct cli_page *page, const json_t *checks)
-{
-    static const char *const results[] = {"ok", "warning", "failed", "skipped"};
-    size_t counts[4] = {0}, i;
-    const json_t *check;
-
-    json_array_foreach(checks, i, check)
-    {
-        const char *result = cli_str(check, "result");
-        for (size_t k = 0; result != NULL && k < 4; k++)
-            counts[k] += strcmp(results[k], result) == 0;
-    }
-    cli_page_printf(page, "%zu checks: %zu ok, %zu warning%s, %zu failed, %zu skipped\n",
-                    json_array_size(checks), counts[0], counts[1], counts[1] == 1 ? "" : "s",
-                    counts[2], counts[3]);
 }

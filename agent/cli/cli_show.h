@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/cli/cli_page.h"
 
@@ -18,10 +19,9 @@ void cli_show_made(struct cli_page *page, const json_t *backup);
 void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes);
 /* What a backup would do: {"plan":{…}}. */
 void cli_show_plan(struct cli_page *page, const json_t *data);
-/*   now_utc_us  for ages */
-void cli_show_status(struct cli_page *page, const json_t *data, int64_t now_utc_us);
-/* One check of the doctor, and what they came to. */
-void cli_show_check(struct cli_page *page, const json_t *check);
-void cli_show_verdict(struct cli_page *page, const json_t *checks);
+
+/* How a backup's state is to be coloured, and the moment that stands for it: its window's. */
+enum cli_style cli_state_style(const char *state);
+bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us);
 
 #endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_CLI_CLIENT_H
+#define STILLPOINT_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/err.h"
+
+/* One connection to the daemon: one request, and events until the last. */
+struct cli_client {
+    int fd; /* -1: not connected */
+    struct control_lines lines;
+};
+
+#define CLI_CLIENT_INIT                                                                            \
+    {                                                                                              \
+        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX)                                           \
+    }
+
+enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };
+
+/*   false  ERR_PRECONDITION with the remedy: no socket, nobody listens, not permitted, queue full
+ */
+bool cli_client_open(struct cli_client *client, const char *socket_path, struct err *err);
+void cli_client_close(struct cli_client *client); /* idempotent */
+
+/* Sends whole lines, waiting at most CLI_CLIENT_SEND_TIMEOUT_MS.
+ *   false  ERR_SENT: it may have arrived in part. An end that has closed is no failure: what it
+ *          said before is there to read, and cli_client_next tells the rest */
+bool cli_client_send(struct cli_client *client, const struct buf *lines, struct err *err);
+
+/* The next event.
+ *   signal_fd   a signalfd, or -1: one signal is read from it, before anything else
+ *   timeout_ms  -1: no end
+ *   ret_event   an object with "event" a text; given to the caller
+ *   false       ERR_CANCELLED a signal came; ERR_DEADLINE silence for TIMEOUT_MS; ERR_NET the
+ *               daemon's end closed; ERR_PROTOCOL, ERR_LIMIT no event, or no end to it */
+bool cli_client_next(struct cli_client *client, int signal_fd, int timeout_ms, json_t **ret_event,
+                     struct err *err);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stillpoint: the command line. Talks to the daemon, shows what it says, and does no work itself.
+ */
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/cli/cli_run.h"
+
+static const char *get_env(const char *name)
+{
+    return getenv(name);
+}
+
+/* Where our executable lies, for a build's tree. False: /proc is not there. */
+static bool find_self(char folder[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+
+    if (len <= 0)
+        return false;
+    folder[len] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* A backup asks the daemon to cancel where others just end. -1: they end. */
+static int catch_signals(const struct cli_options *options)
+{
+    sigset_t set;
+
+    if (options->command != CLI_BACKUP || options->dry_run)
+        return -1;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd >= 0)
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli_options options;
+    char self_folder[PATH_MAX];
+    struct err err = ERR_INIT;
+    int exit_code;
+
+    (void)setlocale(LC_CTYPE, "");
+    tzset();
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone must not end a backup's report */
+    struct cli cli = {.options = &options,
+                      .out = stdout,
+                      .err = stderr,
+                      .look = cli_look_of(STDOUT_FILENO, get_env),
+                      .err_look = cli_look_of(STDERR_FILENO, get_env),
+                      .signal_fd = -1,
+                      .env = get_env,
+                      .self_folder = find_self(self_folder) ? self_folder : NULL};
+    if (cli_options_read(argc, argv, &options, &err)) {
+        cli.signal_fd = catch_signals(&options);
+        exit_code = cli_run(&cli);
+    } else {
+        exit_code = cli_fail(&cli, cli_exit_of(err.kind), &err, NULL);
+    }
+    cli_options_free(&options);
+    if (cli.signal_fd >= 0)
+        (void)close(cli.signal_fd);
+    return exit_code;
+}

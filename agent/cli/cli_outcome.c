@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_outcome.h"
+
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/cli/cli_show.h"
+#include "agent/cli/cli_status.h"
+
+static int end_unknown(const struct cli_outcome *outcome, const char *text)
+{
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0, "%s%s%s%s",
+                  outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
+    if (outcome->id[0] != '\0')
+        (void)err_suggest(&why, "see what became of it: stillpoint show %s", outcome->id);
+    else
+        (void)err_suggest(&why, "see what became of it: stillpoint status, stillpoint list");
+    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
+                    "stillpointd goes on with it, or settles it at its next start; the guard lets "
+                    "go at its deadline whatever happens");
+}
+
+static int end_lost(const struct cli_outcome *outcome)
+{
+    struct err why = outcome->why;
+
+    if (outcome->changes)
+        return end_unknown(outcome, why.text);
+    (void)err_suggest(&why, "see systemctl status stillpointd, journalctl -u stillpointd");
+    return cli_fail(outcome->cli, CLI_EXIT_FAILED, &why, NULL);
+}
+
+static int end_goes_on(const struct cli_outcome *outcome)
+{
+    const char *text = cli_str(outcome->last, "text");
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, ERR_CANCELLED, 0, "%s", text ? text : "the cut was made before the cancel");
+    (void)err_suggest(&why, "see what becomes of it: stillpoint show %s",
+                      outcome->id[0] ? outcome->id : "latest");
+    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
+                    "the node is free, and the backup goes on in stillpointd");
+}
+
+static enum err_kind kind_of(const char *name)
+{
+    for (int kind = ERR_NONE; kind <= ERR_NOT_FOUND; kind++) {
+        if (name != NULL && strcmp(err_kind_name((enum err_kind)kind), name) == 0)
+            return (enum err_kind)kind;
+    }
+    return ERR_INTERNAL;
+}
+
+static int end_error(const struct cli_outcome *outcome, int exit_code)
+{
+    const char *text = cli_str(outcome->last, "text"), *remedy = cli_str(outcome->last, "remedy");
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, kind_of(cli_str(outcome->last, "kind")), 0, "%s",
+                  text ? text : "stillpointd gave no reason");
+    if (remedy != NULL)
+        (void)err_suggest(&why, "%s", remedy);
+    /* A failure whose code says "done" would be one that nobody notices. */
+    return cli_fail(outcome->cli, exit_code == 0 ? CLI_EXIT_FAILED : exit_code, &why,
+                    cli_str(outcome->last, "now"));
+}
+
+/* Done, but with less than asked for: an exit code that is not 0 has its reason on stderr. */
+static void say_less(const struct cli_outcome *outcome, const json_t *data)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->err_look);
+    struct err passed_over = ERR_INIT;
+    const json_t *reason;
+    size_t i;
+
+    cli_page_text(&page, "stillpoint: ");
+    if (outcome->cli->options->dry_run) {
+        cli_page_text(&page, "a backup would be less consistent than asked for\n");
+    } else {
+        cli_page_text(&page, "backup ");
+        cli_page_clean(&page, cli_str(data, "id"));
+        cli_page_text(&page, ": ");
+        cli_page_clean(&page, cli_str(data, "consistency"));
+        cli_page_text(&page, " consistent, ");
+        cli_page_clean(&page, cli_str(data, "asked"));
+        cli_page_text(&page, " was asked for\n");
+    }
+    json_array_foreach(json_object_get(data, "shortfall"), i, reason)
+    {
+        if (!json_is_string(reason))
+            continue;
+        cli_page_text(&page, "  why: ");
+        cli_page_clean_lines(&page, json_string_value(reason), 7);
+        cli_page_text(&page, "\n");
+    }
+    if (!outcome->cli->options->dry_run)
+        cli_page_text(&page, "  now: the backup is kept, and labelled as what it is\n");
+    (void)cli_page_write(&page, outcome->cli->err, &passed_over);
+}
+
+static void render(const struct cli_outcome *outcome, struct cli_page *page, const json_t *data)
+{
+    const struct cli_options *options = outcome->cli->options;
+
+    switch (options->command) {
+    case CLI_BACKUP:
+        if (options->dry_run)
+            cli_show_plan(page, data);
+        else
+            cli_show_made(page, data);
+        break;
+    case CLI_LIST:
+        cli_show_list(page, outcome->rows, options->all_nodes || options->group != NULL);
+        break;
+    case CLI_SHOW:
+        cli_show_backup(page, data);
+        break;
+    case CLI_STATUS:
+        cli_status_show(page, data, clock_utc_us());
+        break;
+    case CLI_DOCTOR:
+        cli_status_verdict(page, outcome->rows);
+        break;
+    case CLI_NO_COMMAND:
+    case CLI_CONFIG:
+    case CLI_THAW:
+    case CLI_COMMAND_COUNT:
+        break; /* never asked of the daemon */
+    }
+}
+
+/* The one document of --json. NULL: no memory. */
+static json_t *document(const struct cli_outcome *outcome, json_t *data)
+{
+    json_t *whole;
+
+    if (outcome->cli->options->command == CLI_LIST)
+        return json_incref(outcome->rows);
+    if (outcome->cli->options->command != CLI_DOCTOR)
+        return json_incref(data);
+    whole = json_pack("{s:O}", "checks", outcome->rows);
+    if (whole != NULL && json_object_update(whole, data) != 0) {
+        json_decref(whole);
+        return NULL;
+    }
+    return whole;
+}
+
+static int end_result(const struct cli_outcome *outcome, int exit_code)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->look);
+    json_t *data = json_object_get(outcome->last, "data");
+    bool written;
+
+    if (outcome->cli->options->json) {
+        json_t *whole = document(outcome, data);
+        written = whole != NULL && cli_print_json(outcome->cli, whole);
+        json_decref(whole);
+    } else {
+        render(outcome, &page, data);
+        written = cli_print_page(outcome->cli, &page);
+    }
+    if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_BACKUP)
+        say_less(outcome, data);
+    /* A backup that was made stays one, even if we could not print so. */
+    return written || exit_code != 0 || outcome->changes ? exit_code : CLI_EXIT_FAILED;
+}
+
+static int end_answered(struct cli_outcome *outcome)
+{
+    bool is_result = strcmp(cli_str(outcome->last, "event"), "result") == 0;
+    json_t *data = NULL;
+    int64_t exit_code;
+
+    if (!control_get_int(outcome->last, "exit", 0, CLI_EXIT_UNKNOWN, &exit_code, &outcome->why) ||
+        (is_result && !control_get_object(outcome->last, "data", &data, &outcome->why))) {
+        (void)err_wrap(&outcome->why, "stillpointd's last word makes no sense");
+        return end_lost(outcome);
+    }
+    return is_result ? end_result(outcome, (int)exit_code) : end_error(outcome, (int)exit_code);
+}
+
+int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end)
+{
+    switch (end) {
+    case CLI_END_ANSWERED:
+        return end_answered(outcome);
+    case CLI_END_GOES_ON:
+        return end_goes_on(outcome);
+    case CLI_END_LEFT:
+        return end_unknown(outcome, "left alone before the daemon had answered");
+    case CLI_END_LOST:
+        break;
+    }
+    return end_lost(outcome);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_run.h"
+
+#include <string.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/control_wire.h"
+#include "agent/cli/cli_talk.h"
+#include "agent/cli/cli_thaw.h"
+#include "agent/daemon/config.h"
+
+#ifndef STILLPOINT_VERSION
+#define STILLPOINT_VERSION "unknown"
+#endif
+
+#define DEFAULT_RUN "/run/stillpoint"
+
+int cli_exit_of(enum err_kind kind)
+{
+    switch (kind) {
+    case ERR_USAGE:
+    case ERR_CONFIG:
+        return CLI_EXIT_USAGE;
+    case ERR_BUSY:
+        return CLI_EXIT_BUSY;
+    case ERR_PRECONDITION:
+        return CLI_EXIT_PRECONDITION;
+    case ERR_SENT:
+        return CLI_EXIT_UNKNOWN;
+    default:
+        return CLI_EXIT_FAILED;
+    }
+}
+
+static void fail_in_words(const struct cli *cli, const struct err *why, const char *now)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->err_look);
+    struct err passed_over = ERR_INIT; /* stderr that can't be written: nowhere to say so */
+
+    cli_page_style(&page, CLI_BAD);
+    cli_page_text(&page, "stillpoint: ");
+    cli_page_style(&page, CLI_PLAIN);
+    cli_page_clean_lines(&page, why->text, 2);
+    if (why->remedy[0] != '\0') {
+        cli_page_text(&page, "\n  do:  ");
+        cli_page_clean_lines(&page, why->remedy, 7);
+    }
+    if (now != NULL && now[0] != '\0') {
+        cli_page_text(&page, "\n  now: ");
+        cli_page_clean_lines(&page, now, 7);
+    }
+    cli_page_text(&page, "\n");
+    (void)cli_page_write(&page, cli->err, &passed_over);
+}
+
+int cli_fail(const struct cli *cli, int exit_code, const struct err *why, const char *now)
+{
+    AUTO_BUF struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX);
+    struct err passed_over = ERR_INIT; /* the words on stderr say the same */
+
+    fail_in_words(cli, why, now);
+    if (cli->options->json && control_add_error(&line, why, exit_code, now, &passed_over)) {
+        (void)fwrite(buf_text(&line), 1, line.len, cli->out);
+        (void)fflush(cli->out);
+    }
+    return exit_code;
+}
+
+bool cli_print_json(const struct cli *cli, const json_t *value)
+{
+    struct cli_page page = CLI_PAGE_INIT(cli->look);
+    struct err err = ERR_INIT;
+
+    bool ok = control_add_line(&page.text, value, &err) && cli_page_write(&page, cli->out, &err);
+    cli_page_free(&page);
+    if (!ok)
+        fail_in_words(cli, &err, NULL);
+    return ok;
+}
+
+bool cli_print_page(const struct cli *cli, const struct cli_page *page)
+{
+    struct err err = ERR_INIT;
+
+    if (cli->options->quiet || cli_page_write(page, cli->out, &err))
+        return true;
+    fail_in_words(cli, &err, NULL);
+    return false;
+}
+
+static int print_text(const struct cli *cli, const char *text)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
+    struct err err = ERR_INIT;
+
+    cli_page_text(&page, text);
+    if (cli_page_write(&page, cli->out, &err))
+        return CLI_EXIT_DONE;
+    fail_in_words(cli, &err, NULL);
+    return CLI_EXIT_FAILED;
+}
+
+static int help(const struct cli *cli)
+{
+    AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    if (!cli_verbs_help(cli->options->command, &text, &err))
+        return cli_fail(cli, CLI_EXIT_FAILED, &err, NULL);
+    return print_text(cli, buf_text(&text));
+}
+
+static int show_config(const struct cli *cli, const struct config *config)
+{
+    AUTO_BUF struct buf text = BUF_INIT(1024 * 1024);
+    struct err err = ERR_INIT;
+
+    if (cli->options->json) {
+        json_t *whole = config_json(config);
+        bool ok = whole != NULL && cli_print_json(cli, whole);
+        json_decref(whole);
+        return ok ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
+    }
+    if (!config_print(config, &text, &err))
+        return cli_fail(cli, CLI_EXIT_FAILED, &err, NULL);
+    return cli->options->quiet ? CLI_EXIT_DONE : print_text(cli, buf_text(&text));
+}
+
+static int run_with_config(const struct cli *cli)
+{
+    const struct cli_options *options = cli->options;
+    struct config_source source = {.path = options->config ? options->config : CONFIG_DEFAULT_PATH,
+                                   .path_named = options->config != NULL,
+                                   .env = cli->env};
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+    int exit_code;
+
+    if (!config_load(&source, &config, &err)) {
+        /* The last resort must not hang on a typing error in a file. */
+        if (options->command != CLI_THAW)
+            return cli_fail(cli, CLI_EXIT_USAGE, &err,
+                            options->command == CLI_BACKUP ? "nothing was done" : NULL);
+        fail_in_words(cli, &err, "going on with " DEFAULT_RUN);
+        return cli_thaw(cli, DEFAULT_RUN);
+    }
+    if (options->command == CLI_THAW)
+        exit_code = cli_thaw(cli, config->paths.run);
+    else if (options->command == CLI_CONFIG)
+        exit_code = show_config(cli, config);
+    else
+        exit_code = cli_talk(cli, config->control_socket);
+    config_free(config);
+    return exit_code;
+}
+
+int cli_run(const struct cli *cli)
+{
+    if (cli->options->version)
+        return print_text(cli, "stillpoint " STILLPOINT_VERSION "\n");
+    if (cli->options->help)
+        return help(cli);
+    return run_with_config(cli);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_talk.h"
+
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/cli/cli_client.h"
+#include "agent/cli/cli_outcome.h"
+#include "agent/cli/cli_progress.h"
+#include "agent/cli/cli_status.h"
+
+enum {
+    ACCEPT_TIMEOUT_MS = 120000, /* until the daemon says anything to a backup */
+    ANSWER_TIMEOUT_MS = 600000, /* silence of a question: its own deadlines are shorter */
+    TICK_MS = 1000,             /* of the progress line */
+    ROWS_MAX = 100000,          /* of a list */
+};
+
+struct talk {
+    const struct cli *cli;
+    struct cli_client client;
+    struct cli_progress progress;
+    struct cli_outcome outcome;
+    bool cancelled; /* a cancel was sent */
+};
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static void set_text(json_t *args, const char *key, const char *text, bool *ok)
+{
+    if (text != NULL && json_object_set_new(args, key, control_text(text)) != 0)
+        *ok = false;
+}
+
+static void set_true(json_t *args, const char *key, bool value, bool *ok)
+{
+    if (value && json_object_set_new(args, key, json_true()) != 0)
+        *ok = false;
+}
+
+/* Only what was given: the daemon's configuration decides the rest. NULL: no memory. */
+static json_t *make_args(const struct cli_options *options)
+{
+    json_t *args = json_object();
+    bool ok = args != NULL;
+
+    set_text(args, "reason", options->reason, &ok);
+    set_text(args, "consistency", options->consistency, &ok);
+    set_text(args, "wait", options->wait, &ok);
+    if (options->image != CLI_IMAGE_AS_CONFIGURED &&
+        json_object_set_new(args, "image", json_boolean(options->image == CLI_IMAGE_YES)) != 0)
+        ok = false;
+    if (options->keep_ms != 0 &&
+        json_object_set_new(args, "keep_ms", json_integer(options->keep_ms)) != 0)
+        ok = false;
+    set_true(args, "pin", options->pin, &ok);
+    if (options->tags != NULL && json_object_set(args, "tags", options->tags) != 0)
+        ok = false;
+    set_true(args, "dry_run", options->dry_run, &ok);
+    set_true(args, "all_nodes", options->all_nodes, &ok);
+    set_text(args, "group", options->group, &ok);
+    set_text(args, "id", options->id, &ok);
+    if (ok)
+        return args;
+    json_decref(args);
+    return NULL;
+}
+
+static bool ask(struct talk *talk, struct err *err)
+{
+    const struct cli_options *options = talk->cli->options;
+    AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX + 1);
+    json_t *args = make_args(options);
+
+    if (args == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    if (!control_add_request(&line, cli_verbs[options->command].name, args, err)) {
+        if (err->kind == ERR_LIMIT)
+            (void)err_set(err, ERR_USAGE, 0, "reason and tags are longer than %d bytes together",
+                          CONTROL_REQUEST_BYTES_MAX);
+        return false;
+    }
+    return cli_client_send(&talk->client, &line, err);
+}
+
+/* The first Ctrl-C: whether it comes in time, the daemon says. */
+static void cancel(struct talk *talk)
+{
+    AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX);
+    struct err passed_over = ERR_INIT; /* the next read tells that the daemon is away */
+
+    talk->cancelled = true;
+    cli_progress_clear(&talk->progress);
+    if (control_add_request(&line, "cancel", NULL, &passed_over))
+        (void)cli_client_send(&talk->client, &line, &passed_over);
+    if (!talk->cli->options->quiet && !talk->cli->options->json)
+        (void)fputs("stillpoint: asking the daemon to cancel; once more leaves it alone\n",
+                    talk->cli->err);
+}
+
+/* Of a backup with --json every event is a line on stdout. */
+static bool is_event_stream(const struct talk *talk)
+{
+    return talk->cli->options->json && talk->cli->options->command == CLI_BACKUP;
+}
+
+/* --- hearing ---------------------------------------------------------------------------------- */
+
+/* A line for people while the work goes on: on stdout, not with --quiet or --json. */
+static void say(struct talk *talk, struct cli_page *page)
+{
+    cli_progress_clear(&talk->progress);
+    if (!talk->cli->options->json)
+        (void)cli_print_page(talk->cli, page);
+}
+
+static void hear_accepted(struct talk *talk, const json_t *event)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
+    const char *id = cli_str(event, "id");
+
+    (void)snprintf(talk->outcome.id, sizeof(talk->outcome.id), "%s", id ? id : "");
+    cli_page_text(&page, "backup ");
+    cli_page_clean(&page, id);
+    cli_page_text(&page, " started\n");
+    say(talk, &page);
+}
+
+static void hear_released(struct talk *talk, const json_t *event)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
+    double hold_ms;
+
+    cli_page_text(&page, "  the instant is fixed, everything runs again");
+    if (cli_num(event, "hold_ms", &hold_ms))
+        cli_page_printf(&page, "; held for %.1f ms", hold_ms);
+    cli_page_text(&page, "\n");
+    say(talk, &page);
+}
+
+/* Warnings go to stderr, as all that is not the result. */
+static void hear_warning(struct talk *talk, const char *lead, const json_t *event)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->err_look);
+    struct err passed_over = ERR_INIT; /* stderr that can't be written: nowhere to say so */
+    const char *text = cli_str(event, "text"), *remedy = cli_str(event, "remedy");
+
+    if (talk->cli->options->quiet || is_event_stream(talk))
+        return;
+    cli_progress_clear(&talk->progress);
+    cli_page_printf(&page, "stillpoint: %s", lead);
+    cli_page_clean_lines(&page, text ? text : "-", 2);
+    if (remedy != NULL && remedy[0] != '\0') {
+        cli_page_text(&page, "\n  do:  ");
+        cli_page_clean_lines(&page, remedy, 7);
+    }
+    cli_page_text(&page, "\n");
+    (void)cli_page_write(&page, talk->cli->err, &passed_over);
+}
+
+static void hear_check(struct talk *talk, const json_t *event)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
+    struct err passed_over = ERR_INIT;
+    const char *result = cli_str(event, "result");
+
+    if (talk->cli->options->json)
+        return;
+    cli_status_check(&page, event);
+    if (!talk->cli->options->quiet)
+        (void)cli_print_page(talk->cli, &page);
+    else if (result != NULL && strcmp(result, "failed") == 0)
+        (void)cli_page_write(&page, talk->cli->err, &passed_over);
+}
+
+static bool collect(struct talk *talk, json_t *value)
+{
+    if (value == NULL || json_array_size(talk->outcome.rows) >= ROWS_MAX ||
+        json_array_append(talk->outcome.rows, value) != 0)
+        return err_set(&talk->outcome.why, ERR_LIMIT, 0,
+                       "stillpointd sent more than %d rows, or an empty "
+                       "one",
+                       ROWS_MAX);
+    return true;
+}
+
+/* False: the talk is over, *ret_end says how. Swallows EVENT. */
+static bool hear(struct talk *talk, json_t *take_event, enum cli_end *ret_end)
+{
+    const char *name = cli_str(take_event, "event");
+    bool goes_on = true;
+
+    if (strcmp(name, "accepted") == 0) {
+        hear_accepted(talk, take_event);
+    } else if (strcmp(name, "step") == 0 || strcmp(name, "progress") == 0) {
+        cli_progress_take(&talk->progress, take_event, clock_boot_ms());
+    } else if (strcmp(name, "warning") == 0) {
+        hear_warning(talk, "warning: ", take_event);
+    } else if (strcmp(name, "cancelling") == 0) {
+        hear_warning(talk, "cancelling: ", take_event);
+    } else if (strcmp(name, "released") == 0) {
+        hear_released(talk, take_event);
+    } else if (strcmp(name, "item") == 0) {
+        goes_on = collect(talk, json_object_get(take_event, "data"));
+        *ret_end = CLI_END_LOST;
+    } else if (strcmp(name, "check") == 0) {
+        hear_check(talk, take_event);
+        goes_on = collect(talk, take_event);
+        *ret_end = CLI_END_LOST;
+    } else {
+        goes_on = false;
+        talk->outcome.last = json_incref(take_event);
+        *ret_end = strcmp(name, "goes_on") == 0                                ? CLI_END_GOES_ON
+                   : strcmp(name, "result") == 0 || strcmp(name, "error") == 0 ? CLI_END_ANSWERED
+                                                                               : CLI_END_LOST;
+        if (*ret_end == CLI_END_LOST)
+            (void)err_set(&talk->outcome.why, ERR_PROTOCOL, 0,
+                          "stillpointd sent an event that this stillpoint does not know");
+    }
+    /* As they come; the result is printed in full at the end. */
+    if (is_event_stream(talk) && !talk->cli->options->quiet &&
+        (goes_on || *ret_end == CLI_END_GOES_ON))
+        (void)cli_print_json(talk->cli, take_event);
+    json_decref(take_event);
+    return goes_on;
+}
+
+/* How long to wait for the next event. A tick, where a progress line is to be kept alive. */
+static int patience_ms(const struct talk *talk, int64_t silent_since_ms, bool *ret_is_tick)
+{
+    int64_t limit_ms = talk->outcome.changes
+                           ? (talk->outcome.id[0] != '\0' ? -1 : ACCEPT_TIMEOUT_MS)
+                           : ANSWER_TIMEOUT_MS;
+    int64_t left_ms = limit_ms < 0 ? -1 : limit_ms - (clock_boot_ms() - silent_since_ms);
+
+    *ret_is_tick = talk->progress.file != NULL && (left_ms < 0 || left_ms > TICK_MS);
+    return *ret_is_tick ? TICK_MS : left_ms < 0 && limit_ms >= 0 ? 0 : (int)left_ms;
+}
+
+static enum cli_end converse(struct talk *talk)
+{
+    int64_t silent_since_ms = clock_boot_ms();
+    enum cli_end end = CLI_END_LOST;
+
+    for (;;) {
+        bool is_tick;
+        json_t *event = NULL;
+        int timeout_ms = patience_ms(talk, silent_since_ms, &is_tick);
+        cli_progress_draw(&talk->progress, clock_boot_ms());
+        if (cli_client_next(&talk->client, talk->cli->signal_fd, timeout_ms, &event,
+                            &talk->outcome.why)) {
+            silent_since_ms = clock_boot_ms();
+            if (!hear(talk, event, &end))
+                return end;
+        } else if (talk->outcome.why.kind == ERR_CANCELLED) {
+            if (talk->cancelled)
+                return CLI_END_LEFT;
+            cancel(talk);
+        } else if (talk->outcome.why.kind != ERR_DEADLINE || !is_tick) {
+            return CLI_END_LOST;
+        }
+    }
+}
+
+static int talk_through(struct talk *talk, const char *socket_path)
+{
+    struct err err = ERR_INIT;
+    enum cli_end end;
+
+    if (talk->outcome.rows == NULL)
+        return cli_fail(talk->cli, CLI_EXIT_FAILED,
+                        &(struct err){ERR_INTERNAL, 0, "out of memory", ""}, NULL);
+    if (!cli_client_open(&talk->client, socket_path, &err))
+        return cli_fail(talk->cli, cli_exit_of(err.kind), &err,
+                        talk->outcome.changes ? "nothing was asked for and nothing was done"
+                                              : NULL);
+    if (!ask(talk, &err)) {
+        if (err.kind != ERR_SENT)
+            return cli_fail(talk->cli, cli_exit_of(err.kind), &err, NULL);
+        talk->outcome.why = err;
+        return cli_outcome_tell(&talk->outcome, CLI_END_LOST);
+    }
+    end = converse(talk);
+    cli_progress_clear(&talk->progress);
+    return cli_outcome_tell(&talk->outcome, end);
+}
+
+int cli_talk(const struct cli *cli, const char *socket_path)
+{
+    const struct cli_options *options = cli->options;
+    struct talk talk = {.cli = cli,
+                        .client = CLI_CLIENT_INIT,
+                        .outcome = {.cli = cli,
+                                    .rows = json_array(),
+                                    .changes = options->command == CLI_BACKUP && !options->dry_run,
+                                    .why = ERR_INIT}};
+
+    if (cli->err_look.moving && !options->quiet && !options->json) {
+        talk.progress.file = cli->err;
+        talk.progress.look = cli->err_look;
+    }
+    int exit_code = talk_through(&talk, socket_path);
+    cli_client_close(&talk.client);
+    json_decref(talk.outcome.rows);
+    json_decref(talk.outcome.last);
+    return exit_code;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_thaw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/cli/cli_table.h"
+#include "agent/guard/guard_record.h"
+#include "agent/guard/guard_wire.h"
+
+#ifndef STILLPOINT_LIBEXEC
+#define STILLPOINT_LIBEXEC "/usr/libexec/stillpoint"
+#endif
+
+enum { GUARD_TIMEOUT_MS = 15000 }; /* a thaw of many mounts; one that hangs is left to --thaw */
+
+/* One mount of the lease, from whoever told. */
+struct held {
+    char path[GUARD_MOUNT_PATH_BYTES];
+    uint32_t state; /* enum guard_mount_state */
+    int32_t os_errno;
+    int64_t frozen_boot_us, thawed_boot_us; /* 0: has not happened */
+};
+
+struct held_list {
+    struct held items[GUARD_MOUNTS_MAX];
+    unsigned count;
+    bool by_guard; /* a living one told; else the record an earlier one left */
+};
+
+static bool is_frozen(uint32_t state)
+{
+    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
+}
+
+static unsigned count_frozen(const struct held_list *list)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < list->count; i++)
+        count += is_frozen(list->items[i].state);
+    return count;
+}
+
+/* --- the record ------------------------------------------------------------------------------- */
+
+static bool boot_id_is(const char *boot_id)
+{
+    char now[GUARD_BOOT_ID_BYTES] = "";
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, now, sizeof(now) - 1) <= 0)
+        return false;
+    now[strcspn(now, "\n")] = '\0';
+    return strncmp(now, boot_id, sizeof(now)) == 0;
+}
+
+static void take_record(const struct guard_record *record, struct held_list *list)
+{
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        const struct guard_record_mount *mount = &record->mounts[i];
+        struct held *held = &list->items[list->count++];
+        (void)snprintf(held->path, sizeof(held->path), "%.*s", GUARD_MOUNT_PATH_BYTES - 1,
+                       mount->path);
+        held->state = mount->state;
+        held->os_errno = mount->thaw_errno ? mount->thaw_errno : mount->freeze_errno;
+        held->frozen_boot_us = mount->freeze_end_boot_us;
+        held->thawed_boot_us = mount->thaw_end_boot_us;
+    }
+}
+
+/* What the record says, which has the paths that the guard's answers lack. One that is missing, of
+ * another boot or not whole says nothing. */
+static void read_record(const char *path, struct held_list *list)
+{
+    AUTO_FREE struct guard_record *record = calloc(1, sizeof(*record));
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (record == NULL || fd < 0 || read(fd, record, sizeof(*record)) != (ssize_t)sizeof(*record) ||
+        memcmp(record->magic, GUARD_RECORD_MAGIC, sizeof(record->magic)) != 0 ||
+        record->version != GUARD_RECORD_VERSION || record->bytes != sizeof(*record) ||
+        record->mount_count > GUARD_MOUNTS_MAX || !boot_id_is(record->boot_id))
+        return;
+    take_record(record, list);
+}
+
+/* --- the guard -------------------------------------------------------------------------------- */
+
+static bool guard_connect(const char *path, int *ret_fd, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return err_set(err, ERR_GUARD, 0, "the guard's socket path is too long: %s", path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set(err, ERR_SYS, errno, "socket");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        return err_set(err, ERR_GUARD, errno, "no guard at %s", path);
+    *ret_fd = auto_take_fd(&fd);
+    return true;
+}
+
+static bool guard_ask(int fd, enum guard_op op, struct guard_reply_lease *ret_story,
+                      struct err *err)
+{
+    struct guard_msg_plain request = {{GUARD_WIRE_VERSION, (uint32_t)op, 1}};
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+    if (send(fd, &request, sizeof(request), MSG_NOSIGNAL) != (ssize_t)sizeof(request))
+        return err_set(err, ERR_GUARD, errno, "the guard can't be asked");
+    int ready = poll(&polled, 1, GUARD_TIMEOUT_MS);
+    if (ready == 0)
+        return err_set(err, ERR_GUARD, 0, "the guard did not answer within %d s",
+                       GUARD_TIMEOUT_MS / 1000);
+    ssize_t got = ready > 0 ? recv(fd, ret_story, sizeof(*ret_story), 0) : -1;
+    if (got < 0)
+        return err_set(err, ERR_GUARD, errno, "the guard can't be heard");
+    if (got != (ssize_t)sizeof(*ret_story) || ret_story->head.version != GUARD_WIRE_VERSION ||
+        ret_story->head.op != (uint32_t)op || ret_story->mount_count > GUARD_MOUNTS_MAX)
+        return err_set(err, ERR_GUARD, 0, "the guard's answer is of another version, or none");
+    if (ret_story->head.status != GUARD_OK && ret_story->head.status != GUARD_SYSCALL_FAILED)
+        return err_set(err, ERR_GUARD, 0, "the guard refused (status %" PRIu32 ")",
+                       ret_story->head.status);
+    return true;
+}
+
+/* The story's states over the record's paths; they are in the same order. */
+static void take_story(const struct guard_reply_lease *story, struct held_list *list)
+{
+    bool named = list->count == story->mount_count;
+
+    list->by_guard = true;
+    list->count = story->mount_count;
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct guard_mount_story *mount = &story->mounts[i];
+        struct held *held = &list->items[i];
+        if (!named)
+            (void)snprintf(held->path, sizeof(held->path), "mount %u of the lease", i + 1);
+        held->state = mount->state;
+        held->os_errno = mount->thaw_errno ? mount->thaw_errno : mount->freeze_errno;
+        held->frozen_boot_us = mount->freeze_end_boot_us;
+        held->thawed_boot_us = mount->thaw_end_boot_us;
+    }
+}
+
+/* --- stillpoint-guard --thaw ------------------------------------------------------------------ */
+
+/* Beside ourselves first: a build's tree has its own. */
+static bool find_guard(const struct cli *cli, char path[PATH_MAX], struct err *err)
+{
+    if (cli->self_folder != NULL &&
+        snprintf(path, PATH_MAX, "%s/stillpoint-guard", cli->self_folder) < PATH_MAX &&
+        access(path, X_OK) == 0)
+        return true;
+    (void)snprintf(path, PATH_MAX, "%s/stillpoint-guard", STILLPOINT_LIBEXEC);
+    if (access(path, X_OK) == 0)
+        return true;
+    (void)err_set(err, ERR_GUARD, errno, "no guard answers, and %s can't be run", path);
+    return err_suggest(err, "thaw by hand what is frozen: fsfreeze -u MOUNTPOINT");
+}
+
+static bool run_guard(const struct cli *cli, const char *record, struct err *err)
+{
+    char path[PATH_MAX], *const environment[] = {NULL};
+    char *argv[] = {
+        "stillpoint-guard", "--thaw", "--record", (char *)(uintptr_t)record, NULL, NULL, NULL};
+    int status = 0;
+    pid_t pid;
+
+    if (!find_guard(cli, path, err))
+        return false;
+    if (cli->options->config != NULL) {
+        argv[4] = "--config";
+        argv[5] = (char *)(uintptr_t)cli->options->config; /* posix_spawn does not write to it */
+    }
+    int failed = posix_spawn(&pid, path, NULL, NULL, argv, environment);
+    if (failed != 0)
+        return err_set(err, ERR_SYS, failed, "run %s", path);
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return err_set(err, ERR_SYS, errno, "wait for %s", path);
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    (void)err_set(err, ERR_GUARD, 0, "%s --thaw ended with %s %d", path,
+                  WIFEXITED(status) ? "exit code" : "signal",
+                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return err_suggest(err, "thaw by hand what is still frozen: fsfreeze -u MOUNTPOINT");
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static const char *state_words(uint32_t state)
+{
+    static const char *const words[] = {
+        [GUARD_MOUNT_ADDED] = "not frozen",
+        [GUARD_MOUNT_FREEZING] = "being frozen, thaws as soon as the kernel returns",
+        [GUARD_MOUNT_FROZEN] = "frozen",
+        [GUARD_MOUNT_THAWING] = "being thawed",
+        [GUARD_MOUNT_THAWED] = "thawed",
+        [GUARD_MOUNT_LET_GO] = "was thawed before",
+        [GUARD_MOUNT_FAILED] = "not frozen by the guard",
+        [GUARD_MOUNT_SYNC_ONLY] = "never frozen",
+        [GUARD_MOUNT_THAW_FAILED] = "can't be thawed",
+    };
+
+    return state < sizeof(words) / sizeof(words[0]) ? words[state] : "unknown";
+}
+
+static json_t *to_json(const struct held_list *list, bool dry_run)
+{
+    json_t *mounts = json_array();
+    bool ok = mounts != NULL;
+
+    for (unsigned i = 0; ok && i < list->count; i++) {
+        const struct held *held = &list->items[i];
+        ok = json_array_append_new(mounts,
+                                   json_pack("{s:o,s:s,s:b,s:i}", "path", control_text(held->path),
+                                             "state", state_words(held->state), "frozen",
+                                             is_frozen(held->state), "errno", held->os_errno)) == 0;
+    }
+    if (!ok) {
+        json_decref(mounts);
+        return NULL;
+    }
+    return json_pack("{s:b,s:b,s:o}", "dry_run", dry_run, "guard", list->by_guard, "mounts",
+                     mounts);
+}
+
+static void to_page(const struct held_list *list, struct cli_page *page)
+{
+    static const char *const titles[] = {"MOUNT", "STATE", ">FROZEN FOR", "ERROR", NULL};
+    struct cli_table table;
+
+    if (list->count == 0) {
+        cli_page_text(page, "nothing is held\n");
+        return;
+    }
+    cli_table_begin(&table, page, titles);
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct held *held = &list->items[i];
+        int64_t end_us = held->thawed_boot_us ? held->thawed_boot_us : clock_boot_us();
+        cli_table_add(&table, held->path);
+        cli_table_add_styled(&table, state_words(held->state),
+                             is_frozen(held->state) ? CLI_BAD : CLI_PLAIN);
+        if (held->frozen_boot_us > 0 && end_us > held->frozen_boot_us)
+            cli_table_printf(&table, "%.1f ms", (double)(end_us - held->frozen_boot_us) / 1000);
+        else
+            cli_table_add(&table, NULL);
+        cli_table_add(&table, held->os_errno ? strerror(held->os_errno) : NULL);
+    }
+    cli_table_end(&table, 0);
+}
+
+static bool tell(const struct cli *cli, const struct held_list *list)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
+
+    if (cli->options->json) {
+        json_t *whole = to_json(list, cli->options->dry_run);
+        bool ok = whole != NULL && cli_print_json(cli, whole);
+        json_decref(whole);
+        return ok;
+    }
+    to_page(list, &page);
+    return cli_print_page(cli, &page);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static int thaw_from_record(const struct cli *cli, const char *record, struct held_list *list)
+{
+    struct err err = ERR_INIT;
+
+    if (!cli->options->dry_run) {
+        if (!run_guard(cli, record, &err))
+            return cli_fail(cli, CLI_EXIT_FAILED, &err, "what was frozen may still be");
+        /* It said in numbers that it thawed all that this record named. */
+        for (unsigned i = 0; i < list->count; i++) {
+            if (is_frozen(list->items[i].state))
+                list->items[i].state = GUARD_MOUNT_THAWED;
+        }
+    }
+    return tell(cli, list) ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
+}
+
+static int thaw_at(const struct cli *cli, const char *socket, const char *record,
+                   struct held_list *list)
+{
+    AUTO_FREE struct guard_reply_lease *story = calloc(1, sizeof(*story));
+    enum guard_op op = cli->options->dry_run ? GUARD_OP_STATUS : GUARD_OP_THAW_FORCE;
+    AUTO_CLOSE int fd = -1;
+    struct err err = ERR_INIT;
+
+    if (story == NULL)
+        return cli_fail(cli, CLI_EXIT_FAILED, &(struct err){ERR_INTERNAL, 0, "out of memory", ""},
+                        NULL);
+    read_record(record, list);
+    if (!guard_connect(socket, &fd, &err) || !guard_ask(fd, op, story, &err)) {
+        if (!cli->options->quiet)
+            (void)fprintf(cli->err, "stillpoint: %s: asking its record\n", err.text);
+        return thaw_from_record(cli, record, list);
+    }
+    take_story(story, list);
+    if (!tell(cli, list))
+        return CLI_EXIT_FAILED;
+    if (cli->options->dry_run || count_frozen(list) == 0)
+        return CLI_EXIT_DONE;
+    (void)err_set(&err, ERR_GUARD, 0, "%u of %u mounts are not thawed yet", count_frozen(list),
+                  list->count);
+    (void)err_suggest(&err, "a freeze that the kernel has not finished can't be cancelled: look "
+                            "again with stillpoint thaw -n; for the others fsfreeze -u MOUNTPOINT");
+    return cli_fail(cli, CLI_EXIT_FAILED, &err, "the guard thaws them as soon as it can");
+}
+
+int cli_thaw(const struct cli *cli, const char *run_folder)
+{
+    AUTO_FREE struct held_list *list = calloc(1, sizeof(*list));
+    char socket[PATH_MAX], record[PATH_MAX];
+    struct err err = ERR_INIT;
+
+    if (list == NULL)
+        return cli_fail(cli, CLI_EXIT_FAILED, &(struct err){ERR_INTERNAL, 0, "out of memory", ""},
+                        NULL);
+    if (geteuid() != 0) {
+        (void)err_set(&err, ERR_PRECONDITION, 0, "thaw needs root");
+        (void)err_suggest(&err, "sudo stillpoint thaw %s",
+                          cli->options->dry_run ? "-n" : "--force");
+        return cli_fail(cli, CLI_EXIT_PRECONDITION, &err, "nothing was touched");
+    }
+    (void)snprintf(socket, sizeof(socket), "%s/%s", run_folder, GUARD_SOCKET_NAME);
+    (void)snprintf(record, sizeof(record), "%s/%s", run_folder, GUARD_RECORD_NAME);
+    return thaw_at(cli, socket, record, list);
+}
