@@ -23,7 +23,8 @@ PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
 DBLIB  := $(shell pkg-config --libs libmariadb 2>/dev/null || \
                   pkg-config --libs mysqlclient 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(DBLIB) -lpthread
-DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"'
+DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"' \
+          -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"'
 BUILD   = $(CC) -std=c11 -I. $(DEFS) -MMD -MP $(WARN) $(if $(WERROR),-Werror) \
           $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS)
 
