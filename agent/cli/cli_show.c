@@ -27,7 +27,7 @@ static bool differs(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) != 0;
 }
 
-/* An array of texts, or of objects whose texts belong together, a line each. */
+/* An array of texts, a line each. */
 static void put_lines(struct cli_page *page, const json_t *array, int indent)
 {
     const json_t *item;
@@ -35,20 +35,10 @@ static void put_lines(struct cli_page *page, const json_t *array, int indent)
 
     json_array_foreach(array, i, item)
     {
-        const char *key;
-        json_t *value;
-        bool first = true;
+        if (!json_is_string(item))
+            continue;
         cli_page_printf(page, "%*s", indent, "");
-        if (json_is_string(item))
-            cli_page_clean_lines(page, json_string_value(item), indent + 2);
-        json_object_foreach((json_t *)(uintptr_t)item, key, value)
-        {
-            if (!json_is_string(value))
-                continue;
-            cli_page_text(page, first ? "" : ": ");
-            cli_page_clean(page, json_string_value(value));
-            first = false;
-        }
+        cli_page_clean_lines(page, json_string_value(item), indent + 2);
         cli_page_text(page, "\n");
     }
 }
@@ -426,6 +416,29 @@ static void plan_mounts(struct cli_page *page, const json_t *mounts)
     cli_table_end(&table, 2);
 }
 
+static void plan_hooks(struct cli_page *page, const json_t *hooks)
+{
+    static const char *const titles[] = {"NAME", "READY", "SERVER", "METHOD", "NOTE", NULL};
+    struct cli_table table;
+    const json_t *hook;
+    size_t i;
+
+    if (json_array_size(hooks) == 0)
+        return;
+    cli_page_heading(page, "Hooks, in this order");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(hooks, i, hook)
+    {
+        cli_table_add(&table,
+                      json_is_string(hook) ? json_string_value(hook) : cli_str(hook, "name"));
+        add_bool(&table, json_object_get(hook, "ready"));
+        cli_table_add(&table, cli_str(hook, "server"));
+        cli_table_add(&table, cli_str(hook, "method"));
+        cli_table_add(&table, cli_str(hook, "why"));
+    }
+    cli_table_end(&table, 2);
+}
+
 void cli_show_plan(struct cli_page *page, const json_t *data)
 {
     const json_t *plan = json_object_get(data, "plan");
@@ -433,10 +446,7 @@ void cli_show_plan(struct cli_page *page, const json_t *data)
     cli_page_text(page, "Dry run: nothing was held, nothing was made\n\n");
     plan_volumes(page, json_object_get(plan, "volumes"));
     plan_mounts(page, json_object_get(plan, "mounts"));
-    if (json_array_size(json_object_get(plan, "hooks")) > 0) {
-        cli_page_heading(page, "Hooks, in this order");
-        put_lines(page, json_object_get(plan, "hooks"), 2);
-    }
+    plan_hooks(page, json_object_get(plan, "hooks"));
     show_left_out(page, json_object_get(plan, "left_out"));
     if (json_array_size(json_object_get(plan, "shortfalls")) > 0) {
         cli_page_heading(page, "Less than application consistency, because");

@@ -31,7 +31,11 @@ static void status_guard(struct cli_page *page, const json_t *guard)
     cli_page_field(page, "guard", CLI_FIELD_WIDTH);
     if (!json_is_true(json_object_get(guard, "reachable"))) {
         cli_page_styled(page, CLI_BAD, "does not answer");
-        cli_page_text(page, ": systemctl status stillpoint-guard\n");
+        if (cli_str(guard, "why") != NULL) {
+            cli_page_text(page, ": ");
+            cli_page_clean(page, cli_str(guard, "why"));
+        }
+        cli_page_text(page, "; see systemctl status stillpoint-guard\n");
         return;
     }
     cli_page_clean(page, cli_str(guard, "state"));
