@@ -9,6 +9,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
 #include "agent/base/parse.h"
+#include "agent/daemon/backup_request.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/cut.h"
 #include "agent/daemon/facts.h"
@@ -16,95 +17,32 @@
 #include "agent/daemon/hold.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/proof.h"
+#include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "hooks/hook_mysql.h"
 
 enum {
-    LOOK_FOR_LOST_MS = 300000, /* aws-notes: absence counts only after minutes of look-ups */
     RETRY_LOCK_MS = 2000, /* before a hold that waited for a lock is tried again, and up to… */
     RETRY_LOCK_JITTER_MS = 3000,
     RETRY_SENT_JITTER_MS = 5000,
     HOOKS_FINISH_MS = 30000,
     RAISE_MS = 60000,
-    NOW_BYTES = 200,
 };
 
-/* How a backup ends: what the client is told, besides the error. */
-struct verdict {
-    int exit_code;
-    char now[NOW_BYTES];
-};
-
-static bool end_with(struct verdict *verdict, int exit_code, const char *now)
-{
-    verdict->exit_code = exit_code;
-    (void)snprintf(verdict->now, sizeof(verdict->now), "%s", now);
-    return false;
-}
-
-/* --- the request --------------------------------------------------------------------------------
+/* --- identify, plan, ready ---------------------------------------------------------------------
  */
 
-static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err)
+/* What a backup needs after its cut, when it would be too late to refuse: the right to watch its
+ * snapshots and to make its image. */
+static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err)
 {
-    const char *key;
-    json_t *value;
+    const struct ec2_dry_run_target target = {.instance_id = work->backup->instance};
 
-    json_object_foreach((json_t *)tags, key, value)
-    {
-        if (!json_is_string(value))
-            return err_set(err, ERR_USAGE, 0, "tag %s: its value must be a text", key);
-        if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0 ||
-            key[0] == '\0' || strlen(key) > 128) {
-            (void)err_set(err, ERR_USAGE, 0, "tag '%.40s' can't be set", key);
-            return err_suggest(err, "keys have 1 to 128 characters and do not begin with aws: or "
-                                    "stillpoint:");
-        }
-        if (!strs_printf(ret_tags, err, "%s=%s", key, json_string_value(value)))
-            return false;
-    }
-    return ret_tags->count <= CATALOG_USER_TAGS_MAX ||
-           err_set(err, ERR_USAGE, 0, "more than %d tags", CATALOG_USER_TAGS_MAX);
+    return ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
+                       err) &&
+           (!work->options.image || ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms,
+                                                &work->job->cancel, err));
 }
-
-static bool read_options(const json_t *args, const struct config *config,
-                         struct work_options *options, struct err *err)
-{
-    static const char *const keys[] = {"reason", "consistency", "wait",    "image", "keep_ms",
-                                       "pin",    "tags",        "dry_run", NULL};
-    const char *reason = "", *consistency = label_name(options->asked), *wait = "complete";
-    json_t *tags = NULL;
-
-    if (!control_only_keys(args, keys, err) || !control_opt_string(args, "reason", &reason, err) ||
-        !control_opt_string(args, "consistency", &consistency, err) ||
-        !control_opt_string(args, "wait", &wait, err) ||
-        !control_opt_bool(args, "image", &options->image, err) ||
-        !control_opt_int(args, "keep_ms", 0, (int64_t)1000 * 86400 * 36500, &options->keep_ms,
-                         err) ||
-        !control_opt_bool(args, "pin", &options->pin, err) ||
-        !control_opt_object(args, "tags", &tags, err) ||
-        !control_opt_bool(args, "dry_run", &options->dry_run, err)) {
-        err->kind = ERR_USAGE;
-        return false;
-    }
-    if (!label_parse(consistency, &options->asked) || options->asked == LABEL_UNCONFIRMED) {
-        (void)err_set(err, ERR_USAGE, 0, "no such consistency");
-        return err_suggest(err, "one of application, filesystem, crash");
-    }
-    options->wait_complete = strcmp(wait, "complete") == 0;
-    if (!options->wait_complete && strcmp(wait, "cut") != 0) {
-        (void)err_set(err, ERR_USAGE, 0, "nothing that can be waited for");
-        return err_suggest(err, "one of cut, complete");
-    }
-    if (strlen(reason) >= sizeof(options->reason))
-        return err_set(err, ERR_USAGE, 0, "a reason of more than %d bytes", WORK_REASON_BYTES - 1);
-    strcpy(options->reason, reason);
-    return strs_copy(&options->tags, &config->backup.tags, err) &&
-           read_tags(tags, &options->tags, err);
-}
-
-/* --- identify, plan, ready -----------------------------------------------------------------------
- */
 
 static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
 {
@@ -129,18 +67,6 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     return true;
 }
 
-/* What a backup needs after its cut, when it would be too late to refuse: the right to watch its
- * snapshots and to make its image. */
-static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err)
-{
-    const struct ec2_dry_run_target target = {.instance_id = work->backup->instance};
-
-    return ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
-                       err) &&
-           (!work->options.image || ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms,
-                                                &work->job->cancel, err));
-}
-
 /* A hook that could not be prepared is known before anybody waits: say so, or refuse. */
 static bool tell_shortfalls(struct work *work, struct err *err)
 {
@@ -161,7 +87,7 @@ static bool tell_shortfalls(struct work *work, struct err *err)
     return true;
 }
 
-/* --- the hold ------------------------------------------------------------------------------------
+/* --- the hold ----------------------------------------------------------------------------------
  */
 
 /* One try: hold, cut, release. The release runs whatever happened before it. */
@@ -249,48 +175,6 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
     }
 }
 
-/* No good answer: what may exist is found; a whole set is adopted, a part removed. CAUSE is the
- * cut's.
- *   true  adopted: cut->set has it, but nobody can say that it was taken while the node was held */
-static bool settle_failed_cut(struct work *work, struct cut *cut, const struct err *cause,
-                              struct verdict *verdict, struct err *err)
-{
-    size_t found = 0, left = 0;
-    struct err why = ERR_INIT;
-    char now[NOW_BYTES];
-
-    *err = *cause;
-    if (!cut->sent || cut->answered)
-        return end_with(verdict,
-                        cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
-                        "nothing is held or frozen, no snapshot was made");
-    job_progress(work->job, "release", 0, 0,
-                 "the answer was lost: looking in EC2 for what was made");
-    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why)) {
-        (void)snprintf(now, sizeof(now),
-                       "nothing is held or frozen; whether EC2 made snapshots is not known: "
-                       "`stillpoint list`, tag stillpoint:id=%s",
-                       work->backup->id);
-        return end_with(verdict, 6, now);
-    }
-    if (found == 0)
-        return end_with(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
-    if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
-        work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
-        job_warn(work->job, cause->text, "every snapshot was found by its tag and is kept");
-        *err = (struct err)ERR_INIT;
-        cut->ok = cut->adopted = true;
-        return true;
-    }
-    if (!cut_discard(work, cut, &left, &why))
-        job_warn(work->job, why.text, why.remedy);
-    (void)snprintf(now, sizeof(now),
-                   left == 0 ? "nothing is held or frozen, the %zu snapshots found were deleted"
-                             : "nothing is held or frozen, %zu snapshots are tagged failed",
-                   left == 0 ? found : left);
-    return end_with(verdict, 1, now);
-}
-
 static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
 {
     for (size_t i = 0; i < cut->set.count; i++) {
@@ -313,7 +197,7 @@ static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
     return err_suggest(err, "a volume was detached meanwhile; start the backup again");
 }
 
-/* --- after it ------------------------------------------------------------------------------------
+/* --- after it ----------------------------------------------------------------------------------
  */
 
 static void tell_hold(struct work *work, const struct hold *hold, const struct cut *cut)
@@ -354,23 +238,6 @@ static void remember_last(struct work *work)
     (void)pthread_mutex_unlock(&agent->mutex);
 }
 
-/* The set can't be used or is not wanted: it goes. */
-static bool discard_set(struct work *work, struct cut *cut, struct verdict *verdict)
-{
-    struct err why = ERR_INIT;
-    size_t left = 0, made = cut->set.count;
-    char now[NOW_BYTES];
-
-    if (!cut_discard(work, cut, &left, &why))
-        job_warn(work->job, why.text, why.remedy);
-    work->backup->state = BACKUP_FAILED;
-    (void)snprintf(now, sizeof(now),
-                   left == 0 ? "nothing is held or frozen, the %zu snapshots were deleted"
-                             : "nothing is held or frozen, %zu snapshots are tagged failed",
-                   left == 0 ? made : left);
-    return end_with(verdict, 1, now);
-}
-
 static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct verdict *verdict,
                    struct err *err)
 {
@@ -378,7 +245,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
 
     job_set_step(work->job, "attest");
     if (!take_ids(work, cut, err))
-        return discard_set(work, cut, verdict);
+        return settle_discard(work, cut, verdict);
     bool ok = proof_judge(work, hold, cut, &result, err);
     bool as_asked = ok && work->backup->consistency >= work->options.asked;
     attest_result_free(&result);
@@ -387,17 +254,18 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
                       label_name(work->backup->consistency),
                       work->backup->shortfall.count ? work->backup->shortfall.items[0] : "?");
         (void)err_suggest(err, "to keep such backups, with their label: on_shortfall = keep");
-        return discard_set(work, cut, verdict);
+        return settle_discard(work, cut, verdict);
     }
     verdict->exit_code = as_asked ? 0 : 3;
     log_hold_done(work, hold, cut);
-    return ok || end_with(verdict, 1, "nothing is held or frozen; the set is in EC2, unconfirmed");
+    return ok ||
+           settle_end(verdict, 1, "nothing is held or frozen; the set is in EC2, unconfirmed");
 }
 
 static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
 {
     int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
-    char now[NOW_BYTES];
+    char now[SETTLE_NOW_BYTES];
 
     (void)snprintf(now, sizeof(now),
                    "nothing is held or frozen; the set is in EC2: `stillpoint show %s`",
@@ -405,19 +273,34 @@ static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, 
     job_set_step(work->job, "finish");
     if (!finish_wait(work, cut, deadline_ms, err)) {
         if (err->kind == ERR_AWS)
-            return discard_set(work, cut, verdict);
-        return end_with(verdict, 6, now);
+            return settle_discard(work, cut, verdict);
+        return settle_end(verdict, 6, now);
     }
     if (work->options.image && !finish_image(work, deadline_ms, err)) {
+        if (err->kind == ERR_CANCELLED || err->kind == ERR_DEADLINE)
+            return settle_end(verdict, 6, now);
         /* The set is whole and stays; what was asked for is not all there. */
-        struct err tag_err = ERR_INIT;
-        bool cancelled = err->kind == ERR_CANCELLED || err->kind == ERR_DEADLINE;
-        if (!cancelled && !finish_complete(work, deadline_ms, &tag_err))
-            job_warn(work->job, tag_err.text, tag_err.remedy);
-        (void)err_suggest(err, "the snapshots stand; without an image: --no-image");
-        return end_with(verdict, cancelled ? 6 : 1, now);
+        (void)err_suggest(err, "the snapshots are all there; without an image: --no-image");
+        job_warn(work->job, err->text, err->remedy);
+        verdict->exit_code = 3;
     }
-    return finish_complete(work, deadline_ms, err) || end_with(verdict, 6, now);
+    return finish_complete(work, deadline_ms, err) || settle_end(verdict, 6, now);
+}
+
+/* The part that changes the node is over: the hooks are told, the guard is let go, the next backup
+ * may begin while this one is copied. Idempotent. */
+static void leave_node(struct work *work, const char *outcome)
+{
+    struct err err = ERR_INIT;
+
+    if (!work->job->node)
+        return;
+    if (!hook_chain_finish(&work->hooks, outcome, clock_boot_ms() + HOOKS_FINISH_MS, &err))
+        job_warn(work->job, err.text, err.remedy);
+    hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
+    lease_close(work->lease);
+    work->lease = NULL;
+    job_leave_node(work->job);
 }
 
 /* --- the straight line
@@ -431,7 +314,7 @@ static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
     bool ok = tell_shortfalls(work, err) && cut_prepare(work, &cut, deadline_ms, err);
     cut_free(&cut);
     if (!ok)
-        return end_with(verdict, work_exit_code(err), "nothing was done");
+        return settle_end(verdict, work_exit_code(err), "nothing was done");
     bool as_asked = work->plan->at_most >= work->options.asked;
     for (size_t i = 0; i < work->hooks.count; i++)
         as_asked = as_asked && work->hooks.links[i].prepared;
@@ -449,10 +332,10 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
 
     bool ok = tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
     if (!ok) {
-        (void)end_with(verdict, work_exit_code(err),
-                       "nothing was held or frozen, no snapshot was made");
+        (void)settle_end(verdict, work_exit_code(err),
+                         "nothing was held or frozen, no snapshot was made");
     } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
-        ok = settle_failed_cut(work, &cut, &cause, verdict, err);
+        ok = settle_cut(work, &cut, &cause, verdict, err);
     }
     if (ok) {
         job_set_past_cut(work->job);
@@ -460,9 +343,9 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
         ok = attest(work, &hold, &cut, verdict, err);
     }
     if (ok && !finish_raise(work, &cut, clock_boot_ms() + 60000, err))
-        ok = end_with(verdict, 6,
-                      "nothing is held or frozen; the set is in EC2, its label still "
-                      "unconfirmed");
+        ok = settle_end(verdict, 6,
+                        "nothing is held or frozen; the set is in EC2, its label still "
+                        "unconfirmed");
     if (ok) {
         remember_last(work);
         job_leave_node(work->job); /* the next backup may begin while this one is copied */
@@ -470,10 +353,7 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
             job_result(work->job, verdict->exit_code, catalog_json(work->backup));
             told = true;
         }
-        int as_attested = verdict->exit_code;
         ok = finish(work, &cut, verdict, err);
-        if (ok)
-            verdict->exit_code = as_attested;
         remember_last(work);
     }
     hold_close(&hold);
@@ -496,18 +376,18 @@ void backup_command(struct job *job)
 
     work_open(&work, job);
     int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
-    bool ok = read_options(job->args, work.config, &work.options, &err) &&
+    bool ok = backup_request_read(job->args, work.config, &work.options, &err) &&
               catalog_id_new(clock_utc_us(), id, &err);
     if (ok && !job_take_node(job, &err))
-        ok = end_with(&verdict, 4, "nothing was done");
+        ok = settle_end(&verdict, 4, "nothing was done");
     else if (!ok)
-        (void)end_with(&verdict, work_exit_code(&err), "nothing was done");
+        (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
     if (ok) {
         job_set_id(job, id);
         ok = backup_plan(&work, deadline_ms, &err);
         if (!ok)
-            (void)end_with(&verdict, work_exit_code(&err),
-                           "nothing was held or frozen, no snapshot was made");
+            (void)settle_end(&verdict, work_exit_code(&err),
+                             "nothing was held or frozen, no snapshot was made");
         else
             ok = work.options.dry_run ? run_dry(&work, &verdict, &err)
                                       : run_past_plan(&work, &verdict, &err);

@@ -361,7 +361,7 @@ static void on_connection(uv_stream_t *listener, int status)
     }
 }
 
-/* --- jobs to clients ----------------------------------------------------------------------------
+/* --- jobs to clients ---------------------------------------------------------------------------
  */
 
 static void pump_job(struct job *job)
@@ -402,7 +402,7 @@ void control_pump(struct control *control)
     }
 }
 
-/* --- life ---------------------------------------------------------------------------------------
+/* --- life --------------------------------------------------------------------------------------
  */
 
 /* A file that a dead daemon left is removed; a live one's is not. */

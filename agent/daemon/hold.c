@@ -90,7 +90,7 @@ bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err)
     return true;
 }
 
-/* --- the hold -----------------------------------------------------------------------------------
+/* --- the hold ----------------------------------------------------------------------------------
  */
 
 /* sysfs answers from memory: no disk is touched, frozen or not. */
@@ -153,7 +153,7 @@ void hold_count(struct hold *hold)
         hold->counters[i].after_ok = read_counter(hold->counters[i].fd, &hold->counters[i].after);
 }
 
-/* --- the release --------------------------------------------------------------------------------
+/* --- the release -------------------------------------------------------------------------------
  */
 
 static bool thaw(struct work *work, struct hold *hold, struct err *err)

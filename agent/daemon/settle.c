@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/settle.h"
+
+#include <stdio.h>
+
+#include "agent/base/clock.h"
+
+enum { LOOK_FOR_LOST_MS = 300000 }; /* aws-notes: absence counts only after minutes of look-ups */
+
+bool settle_end(struct verdict *verdict, int exit_code, const char *now)
+{
+    verdict->exit_code = exit_code;
+    (void)snprintf(verdict->now, sizeof(verdict->now), "%s", now);
+    return false;
+}
+
+bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
+                struct verdict *verdict, struct err *err)
+{
+    size_t found = 0;
+    struct err why = ERR_INIT;
+    char now[SETTLE_NOW_BYTES];
+
+    *err = *cause;
+    if (!cut->sent || cut->answered)
+        return settle_end(verdict,
+                          cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
+                          "nothing is held or frozen, no snapshot was made");
+    job_progress(work->job, "release", 0, 0,
+                 "the answer was lost: looking in EC2 for what was made");
+    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why)) {
+        (void)snprintf(now, sizeof(now),
+                       "nothing is held or frozen; whether EC2 made snapshots is not known: "
+                       "`stillpoint list`, tag stillpoint:id=%s",
+                       work->backup->id);
+        return settle_end(verdict, 6, now);
+    }
+    if (found == 0)
+        return settle_end(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
+    if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
+        work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
+        job_warn(work->job, cause->text, "every snapshot was found by its tag and is kept");
+        *err = (struct err)ERR_INIT;
+        cut->ok = cut->adopted = true;
+        return true;
+    }
+    return settle_discard(work, cut, verdict);
+}
+
+bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict)
+{
+    struct err why = ERR_INIT;
+    size_t left = 0, made = cut->set.count;
+    char now[SETTLE_NOW_BYTES];
+
+    if (!cut_discard(work, cut, &left, &why))
+        job_warn(work->job, why.text, why.remedy);
+    work->backup->state = BACKUP_FAILED;
+    (void)snprintf(now, sizeof(now),
+                   left == 0 ? "nothing is held or frozen, the %zu snapshots were deleted"
+                             : "nothing is held or frozen, %zu snapshots are tagged failed",
+                   left == 0 ? made : left);
+    return settle_end(verdict, 1, now);
+}

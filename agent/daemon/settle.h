@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_SETTLE_H
+#define STILLPOINT_SETTLE_H
+
+#include "agent/daemon/cut.h"
+#include "agent/daemon/work.h"
+
+/* How a backup that did not go well ends: nothing that was made is forgotten. Worker thread, with
+ * the node released. */
+
+enum { SETTLE_NOW_BYTES = 200 };
+
+/* What the client is told, besides the error. */
+struct verdict {
+    int exit_code;
+    char now[SETTLE_NOW_BYTES]; /* in what state node and cloud are left */
+};
+
+/* Sets both; gives false, so that failing is one line. */
+bool settle_end(struct verdict *verdict, int exit_code, const char *now);
+
+/* No good answer: what may exist is looked for; a whole set is adopted, a part removed.
+ *   cause  the cut's error
+ *   true   adopted: cut->set has it, but nobody can say that it was taken while the node was held
+ *   false  ERR is the cause's, VERDICT says what is left */
+bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
+                struct verdict *verdict, struct err *err);
+/* The set can't be used or is not wanted: it goes, or is tagged `failed`. Gives false; the caller's
+ * err says why. */
+bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict);
+
+#endif
