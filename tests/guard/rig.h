@@ -186,8 +186,11 @@ static inline void rig_arm_thaw(struct rig *rig)
             if (i != SIGALRM)
                 (void)signal(i, SIG_IGN);
         (void)poll(&one, 1, RIG_THAW_S * 1000); /* or the test has ended, one way or the other */
-        for (size_t i = rig->mount_count; i-- > 0;)
-            (void)ioctl(rig->mounts[i].fd, FITHAW, 0);
+        for (size_t i = 0; i < rig->mount_count; i++)
+            if (fork() == 0) /* one may have to wait for another's thaw */
+                _exit(ioctl(rig->mounts[i].fd, FITHAW, 0) == 0);
+        while (wait(NULL) > 0) {
+        }
         _exit(0);
     }
     (void)close(ends[0]);
@@ -259,7 +262,7 @@ static inline size_t rig_add_tmpfs(struct rig *rig)
     return i;
 }
 
-/* Thaws and unmounts every mount below FOLDER, innermost first. */
+/* Thaws and unmounts every mount below FOLDER. */
 static inline void rig_unmount_below(const char *folder)
 {
     char line[4096], paths[128][256];
@@ -274,7 +277,7 @@ static inline void rig_unmount_below(const char *folder)
     }
     if (table != NULL)
         (void)fclose(table);
-    for (size_t i = count; i-- > 0;) {
+    for (size_t i = 0; i < count; i++) { /* the outer first: the inner may wait for it */
         int fd = open(paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0) {
             (void)ioctl(fd, FITHAW, 0);
