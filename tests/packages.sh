@@ -78,7 +78,7 @@ install_modules() { # an environment of our own: the system's Python is not ours
     mkdir -p build
     rm -rf build/venv
     if ! python3 -m venv build/venv >&2 ||
-        ! build/venv/bin/pip install -q --disable-pip-version-check "${modules[@]}" >&2; then
+        ! build/venv/bin/pip install -q --retries 1 --disable-pip-version-check "${modules[@]}" >&2; then
         rm -rf build/venv
         say "could not install the Python modules (no network?): ${modules[*]}"
         return 1
