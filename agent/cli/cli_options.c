@@ -26,10 +26,11 @@ static const char *nearest_option(const char *name)
     for (unsigned i = 0; i < CLI_OPTION_COUNT; i++)
         names[i] = cli_option_table[i].name;
     names[CLI_OPTION_COUNT] = NULL;
-    const char *near = parse_nearest(name, names);
-    for (unsigned i = 0; near == NULL && len > 1 && i < CLI_OPTION_COUNT; i++)
-        near = strncmp(names[i], name, len) == 0 ? names[i] : NULL;
-    return near;
+    for (unsigned i = 0; len > 1 && i < CLI_OPTION_COUNT; i++) {
+        if (strncmp(names[i], name, len) == 0)
+            return names[i];
+    }
+    return parse_nearest(name, names);
 }
 
 static bool unknown_option(const char *shown, const char *name, struct err *err)

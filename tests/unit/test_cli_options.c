@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ARGS_MAX = 64 };
+
+struct line {
+    struct cli_options options;
+    struct err err;
+    bool ok;
+};
+
+/* WORDS are split at blanks; what needs blanks uses '_' for them. */
+static struct line *read_line(const char *words)
+{
+    static struct line line;
+    static char room[4096];
+    char *argv[ARGS_MAX] = {(char *)(uintptr_t) "stillpoint"};
+    int argc = 1;
+
+    cli_options_free(&line.options);
+    memset(&line, 0, sizeof(line));
+    assert_true(snprintf(room, sizeof(room), "%s", words) < (int)sizeof(room));
+    for (char *word = strtok(room, " "); word != NULL; word = strtok(NULL, " ")) {
+        argv[argc++] = word;
+        for (; *word != '\0'; word++)
+            *word = *word == '_' ? ' ' : *word;
+    }
+    line.ok = cli_options_read(argc, argv, &line.options, &line.err);
+    return &line;
+}
+
+static void refuses(const char *words, const char *text, const char *remedy)
+{
+    struct line *line = read_line(words);
+
+    assert_false(line->ok);
+    assert_int_equal(line->err.kind, ERR_USAGE);
+    assert_string_equal(line->err.text, text);
+    assert_string_equal(line->err.remedy, remedy);
+}
+
+static void a_backup_takes_all_its_options(void **state)
+{
+    (void)state;
+    struct line *line = read_line("backup --reason before_the_upgrade --consistency=filesystem "
+                                  "--wait cut --no-image --keep 30d --tag A=1 --tag B=x=y -n "
+                                  "--json --quiet --config /x.conf");
+
+    assert_true(line->ok);
+    const struct cli_options *options = &line->options;
+    assert_int_equal(options->command, CLI_BACKUP);
+    assert_string_equal(options->reason, "before the upgrade");
+    assert_string_equal(options->consistency, "filesystem");
+    assert_string_equal(options->wait, "cut");
+    assert_int_equal(options->image, CLI_IMAGE_NO);
+    assert_int_equal(options->keep_ms, 30LL * 86400 * 1000);
+    assert_string_equal(json_string_value(json_object_get(options->tags, "A")), "1");
+    assert_string_equal(json_string_value(json_object_get(options->tags, "B")), "x=y");
+    assert_true(options->dry_run && options->json && options->quiet && !options->pin);
+    assert_string_equal(options->config, "/x.conf");
+}
+
+static void what_is_not_given_stays_for_the_configuration_to_decide(void **state)
+{
+    (void)state;
+    struct line *line = read_line("backup");
+
+    assert_true(line->ok);
+    assert_null(line->options.reason);
+    assert_null(line->options.consistency);
+    assert_null(line->options.wait);
+    assert_null(line->options.tags);
+    assert_int_equal(line->options.image, CLI_IMAGE_AS_CONFIGURED);
+    assert_int_equal(line->options.keep_ms, 0);
+}
+
+static void options_stand_before_or_behind_the_verb_and_its_argument(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"--json show latest", "show --json latest",
+                                        "show latest --json", "--json -- show latest"};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct line *line = read_line(lines[i]);
+        assert_true(line->ok);
+        assert_int_equal(line->options.command, CLI_SHOW);
+        assert_string_equal(line->options.id, "latest");
+        assert_true(line->options.json);
+    }
+}
+
+static void after_two_dashes_nothing_is_an_option(void **state)
+{
+    (void)state;
+    struct line *line = read_line("show -- --json");
+
+    assert_true(line->ok);
+    assert_string_equal(line->options.id, "--json");
+    assert_false(line->options.json);
+}
+
+static void the_later_of_two_contradicting_options_wins(void **state)
+{
+    (void)state;
+    assert_int_equal(read_line("backup --image --no-image")->options.image, CLI_IMAGE_NO);
+    assert_int_equal(read_line("backup --no-image --image")->options.image, CLI_IMAGE_YES);
+}
+
+static void an_unknown_word_is_answered_with_the_nearest_known(void **state)
+{
+    (void)state;
+    refuses("bakcup", "unknown command 'bakcup'", "did you mean backup?");
+    refuses("frobnicate", "unknown command 'frobnicate'", "see stillpoint --help");
+    refuses("backup --resaon x", "unknown option --resaon", "did you mean --reason?");
+    refuses("backup --cons x", "unknown option --cons", "did you mean --consistency?");
+    refuses("backup --zzz", "unknown option --zzz", "see stillpoint --help");
+    refuses("backup -x", "unknown option -x", "see stillpoint --help");
+    refuses("backup --consistency app", "--consistency: 'app' is not known",
+            "write application, filesystem or crash");
+    refuses("backup --consistency aplication", "--consistency: 'aplication' is not known",
+            "did you mean application?");
+    refuses("backup --wait never", "--wait: 'never' is not known", "write complete or cut");
+}
+
+static void wrong_usage_says_what_would_be_right(void **state)
+{
+    (void)state;
+    refuses("", "no command given", "see stillpoint --help");
+    refuses("--json", "no command given", "see stillpoint --help");
+    refuses("show", "show needs ID", "stillpoint list shows the ids; `latest' is the newest");
+    refuses("show a b", "show: 'b' is one word too many", "see stillpoint show --help");
+    refuses("status now", "status: 'now' is one word too many", "see stillpoint status --help");
+    refuses("list --keep 3d", "list has no option --keep", "see stillpoint list --help");
+    refuses("--pin doctor", "doctor has no option --pin", "see stillpoint doctor --help");
+    refuses("backup --reason", "--reason needs a value", "write --reason TEXT");
+    refuses("backup --pin=yes", "--pin takes no value", "");
+    refuses("backup --keep 5", "--keep: '5' is not a duration",
+            "write a number with its unit: 500ms, 10s, 5m, 2h, 7d");
+    refuses("backup --keep 0", "--keep: 0 is out of range", "write a duration from 1s to 3650d");
+    refuses("backup --pin --keep 3d", "--pin and --keep exclude each other",
+            "a pinned backup never expires: leave one of them out");
+    refuses("list --group=", "--group must not be empty", "");
+    refuses("thaw", "thaw ends the hold of a backup that runs: it needs --force",
+            "stillpoint thaw -n shows what is held");
+    refuses("backup --tag novalue", "--tag: 'novalue' is not KEY=VALUE", "write it as KEY=VALUE");
+}
+
+static void thaw_without_force_only_looks(void **state)
+{
+    (void)state;
+    struct line *line = read_line("thaw -n");
+
+    assert_true(line->ok);
+    assert_true(line->options.dry_run);
+    assert_false(line->options.force);
+    assert_true(read_line("thaw --force")->options.force);
+}
+
+static void tags_that_are_not_the_operators_are_refused(void **state)
+{
+    (void)state;
+    char words[200] = "backup --tag ";
+
+    refuses("backup --tag aws:x=1", "--tag: keys that begin with 'aws:' are not yours to set",
+            "choose another key");
+    refuses("backup --tag stillpoint:id=1",
+            "--tag: keys that begin with 'stillpoint:' are not yours to set", "choose another key");
+    refuses("backup --tag Name=1", "--tag: the tag Name is set by Stillpoint",
+            "choose another key");
+    memset(words + strlen(words), 'k', CLI_TAG_KEY_CHARS);
+    strcat(words, "=1");
+    assert_true(read_line(words)->ok);
+    words[13] = 'k';
+    memmove(words + 14, words + 13, strlen(words + 13) + 1);
+    refuses(words, "--tag: a key of more than 128 characters", "");
+}
+
+static void more_tags_than_a_resource_has_room_for_are_refused(void **state)
+{
+    (void)state;
+    char words[1024] = "backup";
+
+    for (int i = 0; i < CLI_TAGS_MAX; i++)
+        (void)snprintf(words + strlen(words), sizeof(words) - strlen(words), " --tag k%d=v", i);
+    assert_true(read_line(words)->ok);
+    strcat(words, " --tag more=v");
+    refuses(words, "--tag: more than 15 tags", "");
+}
+
+static void a_tag_of_any_bytes_becomes_text_that_json_takes(void **state)
+{
+    (void)state;
+    struct line *line = read_line("backup --tag caf\xe9=\xff");
+
+    assert_true(line->ok);
+    assert_string_equal(json_string_value(json_object_get(line->options.tags, "caf\xef\xbf\xbd")),
+                        "\xef\xbf\xbd");
+}
+
+static void help_and_version_need_nothing_else(void **state)
+{
+    (void)state;
+    assert_true(read_line("--help")->ok);
+    assert_true(read_line("--version")->options.version);
+    struct line *line = read_line("show --help");
+    assert_true(line->ok && line->options.help);
+    assert_int_equal(line->options.command, CLI_SHOW);
+}
+
+static void help_of_a_command_names_each_option_that_it_takes(void **state)
+{
+    (void)state;
+    for (int command = CLI_NO_COMMAND; command < CLI_COMMAND_COUNT; command++) {
+        struct buf text = BUF_INIT(64 * 1024);
+        struct err err = ERR_INIT;
+
+        assert_true(cli_verbs_help((enum cli_command)command, &text, &err));
+
+        for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
+            char name[64];
+            bool takes = (cli_option_table[id].commands & CLI_FOR(command)) != 0;
+            (void)snprintf(name, sizeof(name), "--%s", cli_option_table[id].name);
+            assert_int_equal(strstr(buf_text(&text), name) != NULL, takes);
+        }
+        for (const char *line = buf_text(&text); *line != '\0'; line += strcspn(line, "\n") + 1)
+            assert_true(strcspn(line, "\n") <= 92);
+        buf_free(&text);
+    }
+}
+
+static void the_man_page_names_every_command_and_option(void **state)
+{
+    (void)state;
+    FILE *file = fopen("packaging/man/stillpoint.8", "r");
+    static char page[128 * 1024];
+    char wanted[80];
+
+    if (file == NULL)
+        skip(); /* run from elsewhere than the tree's root */
+    size_t len = fread(page, 1, sizeof(page) - 1, file);
+    (void)fclose(file);
+    page[len] = '\0';
+
+    for (int i = 1; i < CLI_COMMAND_COUNT; i++) {
+        (void)snprintf(wanted, sizeof(wanted), ".Cm %s", cli_verbs[i].name);
+        if (strstr(page, wanted) == NULL)
+            fail_msg("%s is missing", wanted);
+    }
+    for (unsigned i = 0; i < CLI_OPTION_COUNT; i++) {
+        (void)snprintf(wanted, sizeof(wanted), "Fl \\-%s", cli_option_table[i].name);
+        if (strstr(page, wanted) == NULL)
+            fail_msg("%s is missing", wanted);
+    }
+}
+
+static int free_last(void **state)
+{
+    (void)state;
+    (void)read_line("status");
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_backup_takes_all_its_options),
+        cmocka_unit_test(what_is_not_given_stays_for_the_configuration_to_decide),
+        cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
+        cmocka_unit_test(after_two_dashes_nothing_is_an_option),
+        cmocka_unit_test(the_later_of_two_contradicting_options_wins),
+        cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
+        cmocka_unit_test(wrong_usage_says_what_would_be_right),
+        cmocka_unit_test(thaw_without_force_only_looks),
+        cmocka_unit_test(tags_that_are_not_the_operators_are_refused),
+        cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),
+        cmocka_unit_test(a_tag_of_any_bytes_becomes_text_that_json_takes),
+        cmocka_unit_test(help_and_version_need_nothing_else),
+        cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
+        cmocka_unit_test(the_man_page_names_every_command_and_option),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, free_last);
+}
