@@ -29,6 +29,8 @@ set -u -o pipefail
 
 LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$LIB_DIR/../.." && pwd)
+# shellcheck source=tests/lab/python.sh
+. "$LIB_DIR/python.sh"
 BUILD=${BUILD:-$TOP/build/plain}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 LAB=
@@ -138,7 +140,12 @@ start_cloud() {
     need python3 losetup mkfs.xfs mkfs.ext4 mariadbd mariadb setpriv e2fsck xfs_repair
     python3 -c 'import moto, boto3, cryptography' 2>/dev/null || skip "moto, boto3 or cryptography is missing"
     python3 "$LIB_DIR/sweep.py" || true
-    LAB=$(mktemp -d "${STILLPOINT_LAB_TMP:-/tmp}/stillpoint-lab.XXXXXX")
+    # Not below /tmp: an exec hook must lie where nobody but root can write, all the way up.
+    for _ in 1 2 3; do # another lab's end may remove the folder in between
+        mkdir -p "${STILLPOINT_LAB_TMP:=/var/lib/stillpoint-lab}"
+        LAB=$(mktemp -d "$STILLPOINT_LAB_TMP/lab.XXXXXX") && break
+    done
+    [ -n "$LAB" ] || fail "no folder for the lab"
     chmod 755 "$LAB"
     python3 "$LIB_DIR/cloud.py" --dir "$LAB" --owner $$ "$@" >"$LAB/cloud.log" 2>&1 </dev/null &
     _cloud_pid=$!

@@ -25,6 +25,7 @@ import sys
 import time
 
 REGISTRY = "/run/stillpoint-labs"
+HOME = "/var/lib/stillpoint-lab"  # where lib.sh makes its labs
 FITHAW = 0xC0045878
 LOOP_CLR_FD = 0x4C01
 MNT_DETACH = 2
@@ -180,7 +181,8 @@ def _detach_all(directory):
 
 def take_down(directory, keep_files=False, grace_s=3.0):
     """Ends a lab. The order matters: thaw first (else a process in a write never ends), then the
-    node's processes, its mounts, the cloud, the pool. Returns notes on what was odd."""
+    node's processes, its mounts, the cloud, the pool. Returns notes on what was odd; what could not
+    be removed begins with `left: `."""
     notes = []
     pool = os.path.join(directory, "pool")
     for path, kind in mounts_below(directory):
@@ -206,9 +208,9 @@ def take_down(directory, keep_files=False, grace_s=3.0):
         _detach_all(directory)
         time.sleep(0.05)
     for device, path in loops_below(directory):
-        notes.append(f"{device} over {path} is still there")
+        notes.append(f"left: {device} over {path}")
     for path, _ in mounts_below(directory):
-        notes.append(f"{path} is still mounted")
+        notes.append(f"left: {path} is mounted")
     clean = not loops_below(directory) and not mounts_below(directory)
     if clean:
         with contextlib.suppress(OSError):
@@ -218,6 +220,9 @@ def take_down(directory, keep_files=False, grace_s=3.0):
                 os.unlink(os.path.join(directory, "pids"))
         else:
             shutil.rmtree(directory, ignore_errors=True)
+            with contextlib.suppress(OSError):  # others may have theirs beside it
+                if os.path.dirname(directory) == HOME:
+                    os.rmdir(HOME)
     return notes
 
 
@@ -249,7 +254,19 @@ def sweep():
             notes += take_down(directory, grace_s=1.0)
             with contextlib.suppress(OSError):
                 os.unlink(_record(directory))
+        _sweep_unmarked()
     return notes
+
+
+def _sweep_unmarked():
+    """Folders of labs that were killed before they had made anything: empty but for a log."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(HOME):
+            directory = os.path.join(HOME, name)
+            old = time.time() - os.stat(directory).st_mtime > 120
+            if old and not os.path.exists(os.path.join(directory, "lab.json")) and not mounts_below(directory):
+                shutil.rmtree(directory, ignore_errors=True)
+        os.rmdir(HOME)
 
 
 def main():
@@ -272,7 +289,7 @@ def main():
         notes = sweep()
     for note in notes:
         print(f"sweep: {note}", file=sys.stderr)
-    return 1 if any("still" in note for note in notes) else 0
+    return 1 if any(note.startswith("left: ") for note in notes) else 0
 
 
 if __name__ == "__main__":
