@@ -22,16 +22,18 @@ _Static_assert(sizeof(_Atomic uint32_t) == 4 && sizeof(_Atomic int64_t) == 8, "p
 
 bool guard_record_boot_id(char ret_boot_id[GUARD_BOOT_ID_BYTES])
 {
+    char text[GUARD_BOOT_ID_BYTES] = "";
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return false;
-    memset(ret_boot_id, 0, GUARD_BOOT_ID_BYTES);
-    ssize_t got = read(fd, ret_boot_id, GUARD_BOOT_ID_BYTES - 1);
+    ssize_t got = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     if (got <= 0)
         return false;
-    ret_boot_id[strcspn(ret_boot_id, "\n")] = '\0';
+    size_t length = strcspn(text, "\n");
+    memset(text + length, 0, sizeof(text) - length);
+    memcpy(ret_boot_id, text, sizeof(text));
     return true;
 }
 
