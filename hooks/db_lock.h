@@ -27,8 +27,12 @@ struct db_lock {
         .db = NULL                                                                                 \
     }
 
-/* What can be done while writers run: BACKUP STAGE START. Idempotent.
+/* Does once, while writers run, what needs a right, so that a missing one shows before the hold.
  *   lock   DB_LOCK_INIT with db, server and lock_wait_ms set
+ *   false  nothing is held. ERR_DB names the right; ERR_DB_LOCK: DDL is under way */
+bool db_lock_rehearse(struct db_lock *lock, int64_t deadline_ms, struct err *err);
+
+/* What can be done while writers run: BACKUP STAGE START. Idempotent.
  *   false  nothing is held. ERR_DB_LOCK: another backup has it, or DDL is under way */
 bool db_lock_begin(struct db_lock *lock, int64_t deadline_ms, struct err *err);
 

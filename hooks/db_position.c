@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hooks/db_position.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "agent/base/parse.h"
+
+/* --- texts from the server into our fixed places -------------------------------------------------
+ */
+
+static bool take_text(char *to, size_t size, const char *text, const char *what, struct err *err)
+{
+    size_t len = text == NULL ? 0 : strlen(text);
+
+    if (len >= size)
+        return err_set(err, ERR_LIMIT, 0, "%s of %zu bytes", what, len);
+    if (len > 0)
+        memcpy(to, text, len);
+    to[len] = '\0';
+    return true;
+}
+
+static bool take_pos(int64_t *to, const char *text, const char *what, struct err *err)
+{
+    if (!parse_int64(text != NULL ? text : "", 0, INT64_MAX, to, err))
+        return err_wrap(err, "%s", what);
+    return true;
+}
+
+/* A set of thousands of intervals is left out, not cut: half a set is a wrong one. Line ends are
+ * only MySQL's layout. */
+static void take_gtid(struct db_position *position, const char *text)
+{
+    size_t len = 0;
+
+    for (; text != NULL && *text != '\0'; text++) {
+        if (*text == '\n' || *text == '\r')
+            continue;
+        if (len + 1 == sizeof(position->gtid)) {
+            len = 0;
+            position->gtid_cut = true;
+            break;
+        }
+        position->gtid[len++] = *text;
+    }
+    position->gtid[len] = '\0';
+}
+
+/* --- a replica's sources
+ * --------------------------------------------------------------------------- */
+
+/* The columns were renamed in MySQL 8.0.22; MariaDB keeps the old names. */
+static const char *either(const struct db_rows *rows, size_t row, const char *now, const char *then)
+{
+    const char *text = db_rows_get(rows, row, now);
+
+    return text != NULL ? text : db_rows_get(rows, row, then);
+}
+
+static bool take_channel(const struct db_rows *rows, size_t row, struct db_channel *channel,
+                         struct err *err)
+{
+    return take_text(channel->name, sizeof(channel->name),
+                     either(rows, row, "Channel_Name", "Connection_name"), "a channel's name",
+                     err) &&
+           take_text(channel->source_host, sizeof(channel->source_host),
+                     either(rows, row, "Source_Host", "Master_Host"), "a source's host", err) &&
+           take_text(channel->source_file, sizeof(channel->source_file),
+                     either(rows, row, "Relay_Source_Log_File", "Relay_Master_Log_File"),
+                     "a source's log", err) &&
+           take_pos(&channel->source_pos,
+                    either(rows, row, "Exec_Source_Log_Pos", "Exec_Master_Log_Pos"),
+                    "the source's position", err);
+}
+
+static bool read_channels(struct db *db, const struct db_version *version, int64_t deadline_ms,
+                          struct db_position *position, struct err *err)
+{
+    struct db_rows rows = DB_ROWS_INIT;
+    bool ok = db_query(db, db_server_replicas_sql(version), true, deadline_ms, &rows, err);
+
+    if (ok && rows.row_count > DB_CHANNELS_MAX)
+        ok = err_set(err, ERR_LIMIT, 0, "more than %d replication channels", DB_CHANNELS_MAX);
+    for (size_t i = 0; ok && i < rows.row_count; i++)
+        ok = take_channel(&rows, i, &position->channels[position->channel_count++], err);
+    db_rows_free(&rows);
+    return ok;
+}
+
+/* --- MySQL 8: one consistent read
+ * -------------------------------------------------------------------- */
+
+static bool take_log_status(const char *text, struct db_position *position, struct err *err)
+{
+    json_error_t json_err;
+    json_t *local = json_loads(text != NULL ? text : "", 0, &json_err);
+    const char *file = json_string_value(json_object_get(local, "binary_log_file"));
+    const char *gtid = json_string_value(json_object_get(local, "gtid_executed"));
+    const json_t *pos = json_object_get(local, "binary_log_position");
+    bool ok = local != NULL || err_set(err, ERR_PROTOCOL, 0, "log_status is no JSON");
+
+    if (ok)
+        take_gtid(position, gtid);
+    if (ok && file != NULL && file[0] != '\0' && json_is_integer(pos)) {
+        position->binlog = true;
+        position->binlog_pos = json_integer_value(pos);
+        ok = take_text(position->binlog_file, sizeof(position->binlog_file), file,
+                       "the binary log's name", err);
+    }
+    json_decref(local);
+    return ok;
+}
+
+static bool read_log_status(struct db *db, int64_t deadline_ms, struct db_position *position,
+                            struct err *err)
+{
+    struct db_rows rows = DB_ROWS_INIT;
+
+    if (!db_query(db, "SELECT LOCAL FROM performance_schema.log_status", true, deadline_ms, &rows,
+                  err))
+        return err_suggest(err, "GRANT SELECT ON performance_schema.log_status, and BACKUP_ADMIN; "
+                                "`stillpoint doctor` prints the statements");
+    bool ok = take_log_status(rows.row_count == 1 ? rows.cells[0] : NULL, position, err);
+    db_rows_free(&rows);
+    return ok;
+}
+
+/* --- everything else
+ * ------------------------------------------------------------------------------------ */
+
+static bool read_master_status(struct db *db, int64_t deadline_ms, struct db_position *position,
+                               struct err *err)
+{
+    struct db_rows rows = DB_ROWS_INIT;
+
+    if (!db_query(db, "SHOW MASTER STATUS", true, deadline_ms, &rows, err))
+        return false;
+    bool ok = true;
+    if (rows.row_count > 0) {
+        position->binlog = true;
+        ok = take_text(position->binlog_file, sizeof(position->binlog_file),
+                       db_rows_get(&rows, 0, "File"), "the binary log's name", err) &&
+             take_pos(&position->binlog_pos, db_rows_get(&rows, 0, "Position"),
+                      "the binary log's position", err);
+        take_gtid(position, db_rows_get(&rows, 0, "Executed_Gtid_Set")); /* MySQL 5.6 and later */
+    }
+    db_rows_free(&rows);
+    return ok;
+}
+
+/* What was executed here: its own log has it, a replica that keeps no log the slave's position. */
+static bool read_mariadb_gtid(struct db *db, bool binlog, int64_t deadline_ms,
+                              struct db_position *position, struct err *err)
+{
+    struct db_rows rows = DB_ROWS_INIT;
+
+    if (!db_query(db, binlog ? "SELECT @@GLOBAL.gtid_binlog_pos" : "SELECT @@GLOBAL.gtid_slave_pos",
+                  true, deadline_ms, &rows, err))
+        return false;
+    take_gtid(position, rows.row_count == 1 ? rows.cells[0] : NULL);
+    db_rows_free(&rows);
+    return true;
+}
+
+static bool read_wsrep(struct db *db, int64_t deadline_ms, struct db_position *position,
+                       struct err *err)
+{
+    struct db_rows rows = DB_ROWS_INIT;
+
+    if (!db_query(db, "SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'", true, deadline_ms, &rows,
+                  err))
+        return false;
+    const char *text = db_rows_get(&rows, 0, "Value");
+    bool ok = text == NULL ||
+              take_pos(&position->wsrep_last_committed, text, "wsrep_last_committed", err);
+    db_rows_free(&rows);
+    return ok;
+}
+
+/* Where commits go on each read is a lower bound only if the sources' come first: what they had
+ * executed then is in the binary log that is read after. */
+static bool read_all(struct db *db, const struct db_server *server, int64_t deadline_ms,
+                     struct db_position *position, struct err *err)
+{
+    const struct db_version *version = &server->facts.version;
+    bool mariadb = version->kind == DB_KIND_MARIADB;
+
+    if (server->replica && !read_channels(db, version, deadline_ms, position, err))
+        return false;
+    if (server->galera && !read_wsrep(db, deadline_ms, position, err))
+        return false;
+    if (!mariadb && version->number >= DB_MYSQL_LOCK_INSTANCE)
+        return read_log_status(db, deadline_ms, position, err);
+    if (server->facts.log_bin && !read_master_status(db, deadline_ms, position, err))
+        return false;
+    return !mariadb || version->number < 100002 ||
+           read_mariadb_gtid(db, server->facts.log_bin, deadline_ms, position, err);
+}
+
+bool db_position_read(struct db *db, const struct db_server *server, bool exact,
+                      int64_t deadline_ms, struct db_position *ret_position, struct err *err)
+{
+    struct db_position *position = calloc(1, sizeof(*position)); /* large for a stack */
+
+    if (position == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "no memory for a position");
+    position->exact = exact;
+    position->wsrep_last_committed = -1;
+    bool ok = read_all(db, server, deadline_ms, position, err);
+    if (ok)
+        *ret_position = *position;
+    free(position);
+    return ok || err_wrap(err, "position");
+}
