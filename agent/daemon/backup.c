@@ -29,8 +29,7 @@ enum {
     RAISE_MS = 60000,
 };
 
-/* --- identify, plan, ready ---------------------------------------------------------------------
- */
+/* --- identify, plan, ready --------------------------------------------------------------- */
 
 /* What a backup needs after its cut, when it would be too late to refuse: the right to watch its
  * snapshots and to make its image. */
@@ -87,8 +86,7 @@ static bool tell_shortfalls(struct work *work, struct err *err)
     return true;
 }
 
-/* --- the hold ----------------------------------------------------------------------------------
- */
+/* --- the hold ---------------------------------------------------------------------------- */
 
 /* One try: hold, cut, release. The release runs whatever happened before it. */
 static bool try_once(struct work *work, struct hold *hold, struct cut *cut, bool last_try,
@@ -197,8 +195,7 @@ static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
     return err_suggest(err, "a volume was detached meanwhile; start the backup again");
 }
 
-/* --- after it ----------------------------------------------------------------------------------
- */
+/* --- after it ---------------------------------------------------------------------------- */
 
 static void tell_hold(struct work *work, const struct hold *hold, const struct cut *cut)
 {

@@ -54,8 +54,7 @@ struct written {
     struct buf bytes;
 };
 
-/* --- closing -----------------------------------------------------------------------------------
- */
+/* --- closing ----------------------------------------------------------------------------- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -92,8 +91,7 @@ static void on_timer(uv_timer_t *timer)
     client_close(timer->data); /* silent, or not reading */
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ----------------------------------------------------------------------------- */
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -156,8 +154,7 @@ static void client_refuse(struct client *client, const struct err *why, int exit
     buf_free(&line);
 }
 
-/* --- the request -------------------------------------------------------------------------------
- */
+/* --- the request ------------------------------------------------------------------------- */
 
 static void answer_cancel(struct client *client, struct job *job)
 {
@@ -293,8 +290,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         client_refuse(client, &err, 2);
 }
 
-/* --- who may -----------------------------------------------------------------------------------
- */
+/* --- who may ----------------------------------------------------------------------------- */
 
 static bool in_group(int fd, const struct ucred *peer, gid_t group)
 {
@@ -361,8 +357,7 @@ static void on_connection(uv_stream_t *listener, int status)
     }
 }
 
-/* --- jobs to clients ---------------------------------------------------------------------------
- */
+/* --- jobs to clients --------------------------------------------------------------------- */
 
 static void pump_job(struct job *job)
 {
@@ -402,8 +397,7 @@ void control_pump(struct control *control)
     }
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life -------------------------------------------------------------------------------- */
 
 /* A file that a dead daemon left is removed; a live one's is not. */
 static bool clear_way(const char *path, struct err *err)

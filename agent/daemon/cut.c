@@ -17,8 +17,7 @@ enum {
     SET_MAX = EC2_DEVICES_MAX,
 };
 
-/* --- before the hold ---------------------------------------------------------------------------
- */
+/* --- before the hold --------------------------------------------------------------------- */
 
 /* The operator's description is for people who look at EC2's console. */
 static bool build(struct work *work, struct cut *cut, struct err *err)
@@ -50,8 +49,7 @@ bool cut_prepare(struct work *work, struct cut *cut, int64_t deadline_ms, struct
     return true;
 }
 
-/* --- the cut -----------------------------------------------------------------------------------
- */
+/* --- the cut ----------------------------------------------------------------------------- */
 
 bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms, struct err *err)
 {
@@ -70,8 +68,7 @@ bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms
     return cut->ok || err_wrap(err, "cut");
 }
 
-/* --- a lost answer -----------------------------------------------------------------------------
- */
+/* --- a lost answer ----------------------------------------------------------------------- */
 
 static bool keep_found(void *self, const struct ec2_snapshot *snapshot, struct err *err)
 {

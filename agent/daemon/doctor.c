@@ -58,8 +58,7 @@ static int64_t soon(void)
     return clock_boot_ms() + STEP_MS;
 }
 
-/* --- one by one --------------------------------------------------------------------------------
- */
+/* --- one by one -------------------------------------------------------------------------- */
 
 static bool check_identity(struct doctor *doctor)
 {
@@ -313,8 +312,7 @@ static void check_last_backup(struct doctor *doctor)
     gather_free(&gather);
 }
 
-/* --- all ---------------------------------------------------------------------------------------
- */
+/* --- all --------------------------------------------------------------------------------- */
 
 static void examine_node(struct doctor *doctor)
 {

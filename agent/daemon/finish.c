@@ -18,8 +18,7 @@ static bool set_text(char **slot, const char *text, struct err *err)
     return strs_dup(slot, text, err);
 }
 
-/* --- the proof into the tags -------------------------------------------------------------------
- */
+/* --- the proof into the tags ------------------------------------------------------------- */
 
 static bool raise_one(struct work *work, const struct ec2_tags *was,
                       const struct backup_snapshot *snapshot, int64_t deadline_ms, struct err *err)
@@ -51,8 +50,7 @@ bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struc
     return true;
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting ----------------------------------------------------------------------------- */
 
 struct polled {
     struct backup *backup;
@@ -143,8 +141,7 @@ bool finish_wait(struct work *work, struct cut *cut, int64_t deadline_ms, struct
     }
 }
 
-/* --- the image ---------------------------------------------------------------------------------
- */
+/* --- the image --------------------------------------------------------------------------- */
 
 /* RegisterImage loses billing product codes (aws-notes): such an instance needs CreateImage. */
 static bool is_billed(const struct work *work)

@@ -24,8 +24,7 @@ static int64_t clock_offset_us(void)
     return clock_utc_us() - clock_boot_us();
 }
 
-/* --- before ------------------------------------------------------------------------------------
- */
+/* --- before ------------------------------------------------------------------------------ */
 
 static bool open_counters(const struct plan_mount *mount, size_t index, struct hold *hold)
 {
@@ -90,8 +89,7 @@ bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err)
     return true;
 }
 
-/* --- the hold ----------------------------------------------------------------------------------
- */
+/* --- the hold ---------------------------------------------------------------------------- */
 
 /* sysfs answers from memory: no disk is touched, frozen or not. */
 static bool read_counter(int fd, uint64_t *ret_writes)
@@ -153,8 +151,7 @@ void hold_count(struct hold *hold)
         hold->counters[i].after_ok = read_counter(hold->counters[i].fd, &hold->counters[i].after);
 }
 
-/* --- the release -------------------------------------------------------------------------------
- */
+/* --- the release ------------------------------------------------------------------------- */
 
 static bool thaw(struct work *work, struct hold *hold, struct err *err)
 {

@@ -171,8 +171,7 @@ void job_leave_node(struct job *job)
     job->node = false;
 }
 
-/* --- telling -----------------------------------------------------------------------------------
- */
+/* --- telling ----------------------------------------------------------------------------- */
 
 /* Called with the lines of one event, or a failure to make it: an event that can't be told is
  * counted, never a reason to fail the work. */

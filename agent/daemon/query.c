@@ -69,8 +69,7 @@ void show_command(struct job *job)
     work_close(&work);
 }
 
-/* --- status ------------------------------------------------------------------------------------
- */
+/* --- status ------------------------------------------------------------------------------ */
 
 static json_t *guard_json(const struct config *config)
 {

@@ -91,8 +91,7 @@ bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err)
     return devices_trace_all(&query, &work->mount_list, &work->traces, err);
 }
 
-/* --- hooks -------------------------------------------------------------------------------------
- */
+/* --- hooks ------------------------------------------------------------------------------- */
 
 static unsigned phases_of(unsigned configured)
 {
@@ -157,8 +156,7 @@ bool survey_hooks(struct work *work, bool with_exec, struct err *err)
     return true;
 }
 
-/* --- plan --------------------------------------------------------------------------------------
- */
+/* --- plan -------------------------------------------------------------------------------- */
 
 /* The folders of one server, as the guard sees them. Those that matter to no plan are passed over.
  *   ret_server->paths  given to the caller (free), which borrow their texts from FACTS */
