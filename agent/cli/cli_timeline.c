@@ -94,7 +94,7 @@ static void put_bar(struct cli_page *page, const struct timeline *line, enum ste
 {
     const struct span *span = &line->steps[step];
     int begin = cell_at(line, span->begin_ms), end = cell_at(line, span->end_ms);
-    bool thin = end <= begin; /* less than half a cell */
+    bool thin = (span->end_ms - span->begin_ms) / line->total_ms * line->cells < 0.5;
 
     if (begin >= line->cells)
         begin = line->cells - 1;
@@ -104,7 +104,7 @@ static void put_bar(struct cli_page *page, const struct timeline *line, enum ste
     if (thin)
         cli_page_text(page, page->look.unicode ? "▏" : "|");
     else
-        cli_page_repeat(page, page->look.unicode ? "█" : "#", end - begin);
+        cli_page_repeat(page, page->look.unicode ? "█" : "#", end > begin ? end - begin : 1);
     cli_page_style(page, CLI_PLAIN);
     cli_page_text(page, "\n");
 }
@@ -182,7 +182,7 @@ static void put_window(struct cli_page *page, const json_t *backup)
     if (cli_num(window, "clock_error_ms", &error_ms))
         cli_page_printf(page, "  clock    right to within %.1f ms\n", error_ms);
     else
-        cli_page_text(page, "  clock    error not known: nobody disciplines it\n");
+        cli_page_text(page, "  clock    how right it was is not known\n");
 }
 
 void cli_timeline_draw(struct cli_page *page, const json_t *backup)
