@@ -9,6 +9,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/deadline.h"
 #include "agent/base/err.h"
+#include "aws/aws_error.h"
 #include "aws/credentials.h"
 #include "aws/http.h"
 #include "aws/sigv4.h"
@@ -16,47 +17,14 @@
 /* One signed call to an AWS service: sign, send, judge the answer, send again where that is safe
  * and of use. */
 
-/* What may be done a second time. */
-enum aws_kind {
-    AWS_SAFE,       /* reads: everything that passes is tried again */
-    AWS_IDEMPOTENT, /* has a client token, or twice is the same as once (CreateTags, Delete…) */
-    AWS_ONCE_SENT,  /* twice makes two (CreateSnapshots, RegisterImage): again only where it was
-                       certainly not acted on: not sent, or refused by name (throttling) */
-    AWS_SINGLE      /* in a hold: one send, on the kept connection, keys as they are, no retry */
-};
-
-/* What an error code means for us; a table in aws_call.c. */
-enum aws_class {
-    AWS_CLASS_NEVER,    /* the request is wrong, or the state is: saying it again won't help */
-    AWS_CLASS_RETRY,    /* 5xx and their codes: may have been acted on */
-    AWS_CLASS_THROTTLE, /* refused before it was acted on */
-    AWS_CLASS_CLOCK,    /* maybe our clock: see the answer's Date */
-    AWS_CLASS_AUTH,     /* keys or token refused */
-    AWS_CLASS_DENIED,   /* keys fine, the right is missing */
-    AWS_CLASS_NOT_FOUND,
-    AWS_CLASS_DRY_RUN_OK /* DryRunOperation */
-};
-enum aws_class aws_classify(int http_status, const char *code);
-/* Whether a call of KIND may be sent again after that. Pure. */
-bool aws_may_retry(enum aws_kind kind, enum aws_class class);
-
-struct aws_error {
-    int http_status;   /* 0: no error answer (or none at all) */
-    char code[80];     /* "RequestLimitExceeded" */
-    char message[400]; /* cut */
-    char request_id[64];
-};
-/* Reads an error body (EC2's <Response>, S3's <Error>, anything else: code "HTTP 503"). Pure. */
-void aws_parse_error(int http_status, const char *body, size_t len, struct aws_error *ret_error);
-
 /* What the last call left; every field also where the call failed, as far as it is known. */
 struct aws_outcome {
-    char request_id[64];   /* "" where the service gave none */
-    bool sent;             /* the last send: the service may have acted on it */
-    bool answered;         /* a whole answer came, good or bad */
-    bool reused;           /* on a connection that was open before */
-    int sends;             /* requests that left us, retries included */
-    int64_t begun_boot_us; /* as in struct http_answer, of the last send */
+    char request_id[AWS_REQUEST_ID_BYTES]; /* "" where the service gave none */
+    bool sent;                             /* the last send: the service may have acted on it */
+    bool answered;                         /* a whole answer came, good or bad */
+    bool reused;                           /* on a connection that was open before */
+    int sends;                             /* requests that left us, retries included */
+    int64_t begun_boot_us;                 /* as in struct http_answer, of the last send */
     int64_t begun_utc_us;
     int64_t sent_boot_us;
     int64_t sent_utc_us;
@@ -95,6 +63,7 @@ struct aws_request {
     const void *body;
     size_t body_len;
     int64_t min_valid_ms; /* keys must be valid so much longer than now */
+    bool just_made; /* not found is tried again for up to 30 s: EC2 is eventually consistent */
 };
 
 /*   ret_body  the good (2xx) answer's body is added; its cap is the client's body_max_bytes

@@ -26,6 +26,9 @@ struct backoff {
 bool backoff_next(struct backoff *backoff, const struct backoff_policy *policy, uint32_t random,
                   int64_t *ret_wait_ms);
 
+/* A random number for it, from the kernel. The one thing here that is not pure. */
+uint32_t backoff_random(void);
+
 /* The policies in use. */
 extern const struct backoff_policy backoff_aws;      /* an API call: 5 tries, 30 s in all */
 extern const struct backoff_policy backoff_imds;     /* the metadata service: 3 tries, 1 s */

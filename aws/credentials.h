@@ -42,7 +42,8 @@ struct credentials_key {
         "", SECRET_INIT, SECRET_INIT, 0                                                            \
     }
 
-/* Reads nothing yet. false: ERR_INTERNAL */
+/* Reads the environment, but no file and no network yet. false: ERR_INTERNAL, ERR_CREDENTIALS (half
+ * of a pair in the environment) */
 bool credentials_open(const struct credentials_options *options,
                       struct credentials **ret_credentials, struct err *err);
 void credentials_free(struct credentials *credentials);

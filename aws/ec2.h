@@ -53,7 +53,9 @@ struct ec2_tags {
     size_t count;
 };
 
-/* Copies both. A key that is there already gets the new value.
+/* Sets that are read from EC2 lack its own tags ("aws:…"), which don't count towards the 50.
+ *
+ * Copies both. A key that is there already gets the new value.
  * false: ERR_LIMIT (more than 50; key above 128, value above 256 characters), ERR_INTERNAL */
 bool ec2_tags_set(struct ec2_tags *tags, const char *key, const char *value, struct err *err);
 const char *ec2_tags_get(const struct ec2_tags *tags, const char *key); /* NULL: not there */
@@ -95,7 +97,8 @@ struct ec2_dry_run_target {
     const struct ec2_tags *tags; /* of what would be made; a policy may demand them */
 };
 
-/* Asks EC2 whether we might. true: allowed; ERR_AWS_DENIED: not. */
+/* Asks EC2 whether we might. true: allowed; ERR_AWS_DENIED: not; other kinds: it could not be
+ * found out (EC2 judges some parameters before the right). */
 bool ec2_dry_run(struct ec2 *ec2, enum ec2_action action, const struct ec2_dry_run_target *target,
                  int64_t deadline_ms, const struct cancel *cancel, struct err *err);
 

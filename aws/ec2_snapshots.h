@@ -75,7 +75,7 @@ bool ec2_create_snapshots_dry_run(struct ec2 *ec2, const struct ec2_create_snaps
 /* DescribeSnapshots of our own account, page by page: tens of thousands cost no more memory than a
  * page. EACH gets one snapshot, borrowed for the call; a false of its ends it with its err.
  *   ids      NULL or empty: by filters; else at most 200, and one that is not there is
- *            ERR_AWS_NOT_FOUND for all (EC2 says so)
+ *            ERR_AWS_NOT_FOUND for all (EC2 says so; also for some seconds after its creation)
  *   AWS_SAFE */
 bool ec2_describe_snapshots(struct ec2 *ec2, const char *const *ids, size_t id_count,
                             const struct ec2_filter *filters, size_t filter_count,
@@ -86,7 +86,8 @@ bool ec2_describe_snapshots(struct ec2 *ec2, const char *const *ids, size_t id_c
 
 /* --- changing --- */
 
-/* CreateTags: all tags on all resources (1 to 500 ids), old values are replaced. AWS_IDEMPOTENT. */
+/* CreateTags: all tags on all resources (1 to 500 ids), old values are replaced. AWS_IDEMPOTENT.
+ * A resource that EC2 does not show yet is tried again for up to 30 s. */
 bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
                      const struct ec2_tags *tags, int64_t deadline_ms, const struct cancel *cancel,
                      struct err *err);

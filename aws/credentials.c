@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "aws/credentials.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/parse.h"
+#include "aws/credentials_file.h"
+#include "aws/imds.h"
+
+enum {
+    RETRY_MS = 60 * 1000 /* after a refresh that failed or was in doubt, while keys are valid */
+};
+
+enum source { SOURCE_NONE, SOURCE_PROFILE, SOURCE_ENVIRONMENT, SOURCE_ROLE };
+
+struct credentials {
+    enum source source; /* fixed at opening */
+    char *profile;
+    char *profile_file;
+    struct imds *imds;    /* guarded by lock */
+    pthread_mutex_t lock; /* the only one here */
+    /* guarded by lock: */
+    bool have;
+    bool doubted;
+    int64_t not_before_boot_ms; /* no refresh earlier while the keys are valid */
+    struct credentials_key key;
+    char role[65];
+};
+
+void credentials_key_free(struct credentials_key *key)
+{
+    secret_free(&key->secret_key);
+    secret_free(&key->session_token);
+    key->access_key_id[0] = '\0';
+    key->expires_utc_us = 0;
+}
+
+static bool copy_key(struct credentials_key *to, const struct credentials_key *from,
+                     struct err *err)
+{
+    struct credentials_key made = CREDENTIALS_KEY_INIT;
+
+    if (!secret_copy(&made.secret_key, &from->secret_key, err) ||
+        !secret_copy(&made.session_token, &from->session_token, err)) {
+        credentials_key_free(&made);
+        return false;
+    }
+    memcpy(made.access_key_id, from->access_key_id, sizeof(made.access_key_id));
+    made.expires_utc_us = from->expires_utc_us;
+    credentials_key_free(to);
+    *to = made;
+    return true;
+}
+
+/* --- opening --- */
+
+static bool read_environment(struct credentials *credentials, struct err *err)
+{
+    const char *id = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
+    const char *token = getenv("AWS_SESSION_TOKEN");
+    bool has_id = id != NULL && *id != '\0', has_secret = secret != NULL && *secret != '\0';
+
+    if (!has_id && !has_secret)
+        return true;
+    if (!has_id || !has_secret || strlen(id) >= CREDENTIALS_ID_BYTES) {
+        (void)err_set(err, ERR_CREDENTIALS, 0,
+                      "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one makes sense");
+        return err_suggest(err, "set both, or none");
+    }
+    (void)snprintf(credentials->key.access_key_id, sizeof(credentials->key.access_key_id), "%s",
+                   id);
+    credentials->source = SOURCE_ENVIRONMENT;
+    credentials->have = true;
+    return secret_set(&credentials->key.secret_key, secret, strlen(secret), err) &&
+           (token == NULL || *token == '\0' ||
+            secret_set(&credentials->key.session_token, token, strlen(token), err));
+}
+
+static bool choose_profile(struct credentials *credentials,
+                           const struct credentials_options *options, struct err *err)
+{
+    const char *file = options->profile_file, *home = getenv("HOME");
+
+    credentials->source = SOURCE_PROFILE;
+    if (file == NULL)
+        file = getenv("AWS_SHARED_CREDENTIALS_FILE");
+    credentials->profile = strdup(options->profile);
+    if (file != NULL)
+        credentials->profile_file = strdup(file);
+    else if (asprintf(&credentials->profile_file, "%s/.aws/credentials", home ? home : "") < 0)
+        credentials->profile_file = NULL;
+    return (credentials->profile != NULL && credentials->profile_file != NULL) ||
+           err_set(err, ERR_INTERNAL, 0, "out of memory");
+}
+
+bool credentials_open(const struct credentials_options *options,
+                      struct credentials **ret_credentials, struct err *err)
+{
+    struct credentials *credentials = calloc(1, sizeof(*credentials));
+    bool ok = true;
+
+    if (credentials == NULL || pthread_mutex_init(&credentials->lock, NULL) != 0) {
+        free(credentials);
+        imds_free(options->take_imds);
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    }
+    credentials->imds = options->take_imds;
+    if (options->profile != NULL && *options->profile != '\0')
+        ok = choose_profile(credentials, options, err);
+    else if (options->use_environment)
+        ok = read_environment(credentials, err);
+    if (credentials->source == SOURCE_NONE && credentials->imds != NULL)
+        credentials->source = SOURCE_ROLE;
+    if (!ok) {
+        credentials_free(credentials);
+        return false;
+    }
+    *ret_credentials = credentials;
+    return true;
+}
+
+void credentials_free(struct credentials *credentials)
+{
+    if (credentials == NULL)
+        return;
+    credentials_key_free(&credentials->key);
+    imds_free(credentials->imds);
+    (void)pthread_mutex_destroy(&credentials->lock);
+    free(credentials->profile);
+    free(credentials->profile_file);
+    free(credentials);
+}
+
+/* --- getting, all under the lock --- */
+
+static bool refresh_role(struct credentials *credentials, int64_t deadline_ms,
+                         const struct cancel *cancel, struct err *err)
+{
+    struct imds_role role;
+
+    if (!imds_role(credentials->imds, deadline_ms, cancel, &role, err))
+        return false;
+    credentials_key_free(&credentials->key);
+    memcpy(credentials->key.access_key_id, role.access_key_id, sizeof(role.access_key_id));
+    credentials->key.secret_key = role.secret_key; /* moved */
+    credentials->key.session_token = role.session_token;
+    credentials->key.expires_utc_us = role.expires_utc_us;
+    memcpy(credentials->role, role.name, sizeof(role.name));
+    return true;
+}
+
+static bool refresh(struct credentials *credentials, int64_t deadline_ms,
+                    const struct cancel *cancel, struct err *err)
+{
+    switch (credentials->source) {
+    case SOURCE_ENVIRONMENT:
+        return true;
+    case SOURCE_PROFILE:
+        return credentials_read_file(credentials->profile_file, credentials->profile,
+                                     &credentials->key, err);
+    case SOURCE_ROLE:
+        return refresh_role(credentials, deadline_ms, cancel, err);
+    case SOURCE_NONE:
+        break;
+    }
+    (void)err_set(err, ERR_CREDENTIALS, 0, "no AWS credentials are configured");
+    return err_suggest(err, "set profile in [aws], or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                            "in the daemon's environment, or identity = imds on an EC2 instance");
+}
+
+static bool valid_for(const struct credentials *credentials, int64_t utc_us, int64_t ms)
+{
+    return credentials->have && (credentials->key.expires_utc_us == 0 ||
+                                 credentials->key.expires_utc_us - utc_us > ms * 1000);
+}
+
+static bool refuse_short(const struct credentials *credentials, int64_t utc_us,
+                         int64_t min_valid_ms, struct err *err)
+{
+    char left[32], need[32];
+    int64_t left_ms = (credentials->key.expires_utc_us - utc_us) / 1000;
+
+    if (!credentials->have) /* only with no_refresh */
+        return err_set(err, ERR_CREDENTIALS, 0, "no AWS credentials at hand");
+    if (left_ms <= 0)
+        (void)err_set(err, ERR_CREDENTIALS, 0, "the AWS credentials have expired");
+    else
+        (void)err_set(err, ERR_CREDENTIALS, 0,
+                      "the AWS credentials end in %s, and are needed for %s",
+                      parse_duration_text(left_ms, left), parse_duration_text(min_valid_ms, need));
+    return err_suggest(err,
+                       "the instance metadata service renews a role's keys some minutes before "
+                       "they end: try again then; if it stays so, check this node's clock");
+}
+
+static bool ensure(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
+                   int64_t deadline_ms, const struct cancel *cancel, struct err *err)
+{
+    bool fresh = !credentials->doubted && valid_for(credentials, utc_us, CREDENTIALS_EARLY_MS) &&
+                 valid_for(credentials, utc_us, min_valid_ms);
+    bool usable = valid_for(credentials, utc_us, min_valid_ms);
+
+    if (fresh || (usable && clock_boot_ms() < credentials->not_before_boot_ms))
+        return true;
+    if (refresh(credentials, deadline_ms, cancel, err)) {
+        credentials->have = true;
+        /* The service may hand out the same keys for a while: that is no reason to ask at once. */
+        credentials->not_before_boot_ms = clock_boot_ms() + RETRY_MS;
+        credentials->doubted = false;
+        return true;
+    }
+    if (!usable || err->kind == ERR_CANCELLED)
+        return false;
+    credentials->not_before_boot_ms = clock_boot_ms() + RETRY_MS;
+    *err = (struct err)ERR_INIT; /* what is still valid is used on */
+    return true;
+}
+
+bool credentials_get(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
+                     bool no_refresh, int64_t deadline_ms, const struct cancel *cancel,
+                     struct credentials_key *ret_key, struct err *err)
+{
+    (void)pthread_mutex_lock(&credentials->lock);
+    bool ok = no_refresh || ensure(credentials, utc_us, min_valid_ms, deadline_ms, cancel, err);
+    if (ok && !valid_for(credentials, utc_us, min_valid_ms))
+        ok = refuse_short(credentials, utc_us, min_valid_ms, err);
+    ok = ok && copy_key(ret_key, &credentials->key, err);
+    (void)pthread_mutex_unlock(&credentials->lock);
+    return ok || err_wrap(err, "credentials");
+}
+
+void credentials_doubt(struct credentials *credentials)
+{
+    (void)pthread_mutex_lock(&credentials->lock);
+    credentials->doubted = true;
+    (void)pthread_mutex_unlock(&credentials->lock);
+}
+
+char *credentials_source(struct credentials *credentials, char *text, size_t size)
+{
+    (void)pthread_mutex_lock(&credentials->lock);
+    switch (credentials->source) {
+    case SOURCE_NONE:
+        (void)snprintf(text, size, "none");
+        break;
+    case SOURCE_ENVIRONMENT:
+        (void)snprintf(text, size, "environment");
+        break;
+    case SOURCE_PROFILE:
+        (void)snprintf(text, size, "profile %s", credentials->profile);
+        break;
+    case SOURCE_ROLE:
+        (void)snprintf(text, size, credentials->have ? "role %s" : "the instance's role%s",
+                       credentials->have ? credentials->role : "");
+        break;
+    }
+    (void)pthread_mutex_unlock(&credentials->lock);
+    return text;
+}
