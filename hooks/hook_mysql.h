@@ -28,7 +28,7 @@ bool hook_mysql_new(const struct hook_mysql_config *config, struct hook *ret_hoo
 /* Below, HOOK is one that hook_mysql_new made (hook_is_mysql), else a bug. */
 bool hook_is_mysql(const struct hook *hook);
 
-/* After a good prepare; NULL else. Valid until the next prepare or free. */
+/* After a good prepare; NULL else. Valid until the next prepare, hold or free. */
 const struct db_server *hook_mysql_server(const struct hook *hook);
 /* Of the last good hold (also after its release); NULL else. */
 const struct db_position *hook_mysql_position(const struct hook *hook);
