@@ -11,8 +11,8 @@
 #include "agent/daemon/plan.h"
 #include "agent/daemon/strs.h"
 
-/* From proofs to the label. Pure. What was not proved is not claimed: the label starts at
- * application and every fact that is missing lowers it, each with its sentence. */
+/* From proofs to the label. Pure. What was not proved is not claimed: the label starts at what was
+ * asked for and every fact that is missing lowers it, each with its sentence. */
 
 /* One application hook (MySQL, exec). The filesystem hook is the lease below. */
 struct attest_hook {
@@ -55,8 +55,7 @@ struct attest_input {
 
 struct attest_result {
     enum label label;       /* LABEL_UNCONFIRMED where there was no cut */
-    struct strs shortfall;  /* why it is below application, or below what was asked; each sentence
-                               once */
+    struct strs shortfall;  /* why it is below what was asked; each sentence once */
     struct strs notes;      /* what does not touch the label: the clock was set, … */
     int64_t clock_error_us; /* of the window: the bound and the step together; -1: not known */
     bool as_asked;          /* label >= asked */

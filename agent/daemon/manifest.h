@@ -8,13 +8,13 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/err.h"
-#include "agent/daemon/catalog.h"
+#include "agent/daemon/backup_record.h"
 
 enum { MANIFEST_BYTES_MAX = 60 * 1024, MANIFEST_FORMAT = 1 };
 
 /* What the guard writes onto each volume before the freeze, so that a restored disk knows what it
  * is: one JSON object {"stillpoint": 1, "written": …, "id", "instance", "node", "region", "reason",
- * "policy", "group", "asked", "volumes", "mounts", "left_out", "databases", "kaltura", "version"}.
+ * "asked", "mounts", "left_out", "databases", "kaltura", "policy", "group", "version", "volumes"}.
  * Written before the cut, so it claims no consistency and no window. No secrets: nothing of the
  * configuration goes in. Where all would be more than MANIFEST_BYTES_MAX, left_out goes first
  * ("left_out": null), then mounts.

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_CATALOG_TAGS_H
+#define STILLPOINT_CATALOG_TAGS_H
+
+#include <stdbool.h>
+
+#include "agent/base/err.h"
+#include "agent/daemon/backup_record.h"
+#include "aws/ec2.h"
+
+/* A backup as tags (INTERFACE.md, Tags), and back. Pure.
+ *
+ * ret_tags is a set that ec2_tags_free can take ({0} at first); what it had is replaced. */
+
+enum {
+    CATALOG_TAG_CHARS_MAX = 256, /* of a value */
+    CATALOG_USER_TAGS_MAX = 15,  /* of the operator's own */
+    CATALOG_DATABASES_MAX = 3    /* that have tags; the manifest has all */
+};
+
+/* What every snapshot and the image of the set carry alike; what is not known yet has no tag. For
+ * the one TagSpecification of CreateSnapshots, and again after the proof. Names: those of
+ * INTERFACE.md and stillpoint:asked, :timing, :shortfall, :left-out, :database, :source and
+ * :image (the method).
+ * A second database's have its name behind: stillpoint:binlog:NAME.
+ *   false  ERR_LIMIT: more than CATALOG_USER_TAGS_MAX own tags; ERR_INTERNAL */
+bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err);
+/* What is this volume's alone: stillpoint:device, :mounts, Name. */
+bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
+                            struct ec2_tags *ret_tags, struct err *err);
+/* Those of NOW that WAS has not or has otherwise: what CreateTags must send. */
+bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now,
+                          struct ec2_tags *ret_tags, struct err *err);
+/* Adds or replaces. The value is cut to CATALOG_TAG_CHARS_MAX, its last character then "…". */
+bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value, struct err *err);
+
+/* Fills in what BACKUP does not know yet from the tags of one of its resources; VOLUME is the
+ * snapshot's, NULL for an image. A value that can't be read is passed over: a fact that is absent.
+ *   false  ERR_INTERNAL */
+bool catalog_tags_read(const struct ec2_tags *tags, const char *volume, struct backup *backup,
+                       struct err *err);
+
+#endif
