@@ -512,7 +512,7 @@ class Tests:
 
     def imds(self, method, path, headers=None):
         url = urllib.parse.urlsplit(self.lab.about["imds"])
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=2)
         connection.request(method, path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
@@ -580,6 +580,14 @@ class Tests:
             pass
         else:
             raise AssertionError("accepted")
+        self.lab.post("set", {"imds": {"mode": "hang_put"}})
+        assert self.imds("GET", "/latest/meta-data/instance-id")[0] == 401
+        try:
+            self.session()
+        except TimeoutError:
+            pass
+        else:
+            raise AssertionError("answered")
         self.lab.post("set", {"imds": {"mode": "ok", "slow_ms": 300}})
         begin = time.monotonic()
         assert self.session()[0] == 200 and time.monotonic() - begin > 0.3

@@ -36,7 +36,7 @@ class Imds:
     def _answer(self, request, imds):
         if imds["slow_ms"]:
             time.sleep(imds["slow_ms"] / 1000.0)
-        if imds["mode"] == "hang":
+        if imds["mode"] == "hang" or (imds["mode"] == "hang_put" and request.method == "PUT"):
             time.sleep(3600)
             raise Drop()
         if imds["mode"] == "forbidden":

@@ -18,7 +18,9 @@ DEFAULTS = {
     "clock_offset_s": 0,  # the cloud's clock minus the machine's
     "idle_timeout_s": 60,  # a connection without a request is closed after this
     "imds": {
-        "mode": "ok",  # ok | refuse (connection refused) | hang | forbidden (403) | missing (404)
+        # ok | refuse (connection refused) | hang | hang_put (the session only, as behind a hop
+        # limit of 1) | forbidden (403) | missing (404)
+        "mode": "ok",
         "slow_ms": 0,
         "role": "stillpoint-node",  # None: no role attached
         "credentials_lifetime_s": 21600,

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# With innodb_flush_log_at_trx_commit = 0 a lock and a freeze alone leave commits behind in the log
+# buffer, and the judge says so; with 2 they are on the disk.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+if [ "${1:-}" = one ]; then
+    start_cloud
+    start_node --no-agent --sync-binlog 0 --trx-commit "$2"
+    start_writers
+    sleep 1
+    arm_thaw 30 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+    python3 "$LIB_DIR/plain_backup.py" --lab "$LAB" --how right >"$LAB/backup.json" || fail "no backup"
+    disarm_thaw
+    judge "$LAB/backup.json" >"$LAB/verdict.json"
+    assert_eq "$3" $? "judge's exit with trx_commit $2: $(cat "$LAB/verdict.json")"
+    exit 0
+fi
+"$0" one 0 1 || fail "the buffered commits were not missed"
+"$0" one 2 0 || fail "the written commits were not found"
