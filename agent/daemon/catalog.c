@@ -12,8 +12,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/grow.h"
 
-/* --- ids ---------------------------------------------------------------------------------------
- */
+/* --- ids ------------------------------------------------------------------------------ */
 
 /* Crockford's base32 in lower case: no letter that is read for another. */
 static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -58,8 +57,7 @@ bool catalog_is_id(const char *text)
     return catalog_id_moment(text, &moment_us);
 }
 
-/* --- grouping ----------------------------------------------------------------------------------
- */
+/* --- grouping ------------------------------------------------------------------------- */
 
 static bool no_memory(struct err *err)
 {
@@ -273,8 +271,7 @@ void catalog_free(struct catalog *catalog)
     *catalog = (struct catalog){NULL, 0};
 }
 
-/* --- finding -----------------------------------------------------------------------------------
- */
+/* --- finding -------------------------------------------------------------------------- */
 
 static bool find_latest(const struct catalog *catalog, struct backup **ret_backup, struct err *err)
 {

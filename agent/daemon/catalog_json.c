@@ -11,9 +11,9 @@
 
 enum { TEXT_BYTES_MAX = 64 * 1024 };
 
-/* --- writing: jansson's setters take NULL (no memory) for a failure, so one flag gathers all -----
- */
+/* --- writing ----------------------------------------------------------------------------- */
 
+/* jansson takes a NULL (no memory) for a failure, so that one flag gathers them all. */
 struct writer {
     json_t *object;
     bool ok;
@@ -266,8 +266,7 @@ json_t *catalog_json(const struct backup *backup)
     return finish(&writer);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------- */
 
 struct reader {
     const json_t *object;

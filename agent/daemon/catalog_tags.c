@@ -16,8 +16,7 @@
 
 enum { VALUE_BYTES_MAX = 64 * 1024 };
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values --------------------------------------------------------------------------- */
 
 static size_t count_chars(const char *text)
 {
@@ -93,8 +92,7 @@ static void unescape(char *text)
     *to = '\0';
 }
 
-/* --- writing: what all carry -------------------------------------------------------------------
- */
+/* --- writing: what all carry ---------------------------------------------------------- */
 
 /* BEGIN/END/ERROR: "2026-11-24T08:15:31.206811Z/2026-11-24T08:15:31.507112Z/0.400ms". */
 static bool put_window(const struct backup *backup, struct ec2_tags *tags, struct err *err)
@@ -304,8 +302,7 @@ bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags,
     return true;
 }
 
-/* --- writing: what is a volume's own -----------------------------------------------------------
- */
+/* --- writing: what is a volume's own -------------------------------------------------- */
 
 /* "PATH,FS,frozen PATH,FS,moving" */
 static bool put_mounts(const struct backup *backup, const char *volume, struct ec2_tags *tags,
@@ -362,8 +359,7 @@ bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now
     return true;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------- */
 
 static bool read_number(const char *text, int64_t *ret_value)
 {

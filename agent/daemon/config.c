@@ -28,8 +28,7 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_INTERNAL, 0, "out of memory");
 }
 
-/* --- entries: each key as text, with where it comes from ---------------------------------------
- */
+/* --- entries: each key as text, with where it comes from ------------------------------ */
 
 static const char *section_title(enum config_kind kind, const char *name, char *title, size_t size)
 {
@@ -84,8 +83,7 @@ static bool add_entries(struct config *config, enum config_kind kind, const char
     return true;
 }
 
-/* --- sections ----------------------------------------------------------------------------------
- */
+/* --- sections ------------------------------------------------------------------------- */
 
 static void *section_struct(struct config *config, enum config_kind kind, const char *name)
 {
@@ -235,8 +233,7 @@ static bool enter_section(void *self, const char *text, struct err *err)
     return section != NULL;
 }
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys ----------------------------------------------------------------------------- */
 
 static bool unknown_key(enum config_kind kind, const char *title, const char *key, struct err *err)
 {
@@ -318,8 +315,7 @@ static bool take_value(void *self, const char *key_name, const char *value, bool
     return err_wrap(err, "%s", key_name);
 }
 
-/* --- environment -------------------------------------------------------------------------------
- */
+/* --- environment ---------------------------------------------------------------------- */
 
 const char *config_getenv(const char *name)
 {
@@ -355,8 +351,7 @@ static bool apply_environment(struct config *config, const char *(*env)(const ch
     return true;
 }
 
-/* --- files -------------------------------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------------------------- */
 
 static bool beside(const char *path, const char *name, char **ret_path, struct err *err)
 {
@@ -524,8 +519,7 @@ static bool check_whole(const struct config *config, struct err *err)
     return true;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------ */
 
 static bool start(struct config *config, const char *path, struct err *err)
 {
@@ -594,8 +588,7 @@ void config_free(struct config *config)
     free(config);
 }
 
-/* --- showing it --------------------------------------------------------------------------------
- */
+/* --- showing it ----------------------------------------------------------------------- */
 
 /* A list that one line of inih has no room for goes on in further lines. */
 static bool print_value(const struct config_entry *entry, struct buf *ret_text, struct err *err)

@@ -23,8 +23,7 @@ static bool replace(char **slot, const char *text, struct err *err)
     return true;
 }
 
-/* --- one reader for each type ------------------------------------------------------------------
- */
+/* --- one reader for each type --------------------------------------------------------- */
 
 static bool read_text(const struct config_key *key, const char *text, void *slot, struct err *err)
 {
@@ -284,8 +283,7 @@ static bool read_phases(const struct config_key *key, const char *text, void *sl
     return true;
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------ */
 
 static const char *const identities[] = {"imds", "none", NULL};
 static const char *const shortfalls[] = {"keep", "discard", NULL};
@@ -377,8 +375,7 @@ static const struct config_kind_info kinds[CONFIG_KIND_COUNT] = {
     [CONFIG_DAEMON] = {"daemon", false, daemon_keys, COUNT(daemon_keys)},
 };
 
-/* --- looking things up -------------------------------------------------------------------------
- */
+/* --- looking things up ---------------------------------------------------------------- */
 
 const struct config_kind_info *config_kind_info(enum config_kind kind)
 {
@@ -444,8 +441,7 @@ const char *config_key_section(const char *name)
     return NULL;
 }
 
-/* --- setting -----------------------------------------------------------------------------------
- */
+/* --- setting -------------------------------------------------------------------------- */
 
 bool config_key_set(const struct config_key *key, void *section, const char *text, struct err *err)
 {

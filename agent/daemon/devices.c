@@ -32,8 +32,7 @@ static const struct device_attached *find_attached(const struct device_query *qu
     return NULL;
 }
 
-/* --- what a walk meets -------------------------------------------------------------------------
- */
+/* --- what a walk meets ---------------------------------------------------------------- */
 
 /* Notes what was met, once, and of which kind it is. */
 static bool meet(struct walk *walk, bool *kind, const char *fmt, ...)
@@ -76,8 +75,7 @@ static const char *mapped_volume(const struct walk *walk, const struct sysfs_dev
     return NULL;
 }
 
-/* --- disks -------------------------------------------------------------------------------------
- */
+/* --- disks ---------------------------------------------------------------------------- */
 
 /* "vol0123…" as Nitro's serial has it, into "vol-0123…". */
 static bool id_of_serial(const char *serial, char *id, size_t size)
@@ -240,8 +238,7 @@ static bool meet_disk(struct walk *walk, const struct sysfs_device *device)
     return meet(walk, &walk->unknown, "what lies below %s can't be seen", device->name);
 }
 
-/* --- going down --------------------------------------------------------------------------------
- */
+/* --- going down ----------------------------------------------------------------------- */
 
 static bool go_down(struct walk *walk, const struct sysfs_device *device, bool mapped, int depth);
 
@@ -300,8 +297,7 @@ static bool start_at(struct walk *walk, const struct sysfs_device *device)
            go_down(walk, device, false, 0);
 }
 
-/* --- filesystems whose device number does not say ----------------------------------------------
- */
+/* --- filesystems whose device number does not say ------------------------------------- */
 
 enum { FOLDER_BYTES = 300 };
 
@@ -417,8 +413,7 @@ static bool follow_options(struct walk *walk, const struct mount *mount)
     return true;
 }
 
-/* --- the verdict -------------------------------------------------------------------------------
- */
+/* --- the verdict ---------------------------------------------------------------------- */
 
 static bool join(const struct strs *words, char **ret_text, struct err *err)
 {

@@ -14,8 +14,7 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_INTERNAL, 0, "out of memory");
 }
 
-/* --- one line ----------------------------------------------------------------------------------
- */
+/* --- one line ------------------------------------------------------------------------- */
 
 /* Cuts the next field off at one blank; NULL at the end. A field may be empty (a mount whose source
  * is ""). */
@@ -136,8 +135,7 @@ static bool parse_line(char *line, struct mount *ret_mount, struct err *err)
     return true;
 }
 
-/* --- what hides what ---------------------------------------------------------------------------
- */
+/* --- what hides what ------------------------------------------------------------------ */
 
 /* Mounts sorted by (parent, path), so that "is something mounted on that mount at that path" is one
  * look-up. */
@@ -257,8 +255,7 @@ static bool mark_hidden(struct mounts *mounts, struct err *err)
     return true;
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------ */
 
 static bool add_line(struct mounts *mounts, size_t *room, char *line, size_t number,
                      struct err *err)
@@ -318,8 +315,7 @@ void mounts_free(struct mounts *mounts)
     *mounts = (struct mounts){NULL, 0};
 }
 
-/* --- one entry a superblock --------------------------------------------------------------------
- */
+/* --- one entry a superblock ----------------------------------------------------------- */
 
 static bool one_of(const char *text, const char *const *list)
 {
@@ -477,8 +473,7 @@ const struct mount_pick *mounts_holding(const struct mounts *mounts, const struc
     return best ? mounts_find(mounts, list, best->id, best->major, best->minor) : NULL;
 }
 
-/* --- the order of freezing ---------------------------------------------------------------------
- */
+/* --- the order of freezing ------------------------------------------------------------ */
 
 /* reach[a * count + b]: A comes before B, directly or by way of others. */
 struct order {

@@ -45,8 +45,7 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_INTERNAL, 0, "out of memory");
 }
 
-/* --- what a plan is made of --------------------------------------------------------------------
- */
+/* --- what a plan is made of ----------------------------------------------------------- */
 
 static bool shortfall(struct maker *maker, enum label at_most, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -104,8 +103,7 @@ static bool take(struct item *item, enum plan_use use)
     return true;
 }
 
-/* --- the set -----------------------------------------------------------------------------------
- */
+/* --- the set -------------------------------------------------------------------------- */
 
 static bool in_set(const struct plan *plan, const char *volume)
 {
@@ -146,8 +144,7 @@ static bool make_set(struct maker *maker)
     return err_suggest(maker->err, "attach one; instance store can't be snapshotted");
 }
 
-/* --- what lies below each mount ----------------------------------------------------------------
- */
+/* --- what lies below each mount ------------------------------------------------------- */
 
 static struct item *item_of(const struct maker *maker, const struct mount_pick *pick)
 {
@@ -223,8 +220,7 @@ static bool look_below(struct maker *maker, struct item *item, const struct item
     return true;
 }
 
-/* --- the configuration's lists -----------------------------------------------------------------
- */
+/* --- the configuration's lists -------------------------------------------------------- */
 
 /* By mount point, also that of a bind mount. */
 static struct item *item_at(const struct maker *maker, const char *path)
@@ -276,8 +272,7 @@ static bool read_lists(struct maker *maker)
     return true;
 }
 
-/* --- the fate of each --------------------------------------------------------------------------
- */
+/* --- the fate of each ----------------------------------------------------------------- */
 
 static bool decide_off_set(struct maker *maker, struct item *item)
 {
@@ -368,8 +363,7 @@ static bool decide_all(struct maker *maker)
     return true;
 }
 
-/* --- databases ---------------------------------------------------------------------------------
- */
+/* --- databases ------------------------------------------------------------------------ */
 
 static struct item *item_of_path(const struct maker *maker, const struct plan_path *path)
 {
@@ -432,8 +426,7 @@ static bool check_servers(struct maker *maker)
     return true;
 }
 
-/* --- the order ---------------------------------------------------------------------------------
- */
+/* --- the order ------------------------------------------------------------------------ */
 
 struct ordering {
     const struct mount *mounts[GUARD_MOUNTS_MAX];
@@ -591,8 +584,7 @@ static bool put_in_order(struct maker *maker)
     return ok;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------ */
 
 static bool refuse_shortfall(struct maker *maker)
 {
