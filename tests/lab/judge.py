@@ -22,6 +22,8 @@ Judged, in this order; every finding is one line of `faults` in the JSON on stan
               paths, with every automatic repair switched off; CHECK TABLE says OK for each table
   rows        no half transaction, both InnoDB tables and the balances agree, MyISAM and Aria rows
               run without a gap, binary log and tables agree; acknowledgements as for files
+What is asked for follows the label (consistency, or --consistency): `filesystem` does not answer for
+tables that are not transactional; `crash` answers only for mounting, InnoDB's start and its rows.
 Exit 0: no fault; 1: faults; 2: could not judge. Needs root. Everything it makes goes away again.
 """
 import argparse
@@ -73,9 +75,9 @@ def utc_us(text):
 class Claim:
     """What the backup says of itself."""
 
-    def __init__(self, snapshots, begin_us, end_us, databases):
+    def __init__(self, snapshots, begin_us, end_us, databases, consistency="application"):
         self.snapshots, self.begin_us, self.end_us = snapshots, begin_us, end_us
-        self.databases = databases
+        self.databases, self.consistency = databases, consistency
 
     @classmethod
     def from_file(cls, path):
@@ -93,11 +95,17 @@ class Claim:
             if isinstance(document.get(inner), dict) and "snapshots" not in document:
                 document = document[inner]
         window = document.get("window") or {}
-        if not window.get("begin") or not window.get("end"):
+        consistency = document.get("consistency", "application")
+        if consistency not in ("application", "filesystem", "crash"):
+            raise CannotJudge(f"the backup's label is {consistency}")
+        if consistency != "crash" and not (window.get("begin") and window.get("end")):
             raise CannotJudge("the backup has no window")
         return cls(
             [snapshot["id"] for snapshot in document["snapshots"]],
-            utc_us(window["begin"]), utc_us(window["end"]), document.get("databases") or [],
+            utc_us(window["begin"]) if window.get("begin") else 0,
+            utc_us(window["end"]) if window.get("end") else 0,
+            document.get("databases") or [],
+            consistency,
         )
 
     @property
@@ -188,7 +196,7 @@ class Judge:
     def judge_acks(self, kind, thread, present):
         """PRESENT: the highest number on the copy (numbers below it are there)."""
         path = os.path.join(self.lab_directory, "acks", thread + ".ack")
-        if not os.path.exists(path):
+        if not os.path.exists(path) or self.claim.consistency == "crash":
             return
         acks = Acks(path)
         due = acks.last_before(self.claim.begin_us - STAMP_SLACK_US)
@@ -214,6 +222,8 @@ class Judge:
     # -- files ---------------------------------------------------------------------------------
 
     def judge_files(self):
+        if self.claim.consistency == "crash":
+            return  # what was not synced may be anything
         for mount in self.mounts:
             directory = os.path.join(mount["copy_at"], ".lab-files")
             thread = f"file-{mount['name']}"
@@ -259,16 +269,20 @@ class Judge:
         size = os.path.getsize(last)
         parsed = run("mariadb-binlog", "--no-defaults", "--verify-binlog-checksum", last)
         if parsed.returncode != 0:
-            self.fault("binlog", f"{names[-1]} does not parse: {parsed.stderr.strip()[:300]}")
+            self.binlog_fault(f"{names[-1]} does not parse: {parsed.stderr.strip()[:300]}")
         ends = re.findall(r"end_log_pos (\d+)", parsed.stdout)
         end = int(ends[-1]) if ends else 0
         if end != size:
-            self.fault("binlog", f"{names[-1]} has {size} bytes, its last event ends at {end}")
+            self.binlog_fault(f"{names[-1]} has {size} bytes, its last event ends at {end}")
         gtids = re.findall(r"^#.*\bGTID (\d+-\d+-\d+)", parsed.stdout, re.M)
         self.facts["binlog"] = {"file": names[-1], "bytes": size, "gtid": gtids[-1] if gtids else None}
         self.binlog_text = parsed.stdout
         for database in self.claim.databases:
             self._compare_position(database, names[-1], size, gtids[-1] if gtids else None)
+
+    def binlog_fault(self, text):
+        if self.claim.consistency != "crash":
+            self.fault("binlog", text)
 
     def _compare_position(self, database, name, size, gtid):
         if database.get("binlog_file") is None:
@@ -349,9 +363,11 @@ class Judge:
         return int(rows[0][0]) if rows and rows[0][0] not in ("NULL", "") else 0
 
     def check_tables(self):
+        engines = "" if self.claim.consistency == "application" else " AND engine = 'InnoDB'"
         names = self.rows(
             "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "
             "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('information_schema', 'performance_schema')"
+            + engines
         )
         checked = 0
         for (name,) in names:
@@ -363,6 +379,8 @@ class Judge:
                 if row[3] not in ("OK", "Table is already up to date"):
                     self.fault("check", f"{row[0]}: {row[2]}: {row[3]}")
         self.facts["tables_checked"] = checked
+        if self.claim.consistency != "application":
+            return
         with open(self.error_log, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 # What the server itself found wrong, or put right behind our back.
@@ -375,6 +393,8 @@ class Judge:
             writers = [int(row[0]) for row in self.rows("SELECT DISTINCT writer FROM lab.balance ORDER BY 1")]
         for writer in writers:
             self._judge_transactions(writer)
+        if self.claim.consistency != "application":
+            return
         for table, thread in (("warehouse", "myisam"), ("aria_plain", "aria-plain"), ("aria_trx", "aria-trx")):
             if not os.path.exists(os.path.join(self.lab_directory, "acks", thread + ".ack")):
                 continue
@@ -414,6 +434,8 @@ class Judge:
 
     def _judge_binlog_agrees(self, table, pattern, writer, last):
         """The last insert in the last binary log is the last row of the table."""
+        if self.claim.consistency == "crash":
+            return
         numbers = [int(seq) for who, seq in re.findall(pattern, getattr(self, "binlog_text", ""))
                    if writer is None or int(who) == writer]
         if numbers and max(numbers) != last:
@@ -452,6 +474,7 @@ def main():
     parser.add_argument("--window", help="BEGIN,END as ISO 8601 UTC")
     parser.add_argument("--position", help="FILE:POS")
     parser.add_argument("--gtid")
+    parser.add_argument("--consistency", choices=("application", "filesystem", "crash"))
     parser.add_argument("--no-database", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leave the server's log below the lab")
     options = parser.parse_args()
@@ -465,6 +488,8 @@ def main():
                 name, _, position = options.position.partition(":")
                 databases = [{"binlog_file": name, "binlog_pos": int(position), "gtid": options.gtid}]
             claim = Claim(options.snapshots.split(","), utc_us(begin), utc_us(end), databases)
+        if options.consistency:
+            claim.consistency = options.consistency
         judge = Judge(options.lab, claim, options)
         try:
             judge.run()

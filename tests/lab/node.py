@@ -15,6 +15,7 @@ Options of up:
     --trx-commit 0|1|2, --sync-binlog N                durability of commits
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
+    --daemon-env NAME=VALUE  in the daemon's environment (repeatable; in node.json for restarts too)
     --build DIR              where the programs are (default $BUILD or build/plain)
 
 What it makes below DIR:
@@ -384,7 +385,8 @@ def up(options):
     os.chown(os.path.join(directory, "run"), 0, user.pw_gid)
     tmpfs(os.path.join(directory, "acks"), "2g", "755")
     node = {"dir": directory, "user": USER, "run": f"{directory}/run", "state": f"{directory}/state",
-            "build": os.path.realpath(options.build)}
+            "build": os.path.realpath(options.build),
+            "daemon_environment": dict(entry.split("=", 1) for entry in options.daemon_env)}
     node["instance"], node["mounts"] = make_disks(directory, lab, options)
     node["root"] = os.path.join(directory, "node", "root")
     if not options.no_mysql:
@@ -441,6 +443,7 @@ def main():
     one.add_argument("--sync-binlog", type=int, default=1)
     one.add_argument("--mysql-option", action="append", default=[])
     one.add_argument("--conf", action="append", default=[])
+    one.add_argument("--daemon-env", action="append", default=[])
     one.add_argument("--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain")))
     commands.add_parser("down").add_argument("dir")
     for name in ("start", "stop"):
