@@ -136,17 +136,26 @@ bool cli_client_next(struct cli_client *client, int signal_fd, int timeout_ms, j
     int64_t deadline_ms = clock_boot_ms() + timeout_ms;
     struct pollfd polled[2] = {{.fd = signal_fd, .events = POLLIN},
                                {.fd = client->fd, .events = POLLIN}};
+    struct err passed_over = ERR_INIT;
     json_t *event = NULL;
 
     for (;;) {
-        /* A signal first: a flood of events must not drown it. */
-        if (signal_fd >= 0 && poll(polled, 1, 0) == 1 && took_signal(signal_fd))
-            return err_set(err, ERR_CANCELLED, 0, "interrupted");
+        /* Looked for at each event, so that no flood drowns it; what had come before it is heard
+         * first, since that says which backup it is about. */
+        if (!client->interrupted && signal_fd >= 0 && poll(polled, 1, 0) == 1 &&
+            took_signal(signal_fd)) {
+            client->interrupted = true;
+            (void)receive(client, &passed_over); /* an end that has closed says so again */
+        }
         if (!pop_event(client, &event, err))
             return false;
         if (event != NULL) {
             *ret_event = event;
             return true;
+        }
+        if (client->interrupted) {
+            client->interrupted = false;
+            return err_set(err, ERR_CANCELLED, 0, "interrupted");
         }
         int64_t left_ms = timeout_ms < 0 ? -1 : deadline_ms - clock_boot_ms();
         if (timeout_ms >= 0 && left_ms < 0)

@@ -13,11 +13,12 @@
 struct cli_client {
     int fd; /* -1: not connected */
     struct control_lines lines;
+    bool interrupted; /* a signal came: told as soon as what was here before it is */
 };
 
 #define CLI_CLIENT_INIT                                                                            \
     {                                                                                              \
-        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX)                                           \
+        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), false                                    \
     }
 
 enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };
@@ -33,7 +34,8 @@ void cli_client_close(struct cli_client *client); /* idempotent */
 bool cli_client_send(struct cli_client *client, const struct buf *lines, struct err *err);
 
 /* The next event.
- *   signal_fd   a signalfd, or -1: one signal is read from it, before anything else
+ *   signal_fd   a signalfd, or -1: one signal is read from it, and told after the events
+ *               that were here before it
  *   timeout_ms  -1: no end
  *   ret_event   an object with "event" a text; given to the caller
  *   false       ERR_CANCELLED a signal came; ERR_DEADLINE silence for TIMEOUT_MS; ERR_NET the
