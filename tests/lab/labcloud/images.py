@@ -90,6 +90,8 @@ def register_image(world, params, call):
     with world.lock:
         _check_name(world, params["Name"])
         tags = world.spec_tags(params, {"image", "snapshot"})
+        # A dry run is about rights: whether the mapping makes sense comes after it.
+        call.check_dry_run()
         mapping = params.get("BlockDeviceMappings", [])
         root = params.get("RootDeviceName")
         if not root:
@@ -100,7 +102,6 @@ def register_image(world, params, call):
         _check_mapping(world, mapping)
         if params.get("TpmSupport") and not params.get("BootMode", "").startswith("uefi"):
             raise Ec2Error("InvalidParameterCombination", "TpmSupport v2.0 needs a BootMode with UEFI")
-        call.check_dry_run()
         image = _new_image(world, params["Name"], tags.get("image"))
         kept = (
             "Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType "
