@@ -26,7 +26,7 @@ struct credentials {
     /* guarded by lock: */
     bool have;
     bool doubted;
-    int64_t not_before_boot_ms; /* no refresh earlier while the keys are valid */
+    int64_t last_try_utc_us; /* while keys are valid the next refresh comes RETRY_MS later */
     struct credentials_key key;
     char role[65];
 };
@@ -197,25 +197,32 @@ static bool refuse_short(const struct credentials *credentials, int64_t utc_us,
                        "they end: try again then; if it stays so, check this node's clock");
 }
 
+/* On the clock of the argument, so a jump of it backwards counts as long ago. */
+static bool just_tried(const struct credentials *credentials, int64_t utc_us)
+{
+    int64_t ago_us = utc_us - credentials->last_try_utc_us;
+
+    return ago_us >= 0 && ago_us < RETRY_MS * INT64_C(1000);
+}
+
 static bool ensure(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
                    int64_t deadline_ms, const struct cancel *cancel, struct err *err)
 {
-    bool fresh = !credentials->doubted && valid_for(credentials, utc_us, CREDENTIALS_EARLY_MS) &&
-                 valid_for(credentials, utc_us, min_valid_ms);
     bool usable = valid_for(credentials, utc_us, min_valid_ms);
+    bool fresh =
+        usable && !credentials->doubted && valid_for(credentials, utc_us, CREDENTIALS_EARLY_MS);
 
-    if (fresh || (usable && clock_boot_ms() < credentials->not_before_boot_ms))
+    /* The service may hand out the same keys for a while: that is no reason to ask at once. */
+    if (fresh || (usable && just_tried(credentials, utc_us)))
         return true;
+    credentials->last_try_utc_us = utc_us;
     if (refresh(credentials, deadline_ms, cancel, err)) {
         credentials->have = true;
-        /* The service may hand out the same keys for a while: that is no reason to ask at once. */
-        credentials->not_before_boot_ms = clock_boot_ms() + RETRY_MS;
         credentials->doubted = false;
         return true;
     }
     if (!usable || err->kind == ERR_CANCELLED)
         return false;
-    credentials->not_before_boot_ms = clock_boot_ms() + RETRY_MS;
     *err = (struct err)ERR_INIT; /* what is still valid is used on */
     return true;
 }
