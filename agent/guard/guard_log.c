@@ -11,8 +11,8 @@ void guard_log(int level, const char *fmt, ...)
 {
     static char line[1024];
     struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
-    va_list args;
     int head = isatty(STDERR_FILENO) ? 0 : snprintf(line, sizeof(line), "<%d>", level);
+    va_list args;
 
     va_start(args, fmt);
     int body = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, args);

@@ -509,6 +509,23 @@ static void both_processes_weigh_less_than_a_mebibyte(void **state)
     assert_in_range(keeper_kib + freezer_kib, 1, 1024);
 }
 
+static void both_processes_are_locked_and_last_to_be_killed(void **state)
+{
+    struct rig *rig = *state;
+    pid_t pids[2] = {rig->guard, rig_freezer_pid(rig)};
+    static const char *const names[2] = {"guard-keeper\n", "guard-freezer\n"};
+    char path[64];
+
+    for (int i = 0; i < 2; i++) {
+        rig_format(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pids[i]);
+        assert_string_equal(rig_read(path), "-1000\n");
+        rig_format(path, sizeof(path), "/proc/%d/comm", (int)pids[i]);
+        assert_string_equal(rig_read(path), names[i]);
+        if (!rig_is_sanitized()) /* whose mlockall does nothing */
+            assert_in_range(status_number(pids[i], "status", "\nVmLck:"), 64, 1024 * 1024);
+    }
+}
+
 static int open_mounts(void **state)
 {
     struct rig *rig = rig_open();
@@ -555,6 +572,7 @@ int main(void)
         WITH_GUARD(rcu_expedited_of_somebody_else_stays),
         WITH_GUARD(idle_guard_wakes_for_nothing),
         WITH_GUARD(both_processes_weigh_less_than_a_mebibyte),
+        WITH_GUARD(both_processes_are_locked_and_last_to_be_killed),
     };
 
     return cmocka_run_group_tests(tests, open_mounts, close_mounts);
