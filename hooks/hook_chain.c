@@ -30,7 +30,7 @@ static bool run_end(struct hook_link *link, enum hook_step step, bool ok, struct
     run->end_us = clock_boot_us();
     run->ok = ok;
     if (!ok) {
-        err_wrap(err, "%s: %s", hook_step_name(step), link->hook.name);
+        err_wrap(err, "%s", link->hook.name);
         run->err = *err;
     }
     return ok;

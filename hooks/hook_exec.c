@@ -181,14 +181,26 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
     return judge(self, &reply, err);
 }
 
+/* The program gets the operator's words on one line. */
+static void take_reason(struct exec_hook *self, const char *reason)
+{
+    char whole[HOOK_REASON_BYTES + 8] = ""; /* room for the character that may have to go */
+
+    (void)snprintf(whole, sizeof(whole), "%s", reason);
+    parse_cut_utf8(whole, HOOK_REASON_BYTES - 1, HOOK_REASON_BYTES - 1);
+    memcpy(self->reason, whole, sizeof(self->reason));
+    for (char *c = self->reason; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+}
+
 static bool exec_prepare(void *hook, const struct hook_job *job, int64_t deadline_ms,
                          const struct cancel *cancel, struct err *err)
 {
     struct exec_hook *self = hook;
 
     (void)snprintf(self->id, sizeof(self->id), "%s", job->id);
-    (void)snprintf(self->reason, sizeof(self->reason), "%s", job->reason);
-    parse_cut_utf8(self->reason, sizeof(self->reason) - 1, sizeof(self->reason) - 1);
+    take_reason(self, job->reason);
     for (size_t i = 0; i < HOOK_PHASE_COUNT; i++)
         self->outputs[i].len = 0;
     return run_phase(self, HOOK_PREPARE, "", deadline_ms, cancel, err);

@@ -188,7 +188,7 @@ static void a_required_hook_that_cannot_hold_ends_the_hold_and_what_was_called_i
     assert_true(hook_chain_release(&world->chain, "failed", soon(), &release_err));
 
     assert_int_equal(err.kind, ERR_DB);
-    assert_string_equal(err.text, "hold: b: broken");
+    assert_string_equal(err.text, "b: broken");
     assert_string_equal(world->journal, "hold-a hold-b release-b release-a ");
 }
 
@@ -205,7 +205,7 @@ static void a_hook_that_is_not_required_is_passed_over_and_the_label_can_not_be_
     assert_true(hook_chain_release(&world->chain, "complete", soon(), &err));
 
     assert_false(hook_chain_all_proved(&world->chain));
-    assert_string_equal(world->chain.links[1].runs[HOOK_STEP_HOLD].err.text, "hold: b: broken");
+    assert_string_equal(world->chain.links[1].runs[HOOK_STEP_HOLD].err.text, "b: broken");
     assert_string_equal(world->journal, "hold-a hold-b hold-c attest-a attest-c "
                                         "release-c release-b release-a ");
 }
@@ -275,7 +275,7 @@ static void a_lost_hold_is_not_proved(void **state)
 
     assert_false(hook_chain_all_proved(&world->chain));
     assert_false(world->chain.links[0].proof.held);
-    assert_string_equal(world->chain.links[0].proof.reason, "attest: a: broken");
+    assert_string_equal(world->chain.links[0].proof.reason, "a: broken");
     assert_true(world->chain.links[1].proof.held);
     assert_string_equal(world->chain.links[2].proof.reason, "the lock was lost");
 }
@@ -312,7 +312,7 @@ static void a_release_that_fails_does_not_keep_the_others_from_theirs(void **sta
     assert_false(hook_chain_release(&world->chain, "complete", clock_boot_ms() - 1, &err));
 
     assert_int_equal(err.kind, ERR_DB);
-    assert_string_equal(err.text, "2 hooks failed, the first: release: c: broken");
+    assert_string_equal(err.text, "2 hooks failed, the first: c: broken");
     assert_string_equal(world->journal, "hold-a hold-b hold-c release-c release-b release-a ");
 }
 
