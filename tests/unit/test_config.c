@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/base/fileio.h"
+#include "tests/unit/tree.h"
+
+#define MAIN "stillpoint.conf"
+
+static int set_up(void **state)
+{
+    struct tree *tree = calloc(1, sizeof(*tree));
+
+    assert_non_null(tree);
+    tree_make(tree, "config");
+    *state = tree;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    tree_remove(*state);
+    free(*state);
+    return 0;
+}
+
+static bool load_env(const struct tree *tree, const char *(*env)(const char *name),
+                     struct config **ret_config, struct err *err)
+{
+    char path[TREE_PATH_BYTES];
+    const struct config_source source = {tree_path(tree, MAIN, path), true, env};
+
+    return config_load(&source, ret_config, err);
+}
+
+static struct config *load_good(const struct tree *tree)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    if (!load_env(tree, NULL, &config, &err))
+        fail_msg("%s (%s)", err.text, err.remedy);
+    return config;
+}
+
+/* Loads what must be refused: at FILE:LINE, with WORDS in the text and REMEDY in the remedy. */
+static void refuse(const struct tree *tree, const char *place, const char *words,
+                   const char *remedy)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    assert_false(load_env(tree, NULL, &config, &err));
+    assert_null(config);
+    assert_int_equal(err.kind, ERR_CONFIG);
+    if (strstr(err.text, place) == NULL || strstr(err.text, words) == NULL ||
+        strstr(err.remedy, remedy) == NULL)
+        fail_msg("\"%s\" (\"%s\") lacks \"%s\", \"%s\" or \"%s\"", err.text, err.remedy, place,
+                 words, remedy);
+}
+
+static void refuse_text(const struct tree *tree, const char *text, const char *place,
+                        const char *words, const char *remedy)
+{
+    tree_write(tree, MAIN, text);
+    refuse(tree, place, words, remedy);
+}
+
+static const struct config_entry *entry_of(const struct config *config, const char *section,
+                                           const char *key)
+{
+    for (size_t i = 0; i < config->entry_count; i++) {
+        if (strcmp(config->entries[i].section, section) == 0 &&
+            strcmp(config->entries[i].key, key) == 0)
+            return &config->entries[i];
+    }
+    fail_msg("no entry [%s] %s", section, key);
+    return NULL;
+}
+
+/* --- what is good ------------------------------------------------------------------------------
+ */
+
+static void an_empty_file_gives_the_documented_defaults(void **state)
+{
+    tree_write(*state, MAIN, "");
+
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->aws.identity, CONFIG_IDENTITY_IMDS);
+    assert_string_equal(config->aws.region, "");
+    assert_int_equal(config->aws.request_timeout_ms, 8000);
+    assert_int_equal(config->backup.consistency, LABEL_APPLICATION);
+    assert_int_equal(config->backup.on_shortfall, CONFIG_SHORTFALL_KEEP);
+    assert_int_equal(config->backup.hold_deadline_ms, 10000);
+    assert_int_equal(config->backup.lock_wait_ms, 2000);
+    assert_int_equal(config->backup.job_timeout_ms, 600000);
+    assert_int_equal(config->backup.finish_timeout_ms, 86400000);
+    assert_int_equal(config->backup.retry_holds, 3);
+    assert_true(config->backup.image);
+    assert_true(config->backup.mounts_auto);
+    assert_int_equal(config->backup.exclude_mounts.count, 0);
+    assert_string_equal(config->paths.run, "/run/stillpoint");
+    assert_string_equal(config->paths.state, "/var/lib/stillpoint");
+    assert_string_equal(config->guard_socket, "/run/stillpoint/guard.sock");
+    assert_string_equal(config->control_socket, "/run/stillpoint/control.sock");
+    assert_string_equal(config->hook_socket, "/run/stillpoint/hook.sock");
+    assert_string_equal(config->daemon.group, "stillpoint");
+    assert_int_equal(config->hook_count, 0);
+    assert_string_equal(entry_of(config, "backup", "image")->origin, "default");
+    config_free(config);
+}
+
+static void without_any_section_one_mysql_is_looked_for_but_not_configured(void **state)
+{
+    tree_write(*state, MAIN, "[mysql]\n");
+
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->mysql_count, 1);
+    assert_string_equal(config->mysql[0].name, "mysql");
+    assert_false(config->mysql[0].configured);
+    assert_false(config->mysql[0].required);
+    assert_string_equal(config->mysql[0].user, "stillpoint");
+    config_free(config);
+}
+
+static void a_key_makes_the_mysql_section_a_configured_one(void **state)
+{
+    tree_write(*state, MAIN, "[mysql]\nmethod = ftwrl\n");
+
+    struct config *config = load_good(*state);
+
+    assert_true(config->mysql[0].configured);
+    assert_int_equal(config->mysql[0].method, CONFIG_DB_FTWRL);
+    assert_string_equal(config_db_method_name(config->mysql[0].method), "ftwrl");
+    config_free(config);
+}
+
+static void named_servers_stand_beside_each_other_without_the_default_one(void **state)
+{
+    tree_write(*state, MAIN,
+               "[mysql a]\nsocket = /run/a.sock\nrequired = yes\n[mysql b]\nexact_position = on\n");
+
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->mysql_count, 2);
+    assert_string_equal(config->mysql[0].name, "a");
+    assert_string_equal(config->mysql[0].socket, "/run/a.sock");
+    assert_true(config->mysql[0].required);
+    assert_string_equal(config->mysql[1].name, "b");
+    assert_true(config->mysql[1].configured);
+    assert_true(config->mysql[1].exact_position);
+    assert_false(config->mysql[1].required);
+    config_free(config);
+}
+
+static void later_files_win_in_the_order_of_their_names(void **state)
+{
+    char expected[TREE_PATH_BYTES + 8];
+
+    tree_write(*state, MAIN, "[backup]\nretry_holds = 1\nimage = no\n");
+    tree_write(*state, "conf.d/20-b.conf", "[backup]\n\nretry_holds = 3\n");
+    tree_write(*state, "conf.d/10-a.conf", "[backup]\nretry_holds = 2\nlock_wait = 1s\n");
+    tree_write(*state, "conf.d/30-c.conf.dpkg-old", "[nonsense]\n");
+    tree_write(*state, "conf.d/.40-hidden.conf", "[nonsense]\n");
+
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->backup.retry_holds, 3);
+    assert_int_equal(config->backup.lock_wait_ms, 1000);
+    assert_false(config->backup.image);
+    (void)snprintf(expected, sizeof(expected), "%s/conf.d/20-b.conf:3",
+                   ((struct tree *)*state)->root);
+    assert_string_equal(entry_of(config, "backup", "retry_holds")->origin, expected);
+    assert_string_equal(entry_of(config, "backup", "retry_holds")->value, "3");
+    config_free(config);
+}
+
+static void comments_are_cut_off_behind_white_space_only(void **state)
+{
+    tree_write(*state, MAIN,
+               "# one\n; two\n[aws]  # three\nprofile = a;b#c ; four\nregion = eu-west-1 # five\n");
+
+    struct config *config = load_good(*state);
+
+    assert_string_equal(config->aws.profile, "a;b#c");
+    assert_string_equal(config->aws.region, "eu-west-1");
+    config_free(config);
+}
+
+static void a_list_goes_on_in_indented_lines(void **state)
+{
+    tree_write(*state, MAIN,
+               "[backup]\nmounts = /a,\n    /b c , /d # not this\n\t/e\nexclude_mounts =\n  /f\n"
+               "tags = Team=media, Cost Centre=4711\n");
+
+    struct config *config = load_good(*state);
+
+    assert_false(config->backup.mounts_auto);
+    assert_int_equal(config->backup.mounts.count, 4);
+    assert_string_equal(config->backup.mounts.items[0], "/a");
+    assert_string_equal(config->backup.mounts.items[1], "/b c");
+    assert_string_equal(config->backup.mounts.items[2], "/d");
+    assert_string_equal(config->backup.mounts.items[3], "/e");
+    assert_int_equal(config->backup.exclude_mounts.count, 1);
+    assert_string_equal(config->backup.tags.items[1], "Cost Centre=4711");
+    config_free(config);
+}
+
+static void a_later_file_replaces_a_list_as_a_whole(void **state)
+{
+    tree_write(*state, MAIN, "[backup]\nmounts = /a, /b\n");
+    tree_write(*state, "conf.d/x.conf", "[backup]\nmounts = auto\n");
+
+    struct config *config = load_good(*state);
+
+    assert_true(config->backup.mounts_auto);
+    assert_int_equal(config->backup.mounts.count, 0);
+    config_free(config);
+}
+
+static void windows_line_ends_and_a_byte_order_mark_do_no_harm(void **state)
+{
+    tree_write(*state, MAIN, "\xef\xbb\xbf[backup]\r\nlock_wait = 3s\r\n");
+
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->backup.lock_wait_ms, 3000);
+    config_free(config);
+}
+
+static void hooks_come_from_sections_first_then_from_the_folder_by_name(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN,
+               "[hook zeta]\nphases = hold, release\nhold_timeout = 1s\n"
+               "[hook other]\nexec = /opt/other\nrequired = yes\n");
+    tree_write(tree, "hooks.d/zeta", "");
+    tree_write(tree, "hooks.d/beta", "");
+    tree_write(tree, "hooks.d/alpha", "");
+    tree_write(tree, "hooks.d/README", "not a program\n");
+    assert_int_equal(chmod(tree_path(tree, "hooks.d/zeta", path), 0755), 0);
+    assert_int_equal(chmod(tree_path(tree, "hooks.d/beta", path), 0755), 0);
+    assert_int_equal(chmod(tree_path(tree, "hooks.d/alpha", path), 0700), 0);
+
+    struct config *config = load_good(tree);
+
+    assert_int_equal(config->hook_count, 4);
+    assert_string_equal(config->hooks[0].name, "zeta");
+    assert_string_equal(config->hooks[0].exec, tree_path(tree, "hooks.d/zeta", path));
+    assert_int_equal(config->hooks[0].phases, CONFIG_PHASE_HOLD | CONFIG_PHASE_RELEASE);
+    assert_int_equal(config->hooks[0].hold_timeout_ms, 1000);
+    assert_string_equal(config->hooks[1].exec, "/opt/other");
+    assert_true(config->hooks[1].required);
+    assert_string_equal(config->hooks[2].name, "alpha");
+    assert_string_equal(config->hooks[3].name, "beta");
+    assert_int_equal(config->hooks[3].phases, 15);
+    assert_int_equal(config->hooks[3].prepare_timeout_ms, 30000);
+    assert_int_equal(config->hooks[3].hold_timeout_ms, 2000);
+    config_free(config);
+}
+
+static const char *fake_env(const char *name)
+{
+    if (strcmp(name, "AWS_REGION") == 0)
+        return "eu-central-1";
+    if (strcmp(name, "AWS_ENDPOINT_URL") == 0)
+        return "https://both.example/";
+    if (strcmp(name, "AWS_ENDPOINT_URL_EC2") == 0)
+        return "https://ec2.example:8443";
+    if (strcmp(name, "AWS_CA_BUNDLE") == 0)
+        return ""; /* set to nothing is not set */
+    return NULL;
+}
+
+static void the_environment_overrides_as_the_aws_tools_do(void **state)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    tree_write(*state, MAIN, "[aws]\nregion = eu-west-1\nca_bundle = /etc/ca.pem\n");
+    assert_true(load_env(*state, fake_env, &config, &err));
+
+    assert_string_equal(config->aws.region, "eu-central-1");
+    assert_string_equal(entry_of(config, "aws", "region")->origin, "environment AWS_REGION");
+    assert_string_equal(config->aws.endpoint_ec2, "https://ec2.example:8443");
+    assert_string_equal(config->aws.endpoint_s3, "https://both.example");
+    assert_string_equal(config->aws.ca_bundle, "/etc/ca.pem");
+    config_free(config);
+}
+
+static const char *bad_env(const char *name)
+{
+    return strcmp(name, "AWS_ENDPOINT_URL_EC2") == 0 ? "ec2.example" : NULL;
+}
+
+static void a_bad_value_in_the_environment_names_its_variable(void **state)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    tree_write(*state, MAIN, "");
+    assert_false(load_env(*state, bad_env, &config, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "environment AWS_ENDPOINT_URL_EC2"));
+}
+
+static void http_is_for_this_machine_and_the_metadata_service(void **state)
+{
+    tree_write(*state, MAIN,
+               "[aws]\nendpoint_ec2 = http://127.0.0.1:5000\nendpoint_imds = http://10.0.0.1\n");
+    config_free(load_good(*state));
+    refuse_text(*state, "[aws]\nendpoint_ec2 = http://127.0.0.1.evil.example/\n", MAIN ":2",
+                "in the clear", "https://");
+    refuse_text(*state, "[aws]\nendpoint_s3 = https://u:p@host/\n", MAIN ":2", "not the address",
+                "https://HOST");
+}
+
+/* --- what is not -------------------------------------------------------------------------------
+ */
+
+static void a_main_file_that_was_named_must_be_there(void **state)
+{
+    refuse(*state, MAIN, "No such file", "--config");
+}
+
+static void the_default_main_file_need_not_be_there_but_its_folder_is_read(void **state)
+{
+    char path[TREE_PATH_BYTES];
+    const struct config_source source = {tree_path(*state, MAIN, path), false, NULL};
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    tree_write(*state, "conf.d/a.conf", "[backup]\nimage = no\n");
+    assert_true(config_load(&source, &config, &err));
+
+    assert_false(config->backup.image);
+    config_free(config);
+}
+
+static void unknown_keys_and_sections_are_refused_with_the_nearest_known_one(void **state)
+{
+    refuse_text(*state, "[backup]\n\nlock_wiat = 2s\n", MAIN ":3", "unknown key 'lock_wiat'",
+                "did you mean lock_wait?");
+    refuse_text(*state, "[mysql]\nlock_wait = 2s\n", MAIN ":2",
+                "unknown key 'lock_wait' in [mysql]", "belongs to [backup]");
+    refuse_text(*state, "[backupp]\n", MAIN ":1", "unknown section [backupp]", "[backup]?");
+    refuse_text(*state, "[backup now]\n", MAIN ":1", "takes no name", "");
+    refuse_text(*state, "[hook]\nexec = /x\n", MAIN ":1", "needs a name", "[hook NAME]");
+    refuse_text(*state, "[hook a/b]\n", MAIN ":1", "not a name", "letters");
+    refuse_text(*state, "[mysql mysql]\n", MAIN ":1", "itself", "another");
+    refuse_text(*state, "image = no\n", MAIN ":1", "before any [section]", "");
+}
+
+static void sections_of_later_versions_are_told_apart_from_mistakes(void **state)
+{
+    refuse_text(*state, "[aws]\n[retention]\n", MAIN ":2", "[retention] is not in this version yet",
+                "take the section out");
+    refuse_text(*state, "[media-rule old]\nprefix = x\n", MAIN ":1", "not in this version", "");
+}
+
+static void bad_values_are_refused_with_what_would_be_good(void **state)
+{
+    refuse_text(*state, "[backup]\nhold_deadline = 10\n", MAIN ":2: hold_deadline",
+                "not a duration", "10s");
+    refuse_text(*state, "[backup]\nhold_deadline = 61s\n", MAIN ":2", "out of range", "2s to 1m");
+    refuse_text(*state, "[backup]\nhold_deadline = 1s\n", MAIN ":2", "out of range", "2s to 1m");
+    refuse_text(*state, "[backup]\nretry_holds = -1\n", MAIN ":2", "out of range", "0 to 20");
+    refuse_text(*state, "[backup]\nretry_holds =\n", MAIN ":2", "not a whole number", "");
+    refuse_text(*state, "[backup]\nimage = maybe\n", MAIN ":2", "neither yes nor no", "yes or no");
+    refuse_text(*state, "[backup]\nconsistency = unconfirmed\n", MAIN ":2", "none of its values",
+                "crash, filesystem, application");
+    refuse_text(*state, "[backup]\nmounts = auto, /a\n", MAIN ":2", "'auto'", "from / on");
+    refuse_text(*state, "[backup]\nmounts = /a,,/b\n", MAIN ":2", "empty item", "comma");
+    refuse_text(*state, "[backup]\nmounts = /a, /a\n", MAIN ":2", "twice", "");
+    refuse_text(*state, "[backup]\nmounts = /a/../b\n", MAIN ":2", "plain absolute path", "");
+    refuse_text(*state, "[backup]\nmounts =\n", MAIN ":2", "empty", "auto");
+    refuse_text(*state, "[backup]\ntags = stillpoint:id=1\n", MAIN ":2", "not yours", "");
+    refuse_text(*state, "[backup]\ntags = A=1, A=2\n", MAIN ":2", "twice", "");
+    refuse_text(*state, "[paths]\nrun = run\n", MAIN ":2", "plain absolute path", "");
+    refuse_text(*state, "[paths]\nrun =\n", MAIN ":2", "plain absolute path", "");
+    refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
+    refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
+    refuse_text(*state, "[hook x]\nphases = hold\n", MAIN ":2", "must release", "");
+}
+
+static void a_bad_value_is_refused_also_where_a_later_one_would_win(void **state)
+{
+    tree_write(*state, "conf.d/a.conf", "[backup]\nimage = no\n");
+    refuse_text(*state, "[backup]\nimage = perhaps\n", MAIN ":2", "neither", "");
+}
+
+static void a_lock_is_not_waited_for_longer_than_the_hold(void **state)
+{
+    refuse_text(*state, "[backup]\nhold_deadline = 4s\nlock_wait = 5s\n", MAIN ":3",
+                "longer than hold_deadline (4s)", "shorter");
+    tree_write(*state, MAIN, "[backup]\nhold_deadline = 2s\n");
+    config_free(load_good(*state));
+}
+
+static void a_mount_is_not_both_wanted_and_excluded(void **state)
+{
+    refuse_text(*state, "[backup]\nmounts = /a\nexclude_mounts = /a\n", MAIN ":2",
+                "in mounts and in exclude_mounts", "");
+}
+
+static void a_key_twice_in_a_file_is_refused_also_across_sections_of_one_name(void **state)
+{
+    refuse_text(*state, "[backup]\nimage = no\n[aws]\n[backup]\nimage = no\n", MAIN ":5",
+                "'image' is in [backup] of this file already", "one of the two");
+}
+
+static void lines_that_are_nothing_are_refused(void **state)
+{
+    refuse_text(*state, "[backup]\nimage\n", MAIN ":2", "neither [section] nor key", "comments");
+    refuse_text(*state, "[backup\nimage = no\n", MAIN ":1", "neither [section] nor key", "");
+    refuse_text(*state, "[backup] image = no\n", MAIN ":1", "text behind a section's name", "");
+    refuse_text(*state, "[backup]\nimage = yes\n  lock_wait = 2s\n", MAIN ":3",
+                "goes on with image", "white space");
+    refuse_text(*state, "[backup]\nimage = n\x01o\n", MAIN ":2", "control character", "");
+}
+
+static void a_line_that_inih_would_cut_in_two_is_refused(void **state)
+{
+    char text[600];
+
+    (void)snprintf(text, sizeof(text), "[backup]\nexclude_mounts = /%0300d\n", 7);
+    refuse_text(*state, text, MAIN ":2", "a line of more than", "further lines");
+    (void)snprintf(text, sizeof(text), "[backup]\n# %0300d\nimage = no\n", 7);
+    refuse_text(*state, text, MAIN ":2", "a line of more than", "");
+    (void)snprintf(text, sizeof(text), "[hook %060d]\n", 7);
+    refuse_text(*state, text, MAIN ":1", "a section's name of more than", "");
+}
+
+static void a_file_that_others_can_write_is_refused(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN, "");
+    assert_int_equal(chmod(tree_path(tree, MAIN, path), 0646), 0);
+    refuse(tree, MAIN, "can write it (mode 0646)", "chmod go-w");
+    assert_int_equal(chmod(path, 0664), 0);
+    refuse(tree, MAIN, "can write it (mode 0664)", "chmod go-w");
+    assert_int_equal(chmod(path, 0640), 0);
+    config_free(load_good(tree));
+}
+
+static void a_file_of_somebody_else_is_refused(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    if (geteuid() != 0)
+        skip(); /* only root can give a file away */
+    tree_write(tree, MAIN, "");
+    tree_write(tree, "conf.d/x.conf", "");
+    assert_int_equal(chown(tree_path(tree, "conf.d/x.conf", path), 65534, 0), 0);
+    refuse(tree, "conf.d/x.conf", "belongs to user 65534", "chown root");
+}
+
+static void a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN, "");
+    tree_folder(tree, "conf.d");
+    assert_int_equal(mkfifo(tree_path(tree, "conf.d/x.conf", path), 0600), 0);
+    refuse(tree, "conf.d/x.conf", "not a regular file", "");
+    assert_int_equal(unlink(path), 0);
+    tree_folder(tree, "conf.d/x.conf");
+    refuse(tree, "conf.d/x.conf", "not a regular file", "");
+}
+
+static void the_earliest_of_several_faults_is_told(void **state)
+{
+    refuse_text(*state, "[backup]\nnonsense\nimage = maybe\n", MAIN ":2", "neither [section]", "");
+    refuse_text(*state, "[backup]\nimage = maybe\nnonsense\n", MAIN ":2", "neither yes nor no", "");
+}
+
+/* --- showing it --------------------------------------------------------------------------------
+ */
+
+static void what_is_printed_can_be_read_again_and_means_the_same(void **state)
+{
+    const struct tree *tree = *state;
+    struct buf first = BUF_INIT(65536);
+    struct err err = ERR_INIT;
+    char long_list[400] = "[backup]\nmounts = /a\n";
+
+    for (int i = 0; i < 20; i++)
+        (void)snprintf(long_list + strlen(long_list), 20, "  /mount-%02d\n", i);
+    tree_write(tree, MAIN, long_list);
+    tree_write(tree, "conf.d/a.conf", "[mysql b]\nrequired = yes\n[hook c]\nexec = /c\n");
+    struct config *config = load_good(tree);
+    assert_true(config_print(config, &first, &err));
+    config_free(config);
+
+    tree_write(tree, "conf.d/a.conf", "");
+    tree_write(tree, MAIN, buf_text(&first));
+    config = load_good(tree);
+
+    assert_int_equal(config->backup.mounts.count, 21);
+    assert_true(config->mysql[0].required);
+    assert_string_equal(config->hooks[0].exec, "/c");
+    assert_non_null(strstr(buf_text(&first), "/conf.d/a.conf:2\nrequired = yes\n"));
+    assert_non_null(strstr(buf_text(&first), "# default\nimage = yes\n"));
+    config_free(config);
+    buf_free(&first);
+}
+
+static void the_json_has_every_key_with_its_origin(void **state)
+{
+    tree_write(*state, MAIN, "[backup]\nimage = no\n");
+    struct config *config = load_good(*state);
+
+    json_t *json = config_json(config);
+
+    bool found = false;
+    assert_int_equal(json_array_size(json), config->entry_count);
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        const json_t *item = json_array_get(json, i);
+        if (strcmp(json_string_value(json_object_get(item, "key")), "image") != 0)
+            continue;
+        found = true;
+        assert_string_equal(json_string_value(json_object_get(item, "value")), "no");
+        assert_non_null(strstr(json_string_value(json_object_get(item, "origin")), MAIN ":2"));
+    }
+    assert_true(found);
+    json_decref(json);
+    config_free(config);
+}
+
+/* --- the files that we ship --------------------------------------------------------------------
+ */
+
+static void read_shipped(const char *name, struct buf *ret_text)
+{
+    char path[TREE_PATH_BYTES];
+    struct err err = ERR_INIT;
+
+    (void)snprintf(path, sizeof(path), "conf.d/%s", name);
+    buf_clear(ret_text);
+    if (!fileio_read(path, ret_text, &err))
+        fail_msg("%s (run from the root of the repository)", err.text);
+}
+
+static const char *const shipped[] = {"aws.conf",   "backup.conf", "devices.conf",
+                                      "hooks.conf", "mysql.conf",  "paths.conf"};
+
+static void the_shipped_files_change_nothing_as_they_are(void **state)
+{
+    struct buf text = BUF_INIT(65536);
+    char path[64];
+
+    tree_write(*state, MAIN, "");
+    for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
+        read_shipped(shipped[i], &text);
+        (void)snprintf(path, sizeof(path), "conf.d/%s", shipped[i]);
+        tree_write(*state, path, buf_text(&text));
+    }
+    struct config *config = load_good(*state);
+
+    for (size_t i = 0; i < config->entry_count; i++)
+        assert_string_equal(config->entries[i].origin, "default");
+    assert_int_equal(config->hook_count, 0);
+    assert_int_equal(config->mysql_count, 1);
+    assert_false(config->mysql[0].configured);
+    config_free(config);
+    buf_free(&text);
+}
+
+/* The file with the comment signs of "#key = value" taken away. */
+static void uncomment(const char *text, struct buf *ret_text)
+{
+    struct err err = ERR_INIT;
+
+    buf_clear(ret_text);
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        bool key =
+            line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && memchr(line, '=', len) != NULL;
+        assert_true(buf_add(ret_text, line + key, len - key, &err));
+        assert_true(buf_add_text(ret_text, "\n", &err));
+        line += len + (line[len] == '\n');
+    }
+}
+
+static void the_shipped_files_show_every_key_with_its_default(void **state)
+{
+    struct buf text = BUF_INIT(65536), live = BUF_INIT(65536), hooks = BUF_INIT(65536);
+    char path[64];
+
+    tree_write(*state, MAIN, "");
+    struct config *plain = load_good(*state);
+    for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
+        read_shipped(shipped[i], &text);
+        uncomment(buf_text(&text), &live);
+        (void)snprintf(path, sizeof(path), "conf.d/%s", shipped[i]);
+        tree_write(*state, path, buf_text(&live));
+    }
+    struct config *config = load_good(*state);
+
+    assert_int_equal(config->entry_count, plain->entry_count);
+    for (size_t i = 0; i < config->entry_count; i++) {
+        const struct config_entry *entry = &config->entries[i];
+        if (strcmp(entry->origin, "default") == 0)
+            fail_msg("[%s] %s is in no file of conf.d", entry->section, entry->key);
+        assert_string_equal(entry->value, entry_of(plain, entry->section, entry->key)->value);
+    }
+    config_free(config);
+    config_free(plain);
+
+    tree_remove(*state);
+    tree_make(*state, "config");
+    tree_write(*state, MAIN, "[hook x]\n");
+    config = load_good(*state);
+    read_shipped("hooks.conf", &hooks);
+    for (size_t i = 0; i < config->entry_count; i++) {
+        const struct config_entry *entry = &config->entries[i];
+        char line[80];
+        if (strcmp(entry->section, "hook x") != 0)
+            continue;
+        bool is_exec = strcmp(entry->key, "exec") == 0;
+        (void)snprintf(line, sizeof(line), "\n#   %s =%s%s", entry->key, is_exec ? "" : " ",
+                       is_exec ? "" : entry->value);
+        if (strstr(buf_text(&hooks), line) == NULL)
+            fail_msg("hooks.conf does not say%s", line + 4);
+    }
+    config_free(config);
+    buf_free(&text);
+    buf_free(&live);
+    buf_free(&hooks);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(an_empty_file_gives_the_documented_defaults),
+        T(without_any_section_one_mysql_is_looked_for_but_not_configured),
+        T(a_key_makes_the_mysql_section_a_configured_one),
+        T(named_servers_stand_beside_each_other_without_the_default_one),
+        T(later_files_win_in_the_order_of_their_names),
+        T(comments_are_cut_off_behind_white_space_only),
+        T(a_list_goes_on_in_indented_lines),
+        T(a_later_file_replaces_a_list_as_a_whole),
+        T(windows_line_ends_and_a_byte_order_mark_do_no_harm),
+        T(hooks_come_from_sections_first_then_from_the_folder_by_name),
+        T(the_environment_overrides_as_the_aws_tools_do),
+        T(a_bad_value_in_the_environment_names_its_variable),
+        T(http_is_for_this_machine_and_the_metadata_service),
+        T(a_main_file_that_was_named_must_be_there),
+        T(the_default_main_file_need_not_be_there_but_its_folder_is_read),
+        T(unknown_keys_and_sections_are_refused_with_the_nearest_known_one),
+        T(sections_of_later_versions_are_told_apart_from_mistakes),
+        T(bad_values_are_refused_with_what_would_be_good),
+        T(a_bad_value_is_refused_also_where_a_later_one_would_win),
+        T(a_lock_is_not_waited_for_longer_than_the_hold),
+        T(a_mount_is_not_both_wanted_and_excluded),
+        T(a_key_twice_in_a_file_is_refused_also_across_sections_of_one_name),
+        T(lines_that_are_nothing_are_refused),
+        T(a_line_that_inih_would_cut_in_two_is_refused),
+        T(a_file_that_others_can_write_is_refused),
+        T(a_file_of_somebody_else_is_refused),
+        T(a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting),
+        T(the_earliest_of_several_faults_is_told),
+        T(what_is_printed_can_be_read_again_and_means_the_same),
+        T(the_json_has_every_key_with_its_origin),
+        T(the_shipped_files_change_nothing_as_they_are),
+        T(the_shipped_files_show_every_key_with_its_default),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
