@@ -205,6 +205,7 @@ int main(int argc, char **argv)
         return 2;
     }
     close_dumps();
+    (void)mallopt(M_ARENA_MAX, 2); /* threads are few: an arena each would only weigh */
     log_start(NULL, LOG_LEVEL_INFO);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || mysql_library_init(0, NULL, NULL) != 0) {
         log_event(LOG_LEVEL_ERROR, "failed", "error=\"libraries could not be initialised\"");
