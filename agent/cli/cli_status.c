@@ -157,7 +157,7 @@ void cli_status_verdict(struct cli_page *page, const json_t *checks)
         for (size_t k = 0; result != NULL && k < 4; k++)
             counts[k] += strcmp(results[k], result) == 0;
     }
-    cli_page_printf(page, "%zu checks: %zu ok, %zu warning%s, %zu failed, %zu skipped\n",
-                    json_array_size(checks), counts[0], counts[1], counts[1] == 1 ? "" : "s",
-                    counts[2], counts[3]);
+    cli_page_printf(page, "%zu check%s: %zu ok, %zu warning%s, %zu failed, %zu skipped\n",
+                    json_array_size(checks), json_array_size(checks) == 1 ? "" : "s", counts[0],
+                    counts[1], counts[1] == 1 ? "" : "s", counts[2], counts[3]);
 }

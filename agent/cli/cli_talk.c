@@ -120,6 +120,8 @@ static void hear_accepted(struct talk *talk, const json_t *event)
     const char *id = cli_str(event, "id");
 
     (void)snprintf(talk->outcome.id, sizeof(talk->outcome.id), "%s", id ? id : "");
+    if (!talk->outcome.changes)
+        return; /* a dry run starts nothing */
     cli_page_text(&page, "backup ");
     cli_page_clean(&page, id);
     cli_page_text(&page, " started\n");
