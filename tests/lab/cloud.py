@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The process lab's cloud: EC2 (moto under a layer of checks), EBS's data, IMDSv2, a control address.
+"""The process lab's cloud: EC2 (moto under a layer of checks), EBS's data, IMDSv2, control.
 
     tests/lab/cloud.py --dir DIR [--owner PID] [--region R] [--pool-gib N] [--pool FILE]
 
@@ -102,7 +102,9 @@ def write_json(path, value):
 def main():
     parser = argparse.ArgumentParser(description="the process lab's cloud (see the header)")
     parser.add_argument("--dir", required=True)
-    parser.add_argument("--owner", type=int, default=0, help="whose death makes this lab a leftover")
+    parser.add_argument(
+        "--owner", type=int, default=0, help="whose death makes this lab a leftover"
+    )
     parser.add_argument("--region", default="eu-west-1")
     parser.add_argument("--pool-gib", type=int, default=64)
     parser.add_argument("--pool", help="where the pool image lies (default DIR/pool.img)")

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The cloud's own tests, against a running one: cloud_test.py DIR [NAME...]. (cases/cloud-as-ec2.sh)"""
+"""The cloud's own tests, against a running one: cloud_test.py DIR [NAME...].
+
+cases/cloud-as-ec2.sh starts a cloud and runs all of them."""
 import contextlib
 import datetime
 import http.client
@@ -28,7 +30,9 @@ class Raw:
         self.lab, self.key = lab, key or lab.about["keys"]["user"]
         url = urllib.parse.urlsplit(lab.about["ec2"])
         context = ssl.create_default_context(cafile=lab.about["ca"])
-        self.connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=20)
+        self.connection = http.client.HTTPSConnection(
+            url.hostname, url.port, context=context, timeout=20
+        )
 
     def signed(self, flat, offset_s=0, **changes):
         body = urllib.parse.urlencode({"Version": "2016-11-15", **flat}).encode()
@@ -36,14 +40,21 @@ class Raw:
         stamp = moment.strftime("%Y%m%dT%H%M%SZ")
         request = botocore.awsrequest.AWSRequest(
             "POST", self.lab.about["ec2"] + "/", data=body,
-            headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "X-Amz-Date": stamp},
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+                "X-Amz-Date": stamp,
+            },
         )
         credentials = botocore.credentials.Credentials(
-            self.key["access_key"], changes.get("secret", self.key["secret_key"]), self.key.get("token")
+            self.key["access_key"], changes.get("secret", self.key["secret_key"]), self.key.get(
+                "token"
+            )
         )
         if credentials.token:
             request.headers["X-Amz-Security-Token"] = credentials.token
-        signer = botocore.auth.SigV4Auth(credentials, changes.get("service", "ec2"), changes.get("region", "eu-west-1"))
+        signer = botocore.auth.SigV4Auth(
+            credentials, changes.get("service", "ec2"), changes.get("region", "eu-west-1")
+        )
         request.context["timestamp"] = stamp
         text = signer.string_to_sign(request, signer.canonical_request(request))
         signer._inject_signature_to_request(request, signer.signature(text, request))
@@ -65,7 +76,9 @@ class Raw:
 class Tests:
     def __init__(self, lab):
         self.lab, self.ec2 = lab, lab.ec2("user")
-        self.node = lab.post("instance", {"volumes": [{"device": d} for d in ("/dev/sda1", "/dev/sdf", "/dev/sdg")]})
+        self.node = lab.post(
+            "instance", {"volumes": [{"device": d} for d in ("/dev/sda1", "/dev/sdf", "/dev/sdg")]}
+        )
         self.volumes = [entry["volume"] for entry in self.node["volumes"]]
 
     def spec(self, **more):
@@ -76,13 +89,17 @@ class Tests:
         try:
             yield
         except botocore.exceptions.ClientError as error:
-            got = (error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"])
+            got = (error.response["Error"]["Code"], error.response["ResponseMetadata"][
+                "HTTPStatusCode"
+            ])
             assert got == (code, status), f"wanted {code} {status}, got {got}"
             return
         raise AssertionError(f"wanted {code}, but it was accepted")
 
     def cut(self, **more):
-        return [s["SnapshotId"] for s in self.ec2.create_snapshots(**self.spec(), **more)["Snapshots"]]
+        return [
+            s["SnapshotId"] for s in self.ec2.create_snapshots(**self.spec(), **more)["Snapshots"]
+        ]
 
     def finish(self):
         self.lab.post("finish_snapshots")
@@ -98,7 +115,9 @@ class Tests:
         assert other != request_id
 
     def a_wrong_secret_is_refused(self):
-        assert Raw(self.lab).call({"Action": "DescribeInstances"}, secret="x")[:2] == (403, "SignatureDoesNotMatch")
+        assert Raw(self.lab).call({"Action": "DescribeInstances"}, secret="x")[:2] == (
+            403, "SignatureDoesNotMatch"
+        )
 
     def a_body_changed_after_signing_is_refused(self):
         raw = Raw(self.lab)
@@ -115,9 +134,13 @@ class Tests:
             assert Raw(self.lab).call({"Action": "DescribeInstances"}, **change)[0] == 403
 
     def a_clock_off_by_six_minutes_is_refused_with_the_right_date(self):
-        status, code, _, headers = Raw(self.lab).call({"Action": "DescribeInstances"}, offset_s=-360)
+        status, code, _, headers = Raw(self.lab).call(
+            {"Action": "DescribeInstances"}, offset_s=-360
+        )
         assert (status, code) == (400, "RequestExpired") and "date" in headers
-        assert Raw(self.lab).call({"Action": "DescribeInstances"}, offset_s=360)[:2] == (401, "AuthFailure")
+        assert Raw(self.lab).call({"Action": "DescribeInstances"}, offset_s=360)[:2] == (
+            401, "AuthFailure"
+        )
         assert Raw(self.lab).call({"Action": "DescribeInstances"}, offset_s=-240)[0] == 200
 
     def the_clouds_clock_can_be_wrong(self):
@@ -131,16 +154,28 @@ class Tests:
     def unknown_actions_parameters_and_versions_are_refused(self):
         raw = Raw(self.lab)
         assert raw.call({"Action": "MakeCoffee"})[:2] == (400, "InvalidAction")
-        assert raw.call({"Action": "DescribeVolumes", "Volume.1": "x"})[:2] == (400, "UnknownParameter")
-        assert raw.call({"Action": "DescribeVolumes", "Filter.1.Values.1": "x"})[:2] == (400, "UnknownParameter")
-        assert raw.call({"Action": "DescribeVolumes", "VolumeId.2": self.volumes[0]})[1] == "InvalidParameterValue"
-        assert raw.call({"Action": "DescribeVolumes", "Version": "2010-01-01"})[1] == "NoSuchVersion"
+        assert raw.call({"Action": "DescribeVolumes", "Volume.1": "x"})[:2] == (
+            400, "UnknownParameter"
+        )
+        assert raw.call({"Action": "DescribeVolumes", "Filter.1.Values.1": "x"})[:2] == (
+            400, "UnknownParameter"
+        )
+        assert raw.call({"Action": "DescribeVolumes", "VolumeId.2": self.volumes[0]})[
+            1
+        ] == "InvalidParameterValue"
+        assert raw.call({"Action": "DescribeVolumes", "Version": "2010-01-01"})[
+            1
+        ] == "NoSuchVersion"
 
     def missing_and_mistyped_parameters_are_refused(self):
         raw = Raw(self.lab)
         assert raw.call({"Action": "CreateSnapshots"})[:2] == (400, "MissingParameter")
-        assert raw.call({"Action": "DescribeVolumes", "MaxResults": "many"})[1] == "InvalidParameterValue"
-        assert raw.call({"Action": "DescribeVolumes", "DryRun": "yes"})[1] == "InvalidParameterValue"
+        assert raw.call({"Action": "DescribeVolumes", "MaxResults": "many"})[
+            1
+        ] == "InvalidParameterValue"
+        assert raw.call({"Action": "DescribeVolumes", "DryRun": "yes"})[
+            1
+        ] == "InvalidParameterValue"
         flat = {"Action": "RegisterImage", "Name": "n01", "Architecture": "sparc"}
         assert raw.call(flat)[:2] == (400, "InvalidParameterValue")
 
@@ -151,7 +186,9 @@ class Tests:
             assert raw.call({"Action": "DescribeSnapshots", "Owner.1": "self"})[0] == 200
         each_ms = (time.monotonic() - before) * 1000 / 50
         calls = self.lab.get("calls")[-50:]
-        assert len({call["connection"] for call in calls}) == 1 and calls[-1]["requests_before"] == 49
+        assert len({call["connection"] for call in calls}) == 1 and calls[-1][
+            "requests_before"
+        ] == 49
         assert each_ms < 20, f"{each_ms:.1f} ms a request"
 
     def keys_and_signatures_are_not_in_the_log(self):
@@ -181,7 +218,9 @@ class Tests:
         assert begin + 0.19 < rows[0]["cut_begin_mono"] < begin + 0.25
 
     def volumes_are_left_out_as_asked(self):
-        answer = self.ec2.create_snapshots(**self.spec(ExcludeBootVolume=True, ExcludeDataVolumeIds=[self.volumes[1]]))
+        answer = self.ec2.create_snapshots(
+            **self.spec(ExcludeBootVolume=True, ExcludeDataVolumeIds=[self.volumes[1]])
+        )
         assert [row["VolumeId"] for row in answer["Snapshots"]] == [self.volumes[2]]
         with self.refused("InvalidParameterValue"):
             self.ec2.create_snapshots(**self.spec(ExcludeDataVolumeIds=[self.volumes[0]]))
@@ -189,9 +228,13 @@ class Tests:
             self.ec2.create_snapshots(**self.spec(ExcludeDataVolumeIds=["vol-zzz"]))
 
     def tags_of_the_call_are_on_every_snapshot(self):
-        tags = [{"ResourceType": "snapshot", "Tags": [{"Key": "stillpoint:id", "Value": "a b*?[é"}]}]
+        tags = [
+            {"ResourceType": "snapshot", "Tags": [{"Key": "stillpoint:id", "Value": "a b*?[é"}]}
+        ]
         ids = self.cut(TagSpecifications=tags)
-        found = self.ec2.describe_snapshots(Filters=[{"Name": "tag:stillpoint:id", "Values": ["a b*"]}])["Snapshots"]
+        found = self.ec2.describe_snapshots(
+            Filters=[{"Name": "tag:stillpoint:id", "Values": ["a b*"]}]
+        )["Snapshots"]
         assert {row["SnapshotId"] for row in found} == set(ids)
         rows = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [ids[0]]}])["Tags"]
         assert [(row["Key"], row["Value"]) for row in rows] == [("stillpoint:id", "a b*?[é")]
@@ -219,11 +262,15 @@ class Tests:
         self.lab.post("set", {"page_size": 4})
         pages = list(self.ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"]))
         everything = self.lab.get("snapshots")
-        assert [len(page["Snapshots"]) for page in pages][:-1] == [4] * (len(pages) - 1) and len(pages) > 1
+        assert [len(page["Snapshots"]) for page in pages][:-1] == [4] * (len(pages) - 1) and len(
+            pages
+        ) > 1
         assert sum(len(page["Snapshots"]) for page in pages) == len(everything)
         self.lab.post("set", {"page_size": 2})
         pages = list(self.ec2.get_paginator("describe_volumes").paginate())
-        assert len(pages) > 1 and {v["VolumeId"] for p in pages for v in p["Volumes"]} >= set(self.volumes)
+        assert len(pages) > 1 and {v["VolumeId"] for p in pages for v in p["Volumes"]} >= set(
+            self.volumes
+        )
         with self.refused("InvalidPaginationToken"):
             self.ec2.describe_snapshots(NextToken="made-up")
         with self.refused("InvalidParameterCombination"):
@@ -232,10 +279,15 @@ class Tests:
     def foreign_owners_and_odd_filters(self):
         self.cut()
         assert not self.ec2.describe_snapshots(OwnerIds=["amazon"])["Snapshots"]
-        assert self.ec2.describe_snapshots(Filters=[{"Name": "storage-tier", "Values": ["standard"]}])["Snapshots"]
-        assert not self.ec2.describe_snapshots(Filters=[{"Name": "storage-tier", "Values": ["archive"]}])["Snapshots"]
-        for call in (self.ec2.describe_snapshots, self.ec2.describe_images, self.ec2.describe_volumes,
-                     self.ec2.describe_instances, self.ec2.describe_tags):
+        assert self.ec2.describe_snapshots(
+            Filters=[{"Name": "storage-tier", "Values": ["standard"]}]
+        )["Snapshots"]
+        assert not self.ec2.describe_snapshots(
+            Filters=[{"Name": "storage-tier", "Values": ["archive"]}]
+        )["Snapshots"]
+        ec2 = self.ec2
+        calls = [ec2.describe_snapshots, ec2.describe_images, ec2.describe_volumes]
+        for call in [*calls, ec2.describe_instances, ec2.describe_tags]:
             with self.refused("InvalidParameterValue"):
                 call(Filters=[{"Name": "no-such-filter", "Values": ["x"]}])
 
@@ -260,9 +312,13 @@ class Tests:
             "DescribeSnapshots": lambda: self.ec2.describe_snapshots(DryRun=True),
             "DescribeVolumes": lambda: self.ec2.describe_volumes(DryRun=True),
             "DescribeInstances": lambda: self.ec2.describe_instances(DryRun=True),
-            "CreateTags": lambda: self.ec2.create_tags(Resources=ids, Tags=[{"Key": "k", "Value": "v"}], DryRun=True),
+            "CreateTags": lambda: self.ec2.create_tags(
+                Resources=ids, Tags=[{"Key": "k", "Value": "v"}], DryRun=True
+            ),
             "DeleteSnapshot": lambda: self.ec2.delete_snapshot(SnapshotId=ids[0], DryRun=True),
-            "CreateImage": lambda: self.ec2.create_image(InstanceId=self.node["instance"], Name="dry", DryRun=True),
+            "CreateImage": lambda: self.ec2.create_image(
+                InstanceId=self.node["instance"], Name="dry", DryRun=True
+            ),
         }
         for name, call in calls.items():
             with self.refused("DryRunOperation", 412):
@@ -304,7 +360,8 @@ class Tests:
     def an_image_keeps_what_it_is_given(self):
         ids = self.cut()
         given = {
-            "Architecture": "x86_64", "BootMode": "uefi", "TpmSupport": "v2.0", "ImdsSupport": "v2.0",
+            "Architecture": "x86_64", "BootMode": "uefi", "TpmSupport": "v2.0",
+            "ImdsSupport": "v2.0",
             "VirtualizationType": "hvm", "EnaSupport": True, "SriovNetSupport": "simple",
             "RootDeviceName": "/dev/sda1", "Description": "d & <e>",
         }
@@ -313,7 +370,9 @@ class Tests:
         self.finish()
         tags = [{"ResourceType": "image", "Tags": [{"Key": "stillpoint:id", "Value": "x"}]}]
         made = self.ec2.register_image(
-            Name="kept", BlockDeviceMappings=self.mapping(ids), UefiData="QUJD", TagSpecifications=tags, **given
+            Name="kept", BlockDeviceMappings=self.mapping(
+                ids
+            ), UefiData="QUJD", TagSpecifications=tags, **given
         )["ImageId"]
         image = self.ec2.describe_images(ImageIds=[made])["Images"][0]
         assert {name: image.get(name) for name in given} == given, image
@@ -321,7 +380,9 @@ class Tests:
         assert image["State"] == "pending" and image["Tags"] == tags[0]["Tags"]
         time.sleep(0.55)
         found = self.ec2.describe_images(
-            Owners=["self"], Filters=[{"Name": "block-device-mapping.snapshot-id", "Values": [ids[1]]}]
+            Owners=["self"], Filters=[
+                {"Name": "block-device-mapping.snapshot-id", "Values": [ids[1]]}
+            ]
         )["Images"]
         assert [(i["ImageId"], i["State"]) for i in found] == [(made, "available")]
         assert [i["uefi_data"] for i in self.lab.get("images") if i["id"] == made] == ["QUJD"]
@@ -345,12 +406,16 @@ class Tests:
 
     def create_image_takes_a_snapshot_a_volume_with_tags(self):
         before = len(self.lab.get("snapshots"))
-        tags = [{"ResourceType": kind, "Tags": [{"Key": "stillpoint:id", "Value": "ci"}]} for kind in ("image", "snapshot")]
+        tags = [{
+            "ResourceType": kind, "Tags": [{"Key": "stillpoint:id", "Value": "ci"}]
+        } for kind in ("image", "snapshot")]
         made = self.ec2.create_image(
             InstanceId=self.node["instance"], Name="created", NoReboot=True, TagSpecifications=tags
         )["ImageId"]
         image = self.ec2.describe_images(ImageIds=[made])["Images"][0]
-        assert len(image["BlockDeviceMappings"]) == 3 and image["SourceInstanceId"] == self.node["instance"]
+        assert len(image["BlockDeviceMappings"]) == 3 and image["SourceInstanceId"] == self.node[
+            "instance"
+        ]
         rows = self.lab.get("snapshots")[before:]
         assert len(rows) == 3 and all(row["tags"] == {"stillpoint:id": "ci"} for row in rows)
         assert len({row["set"] for row in rows}) == 1
@@ -361,19 +426,36 @@ class Tests:
     # -- instances
 
     def an_instance_shows_what_an_image_needs(self):
-        instance = self.ec2.describe_instances(InstanceIds=[self.node["instance"]])["Reservations"][0]["Instances"][0]
-        for name in ("EnaSupport", "BootMode", "CurrentInstanceBootMode", "PlatformDetails", "UsageOperation",
-                     "TpmSupport", "IamInstanceProfile", "RootDeviceName", "Architecture", "VirtualizationType"):
+        instance = self.ec2.describe_instances(InstanceIds=[self.node["instance"]])["Reservations"][
+            0
+        ]["Instances"][0]
+        names = (
+            "EnaSupport BootMode CurrentInstanceBootMode PlatformDetails UsageOperation TpmSupport "
+            "IamInstanceProfile RootDeviceName Architecture VirtualizationType"
+        )
+        for name in names.split():
             assert instance.get(name), name
-        blocks = {b["DeviceName"]: b["Ebs"]["DeleteOnTermination"] for b in instance["BlockDeviceMappings"]}
+        blocks = {b["DeviceName"]: b["Ebs"]["DeleteOnTermination"] for b in instance[
+            "BlockDeviceMappings"
+        ]}
         assert blocks == {"/dev/sda1": True, "/dev/sdf": False, "/dev/sdg": False}
         self.lab.post("instance_facts", {"instance_id": self.node["instance"], "facts": {
-            "TpmSupport": None, "ProductCodes": [{"ProductCodeId": "abc", "ProductCodeType": "marketplace"}]}})
-        instance = self.ec2.describe_instances(InstanceIds=[self.node["instance"]])["Reservations"][0]["Instances"][0]
-        assert "TpmSupport" not in instance and instance["ProductCodes"][0]["ProductCodeId"] == "abc"
-        for name, key in (("blockDeviceMapping", "BlockDeviceMappings"), ("enaSupport", "EnaSupport"),
+            "TpmSupport": None, "ProductCodes": [
+                {"ProductCodeId": "abc", "ProductCodeType": "marketplace"}
+            ]}})
+        instance = self.ec2.describe_instances(InstanceIds=[self.node["instance"]])["Reservations"][
+            0
+        ]["Instances"][0]
+        assert "TpmSupport" not in instance and instance["ProductCodes"][0][
+            "ProductCodeId"
+        ] == "abc"
+        for name, key in (("blockDeviceMapping", "BlockDeviceMappings"), (
+            "enaSupport", "EnaSupport"
+        ),
                           ("sriovNetSupport", "SriovNetSupport"), ("productCodes", "ProductCodes")):
-            assert self.ec2.describe_instance_attribute(InstanceId=self.node["instance"], Attribute=name)[key]
+            assert self.ec2.describe_instance_attribute(
+                InstanceId=self.node["instance"], Attribute=name
+            )[key]
         assert self.ec2.get_instance_uefi_data(InstanceId=self.node["instance"])["UefiData"]
         volume = self.ec2.describe_volumes(VolumeIds=[self.volumes[0]])["Volumes"][0]
         assert volume["Throughput"] == 125 and volume["MultiAttachEnabled"] is False
@@ -387,12 +469,20 @@ class Tests:
         with open(device, "r+b", buffering=0) as stream:
             stream.write(b"after!" + bytes(4090))
         self.finish()
-        made = self.lab.ec2().create_volume(AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1")
-        again = self.lab.ec2().create_volume(AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1")
+        made = self.lab.ec2().create_volume(
+            AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1"
+        )
+        again = self.lab.ec2().create_volume(
+            AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1"
+        )
         assert made["VolumeId"] == again["VolumeId"]
         with self.refused("InvalidParameterValue"):
-            self.lab.ec2().attach_volume(VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdf")
-        self.lab.ec2().attach_volume(VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdx")
+            self.lab.ec2().attach_volume(
+                VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdf"
+            )
+        self.lab.ec2().attach_volume(
+            VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdx"
+        )
         copy = self.lab.get("volumes")[made["VolumeId"]]["device"]
         with open(copy, "rb") as stream:
             assert stream.read(6) == b"before"
@@ -407,14 +497,16 @@ class Tests:
     # -- faults
 
     def an_error_on_order_comes_as_often_as_ordered(self):
-        self.lab.post("fault", {"action": "DescribeSnapshots", "kind": "error", "code": "RequestLimitExceeded",
-                                "count": 2, "skip": 1})
+        order = {"action": "DescribeSnapshots", "kind": "error", "code": "RequestLimitExceeded"}
+        self.lab.post("fault", {**order, "count": 2, "skip": 1})
         self.ec2.describe_snapshots()
         for _ in range(2):
             with self.refused("RequestLimitExceeded", 503):
                 self.ec2.describe_snapshots()
         self.ec2.describe_snapshots()
-        self.lab.post("fault", {"kind": "error", "codes": ["InternalError", "Unavailable"], "status": 500, "count": 2})
+        self.lab.post("fault", {
+            "kind": "error", "codes": ["InternalError", "Unavailable"], "status": 500, "count": 2
+        })
         with self.refused("InternalError", 500):
             self.ec2.describe_volumes()
         with self.refused("Unavailable", 500):
@@ -451,7 +543,9 @@ class Tests:
         self.lab.post("faults")
 
     def one_member_of_a_set_can_fail_later(self):
-        self.lab.post("fault", {"action": "CreateSnapshots", "kind": "partial", "member": 2, "dry_run": False})
+        self.lab.post(
+            "fault", {"action": "CreateSnapshots", "kind": "partial", "member": 2, "dry_run": False}
+        )
         with self.refused("DryRunOperation", 412):
             self.ec2.create_snapshots(**self.spec(), DryRun=True)
         ids = self.cut()
@@ -461,7 +555,12 @@ class Tests:
 
     def hostile_bodies_come_as_ordered(self):
         raw = Raw(self.lab)
-        for kind, sign in (("garbage", b"not XML"), ("deep", b"<a><a><a>"), ("bomb", b"<!ENTITY e8"), ("empty", b"")):
+        for kind, sign in (
+            ("garbage", b"not XML"),
+            ("deep", b"<a><a><a>"),
+            ("bomb", b"<!ENTITY e8"),
+            ("empty", b""),
+        ):
             self.lab.post("fault", {"kind": kind, "depth": 1000})
             status, _, body, _ = raw.call({"Action": "DescribeInstances"})
             assert status == 200 and sign in body and (body or kind == "empty"), kind
@@ -481,7 +580,9 @@ class Tests:
         raw = Raw(self.lab)
         self.lab.post("fault", {"kind": "slow", "ms": 300})
         begin = time.monotonic()
-        assert raw.call({"Action": "DescribeInstances"})[0] == 200 and time.monotonic() - begin > 0.3
+        assert raw.call({"Action": "DescribeInstances"})[
+            0
+        ] == 200 and time.monotonic() - begin > 0.3
         self.lab.post("fault", {"kind": "redirect", "location": "http://127.0.0.1:1/"})
         status, _, _, headers = raw.call({"Action": "DescribeInstances"})
         assert status == 307 and headers["location"] == "http://127.0.0.1:1/"
@@ -492,7 +593,9 @@ class Tests:
     def the_endpoint_can_refuse_connections(self):
         self.lab.post("listen", {"server": "ec2", "on": False})
         try:
-            socket.create_connection(("127.0.0.1", int(self.lab.about["ec2"].rsplit(":", 1)[1])), 2).close()
+            socket.create_connection(
+                ("127.0.0.1", int(self.lab.about["ec2"].rsplit(":", 1)[1])), 2
+            ).close()
         except ConnectionRefusedError:
             self.lab.post("listen", {"server": "ec2", "on": True})
             self.lab.ec2().describe_volumes()
@@ -503,7 +606,9 @@ class Tests:
         context = ssl.create_default_context(cafile=self.lab.about["other_ca"])
         port = int(self.lab.about["ec2"].rsplit(":", 1)[1])
         try:
-            context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+            context.wrap_socket(
+                socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+            )
         except ssl.SSLCertVerificationError:
             return
         raise AssertionError("trusted")
@@ -518,14 +623,20 @@ class Tests:
         return answer.status, answer.read().decode()
 
     def session(self, ttl="60"):
-        status, token = self.imds("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": ttl})
+        status, token = self.imds(
+            "PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": ttl}
+        )
         return status, {"X-aws-ec2-metadata-token": token}
 
     def metadata_needs_a_session_that_ends(self):
         assert self.imds("GET", "/latest/meta-data/instance-id")[0] == 401
-        assert self.session("0")[0] == 400 and self.session("21601")[0] == 400 and self.session("")[0] == 400
+        assert self.session("0")[0] == 400 and self.session("21601")[0] == 400 and self.session("")[
+            0
+        ] == 400
         token = self.session("1")[1]
-        assert self.imds("GET", "/latest/meta-data/instance-id", token) == (200, self.node["instance"])
+        assert self.imds("GET", "/latest/meta-data/instance-id", token) == (
+            200, self.node["instance"]
+        )
         time.sleep(1.1)
         assert self.imds("GET", "/latest/meta-data/instance-id", token)[0] == 401
         token = self.session()[1]
@@ -534,7 +645,9 @@ class Tests:
 
     def metadata_says_who_the_node_is(self):
         token = self.session()[1]
-        for path, wanted in (("meta-data/placement/region", "eu-west-1"), ("meta-data/services/domain", "amazonaws.com"),
+        for path, wanted in (("meta-data/placement/region", "eu-west-1"), (
+            "meta-data/services/domain", "amazonaws.com"
+        ),
                              ("meta-data/services/partition", "aws"),
                              ("meta-data/placement/availability-zone", "eu-west-1a"),
                              ("meta-data/iam/security-credentials/", "stillpoint-node"),
@@ -542,19 +655,35 @@ class Tests:
             assert self.imds("GET", "/latest/" + path, token) == (200, wanted), path
         assert self.imds("GET", "/latest/meta-data/spot/instance-action", token)[0] == 404
         assert self.imds("GET", "/latest/meta-data/tags/instance/", token)[0] == 404
-        document = json.loads(self.imds("GET", "/latest/dynamic/instance-identity/document", token)[1])
-        assert (document["instanceId"], document["accountId"]) == (self.node["instance"], "123456789012")
-        self.lab.post("set", {"imds": {"document": {"billingProducts": ["bp-1"]}, "role": None, "spot_action": {"action": "stop"}}})
-        document = json.loads(self.imds("GET", "/latest/dynamic/instance-identity/document", token)[1])
+        document = json.loads(
+            self.imds("GET", "/latest/dynamic/instance-identity/document", token)[1]
+        )
+        assert (document["instanceId"], document["accountId"]) == (
+            self.node["instance"], "123456789012"
+        )
+        self.lab.post("set", {"imds": {
+            "document": {"billingProducts": ["bp-1"]},
+            "role": None,
+            "spot_action": {"action": "stop"},
+        }})
+        document = json.loads(
+            self.imds("GET", "/latest/dynamic/instance-identity/document", token)[1]
+        )
         assert document["billingProducts"] == ["bp-1"]
         assert self.imds("GET", "/latest/meta-data/iam/security-credentials/", token)[0] == 404
         assert self.imds("GET", "/latest/meta-data/spot/instance-action", token)[0] == 200
 
     def role_key(self):
         token = self.session()[1]
-        text = self.imds("GET", "/latest/meta-data/iam/security-credentials/stillpoint-node", token)[1]
+        text = self.imds(
+            "GET", "/latest/meta-data/iam/security-credentials/stillpoint-node", token
+        )[1]
         key = json.loads(text)
-        return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"], "token": key["Token"]}
+        return {
+            "access_key": key["AccessKeyId"],
+            "secret_key": key["SecretAccessKey"],
+            "token": key["Token"],
+        }
 
     def role_credentials_work_until_they_expire(self):
         self.lab.post("set", {"imds": {"credentials_lifetime_s": 2, "freeze_credentials": True}})
@@ -563,9 +692,13 @@ class Tests:
         assert Raw(self.lab, key).call({"Action": "DescribeInstances"})[0] == 200
         assert Raw(self.lab, {**key, "token": "x"}).call({"Action": "DescribeInstances"})[0] == 401
         time.sleep(2.1)
-        assert Raw(self.lab, key).call({"Action": "DescribeInstances"})[:2] == (400, "RequestExpired")
+        assert Raw(self.lab, key).call({"Action": "DescribeInstances"})[:2] == (
+            400, "RequestExpired"
+        )
         assert self.role_key() == key
-        self.lab.post("set", {"imds": {"credentials_lifetime_s": 3600, "freeze_credentials": False}})
+        self.lab.post(
+            "set", {"imds": {"credentials_lifetime_s": 3600, "freeze_credentials": False}}
+        )
         fresh = self.role_key()
         assert fresh != key and Raw(self.lab, fresh).call({"Action": "DescribeInstances"})[0] == 200
 
@@ -599,7 +732,9 @@ def main(directory, *wanted):
     names = [n for n, _ in inspect.getmembers(Tests, inspect.isfunction) if n[0] != "_"]
     helpers = {"spec", "refused", "cut", "finish", "mapping", "imds", "session", "role_key"}
     failed = 0
-    for name in sorted(set(names) - helpers, key=lambda n: getattr(Tests, n).__code__.co_firstlineno):
+    for name in sorted(
+        set(names) - helpers, key=lambda n: getattr(Tests, n).__code__.co_firstlineno
+    ):
         if wanted and name not in wanted:
             continue
         lab.post("reset")

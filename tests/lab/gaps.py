@@ -44,7 +44,9 @@ def main():
     parser.add_argument("--to", dest="end", type=int)
     parser.add_argument("--clock", choices=("monotonic", "realtime"), default="monotonic")
     options = parser.parse_args()
-    json.dump(longest_gaps(options.acks, options.begin, options.end, options.clock), sys.stdout, indent=1)
+    json.dump(
+        longest_gaps(options.acks, options.begin, options.end, options.clock), sys.stdout, indent=1
+    )
     print()
 
 

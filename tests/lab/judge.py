@@ -15,21 +15,20 @@ Judged, in this order; every finding is one line of `faults` in the JSON on stan
               fsck finds nothing (e2fsck -fn, xfs_repair -n)
   files       records run without a gap, checksums right, no torn end; what was acknowledged before
               the window is there, nothing that was acknowledged after it
-  binlog      the last binary log parses, its size is the recorded position, its last GTID the recorded
-              one (binlog_exact false: at most what the copy holds)
+  binlog      the last binary log parses, its size is the recorded position, its last GTID the
+              recorded one (binlog_exact false: at most what the copy holds)
   still       no write was acknowledged inside the window
   server      MariaDB starts on the copy, in a mount namespace where the copy lies at the node's own
               paths, with every automatic repair switched off; CHECK TABLE says OK for each table
   rows        no half transaction, both InnoDB tables and the balances agree, MyISAM and Aria rows
               run without a gap, binary log and tables agree; acknowledgements as for files
-What is asked for follows the label (consistency, or --consistency): `filesystem` does not answer for
-tables that are not transactional; `crash` answers only for mounting, InnoDB's start and its rows.
+What is asked for follows the label (consistency, or --consistency): `filesystem` does not answer
+for tables that are not transactional; `crash` only for mounting, InnoDB's start and its rows.
 Exit 0: no fault; 1: faults; 2: could not judge. Needs root. Everything it makes goes away again.
 """
 import argparse
 import contextlib
 import datetime
-import glob
 import json
 import os
 import re
@@ -37,11 +36,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import sweep  # noqa: E402
+from judge_server import CopyServer  # noqa: E402
 from labclient import Lab  # noqa: E402
 
 RECORD_BYTES = 128
@@ -142,6 +140,8 @@ class Judge:
         self.root = os.path.join(self.work, "root")
         os.mkdir(self.root)
         self.mounts, self.devices = [], {}
+        self.binlog_text = ""
+        self.server = CopyServer(self)
 
     def fault(self, kind, text):
         self.faults.append(f"{kind}: {text}")
@@ -189,7 +189,9 @@ class Judge:
                 done = run("e2fsck", "-fn", mount["copy"])
             if done.returncode != 0:
                 lines = (done.stdout + done.stderr).strip().splitlines()
-                self.fault("fsck", f"{mount['path']}: exit {done.returncode}: {' / '.join(lines[:6])}")
+                self.fault(
+                    "fsck", f"{mount['path']}: exit {done.returncode}: {' / '.join(lines[:6])}"
+                )
 
     # -- acknowledgements ----------------------------------------------------------------------
 
@@ -206,8 +208,8 @@ class Judge:
             self.fault("still", f"{thread}: {inside} writes were acknowledged inside the window")
         self.facts[thread] = {"on_copy": present, "acknowledged_before": due}
         if present < due:
-            self.fault(kind, f"{thread}: {due - present} lost: {due} was acknowledged before the window, "
-                             f"{present} is the last on the copy")
+            text = f"{due} was acknowledged before the window, {present} is the last on the copy"
+            self.fault(kind, f"{thread}: {due - present} lost: {text}")
         # Where commits go on until the freeze, one that was under way may be on the copy and be
         # acknowledged only after the thaw; one that began after the window never.
         moments = acks.ended if self.claim.exact else acks.begun
@@ -216,8 +218,8 @@ class Judge:
                 if moments.get(n, 0) > self.claim.end_us + STAMP_SLACK_US]
         if late:
             after_ms = (moments[late[-1]] - self.claim.end_us) / 1000
-            self.fault(kind, f"{thread}: {late[0]} to {late[-1]} are on the copy but were {word} after the "
-                             f"window (by {after_ms:.1f} ms)")
+            text = f"are on the copy but were {word} after the window (by {after_ms:.1f} ms)"
+            self.fault(kind, f"{thread}: {late[0]} to {late[-1]} {text}")
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -249,7 +251,9 @@ class Judge:
                 record = data[offset : offset + RECORD_BYTES]
                 body, tail = record[: RECORD_BYTES - 9], record[RECORD_BYTES - 9 :]
                 if body[:20] != b"%020d" % expected or tail != b"%08x\n" % checksum(body):
-                    self.fault("files", f"{path}: {name}: record {expected} is not what was written")
+                    self.fault(
+                        "files", f"{path}: {name}: record {expected} is not what was written"
+                    )
                     return last
                 last = expected
                 expected += 1
@@ -275,7 +279,9 @@ class Judge:
         if end != size:
             self.binlog_fault(f"{names[-1]} has {size} bytes, its last event ends at {end}")
         gtids = re.findall(r"^#.*\bGTID (\d+-\d+-\d+)", parsed.stdout, re.M)
-        self.facts["binlog"] = {"file": names[-1], "bytes": size, "gtid": gtids[-1] if gtids else None}
+        self.facts["binlog"] = {
+            "file": names[-1], "bytes": size, "gtid": gtids[-1] if gtids else None
+        }
         self.binlog_text = parsed.stdout
         for database in self.claim.databases:
             self._compare_position(database, names[-1], size, gtids[-1] if gtids else None)
@@ -290,157 +296,16 @@ class Judge:
         recorded = (database["binlog_file"], int(database["binlog_pos"]))
         if database.get("binlog_exact", True):
             if recorded != (name, size):
-                self.fault("binlog", f"recorded {recorded[0]}:{recorded[1]}, the copy ends at {name}:{size}")
+                self.fault(
+                    "binlog",
+                    f"recorded {recorded[0]}:{recorded[1]}, the copy ends at {name}:{size}",
+                )
             if gtid and database.get("gtid") and gtid not in database["gtid"].split(","):
                 self.fault("binlog", f"recorded GTID {database['gtid']}, the copy's last is {gtid}")
         elif recorded > (name, size):
-            self.fault("binlog", f"recorded {recorded[0]}:{recorded[1]}, beyond the copy's {name}:{size}")
-
-    # -- server --------------------------------------------------------------------------------
-
-    def start_server(self):
-        self.socket = os.path.join(self.work, "mysqld.sock")
-        self.error_log = os.path.join(self.work, "mariadb.log")
-        shutil.chown(self.work, "mysql", "mysql")
-        command = [
-            "mariadbd", f"--defaults-file={self.node['mysql']['cnf']}", f"--socket={self.socket}",
-            f"--pid-file={self.work}/mysqld.pid", f"--log-error={self.error_log}", "--skip-networking",
-            "--myisam-recover-options=OFF", "--aria-recover-options=OFF", "--event-scheduler=OFF",
-            "--skip-slave-start",
-        ]
-        # The copy is bound over the node's root, for this process alone: the same paths, other disks.
-        script = (
-            'mount --rbind "$1" "$2" && shift 2 && '
-            'exec "$@"'
-        )
-        self.log = open(os.path.join(self.work, "server.out"), "ab")
-        self.server = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", self.root,
-             self.node["root"], *command],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True,
-        )
-        sweep.record_pid(self.lab_directory, self.server.pid, "judge")
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            if self.server.poll() is not None:
-                break
-            if os.path.exists(self.socket) and self.sql("SELECT 1")[0] == 0:
-                return True
-            time.sleep(0.05)
-        tail = ""
-        with contextlib.suppress(OSError):
-            with open(self.error_log, encoding="utf-8", errors="replace") as stream:
-                lines = [line for line in stream if "ERROR" in line] or ["no error in its log"]
-                tail = " / ".join(line.strip() for line in lines[:4])
-        self.fault("server", f"MariaDB does not start on the copy: {tail}")
-        return False
-
-    def stop_server(self):
-        server = getattr(self, "server", None)
-        if server is None:
-            return
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait(10)
-        self.log.close()
-
-    def sql(self, text):
-        done = run("mariadb", "--no-defaults", "--socket", self.socket, "-u", "root", "-N", "-B", "-e", text)
-        return done.returncode, done.stdout, done.stderr.strip()
-
-    def rows(self, text):
-        status, out, error = self.sql(text)
-        if status != 0:
-            self.fault("rows", f"{text[:80]}: {error}")
-            return []
-        return [line.split("\t") for line in out.splitlines()]
-
-    def number(self, text):
-        rows = self.rows(text)
-        return int(rows[0][0]) if rows and rows[0][0] not in ("NULL", "") else 0
-
-    def check_tables(self):
-        engines = "" if self.claim.consistency == "application" else " AND engine = 'InnoDB'"
-        names = self.rows(
-            "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "
-            "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('information_schema', 'performance_schema')"
-            + engines
-        )
-        checked = 0
-        for (name,) in names:
-            for row in self.rows(f"CHECK TABLE {name}"):
-                checked += 1
-                # CSV and the like can't be checked, which is no fault of the copy's.
-                if row[2] == "note" and "doesn't support check" in row[3]:
-                    continue
-                if row[3] not in ("OK", "Table is already up to date"):
-                    self.fault("check", f"{row[0]}: {row[2]}: {row[3]}")
-        self.facts["tables_checked"] = checked
-        if self.claim.consistency != "application":
-            return
-        with open(self.error_log, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                # What the server itself found wrong, or put right behind our back.
-                if re.search(r"marked as crashed|should be repaired|Checking table|corrupt", line, re.I):
-                    self.fault("check", line.strip()[:200])
-
-    def judge_rows(self):
-        writers = []
-        if glob.glob(os.path.join(self.lab_directory, "acks", "innodb-*.ack")):
-            writers = [int(row[0]) for row in self.rows("SELECT DISTINCT writer FROM lab.balance ORDER BY 1")]
-        for writer in writers:
-            self._judge_transactions(writer)
-        if self.claim.consistency != "application":
-            return
-        for table, thread in (("warehouse", "myisam"), ("aria_plain", "aria-plain"), ("aria_trx", "aria-trx")):
-            if not os.path.exists(os.path.join(self.lab_directory, "acks", thread + ".ack")):
-                continue
-            count = self.number(f"SELECT COUNT(*) FROM lab.{table}")
-            by_key = self.number(f"SELECT COUNT(*) FROM lab.{table} FORCE INDEX (pad) WHERE pad > ''")
-            last = self.number(f"SELECT MAX(seq) FROM lab.{table}")
-            if not count == by_key == last:
-                self.fault("rows", f"{table}: {count} rows, {by_key} by its key, the last is {last}")
-            self.judge_acks("rows", thread, last)
-            self._judge_binlog_agrees(table, r"lab\." + table + r" VALUES \((\d+), (\d+),", None, last)
-
-    def _judge_transactions(self, writer):
-        where = f"WHERE writer = {writer}"
-        orders = self.number(f"SELECT COUNT(*) FROM lab.orders {where}")
-        ledger = self.number(f"SELECT COUNT(*) FROM lab.ledger {where}")
-        last = self.number(f"SELECT MAX(seq) FROM lab.orders {where}")
-        half = self.number(
-            "SELECT (SELECT COUNT(*) FROM lab.orders o LEFT JOIN lab.ledger l USING (writer, seq) "
-            f"WHERE o.writer = {writer} AND l.seq IS NULL) + (SELECT COUNT(*) FROM lab.ledger l LEFT JOIN "
-            f"lab.orders o USING (writer, seq) WHERE l.writer = {writer} AND o.seq IS NULL)"
-        )
-        if half:
-            self.fault("rows", f"writer {writer}: {half} half transactions")
-        if not orders == ledger == last:
-            self.fault("rows", f"writer {writer}: {orders} orders, {ledger} in the ledger, the last is {last}")
-        wrong = self.number(
-            "SELECT COUNT(*) FROM (SELECT b.account, b.amount - 1000000 "
-            f"+ COALESCE((SELECT SUM(amount) FROM lab.ledger WHERE writer = {writer} AND a = b.account), 0) "
-            f"- COALESCE((SELECT SUM(amount) FROM lab.ledger WHERE writer = {writer} AND b = b.account), 0) "
-            f"AS off FROM lab.balance b WHERE b.writer = {writer}) x WHERE off <> 0"
-        )
-        total = self.number(f"SELECT SUM(amount) - COUNT(*) * 1000000 FROM lab.balance {where}")
-        if wrong or total:
-            self.fault("rows", f"writer {writer}: {wrong} balances do not follow from the ledger, sum off by {total}")
-        self.judge_acks("rows", f"innodb-{writer}", last)
-        self._judge_binlog_agrees("orders", r"lab\.orders VALUES \((\d+), (\d+),", writer, last)
-
-    def _judge_binlog_agrees(self, table, pattern, writer, last):
-        """The last insert in the last binary log is the last row of the table."""
-        if self.claim.consistency == "crash":
-            return
-        numbers = [int(seq) for who, seq in re.findall(pattern, getattr(self, "binlog_text", ""))
-                   if writer is None or int(who) == writer]
-        if numbers and max(numbers) != last:
-            self.fault("rows", f"{table}{f' of writer {writer}' if writer else ''}: the table ends with {last}, "
-                               f"the binary log with {max(numbers)}")
+            self.fault(
+                "binlog", f"recorded {recorded[0]}:{recorded[1]}, beyond the copy's {name}:{size}"
+            )
 
     # -- all of it -----------------------------------------------------------------------------
 
@@ -453,12 +318,12 @@ class Judge:
                 self.judge_files()
                 if "mysql" in self.node and not self.options.no_database:
                     self.judge_binlog()
-                    if self.start_server():
-                        self.check_tables()
-                        self.judge_rows()
+                    if self.server.start():
+                        self.server.check_tables()
+                        self.server.judge_rows()
 
     def clean(self):
-        self.stop_server()
+        self.server.stop()
         self.umount_all()
         if self.devices:
             self.lab.post("release", {"devices": list(self.devices.values())})
@@ -486,7 +351,9 @@ def main():
             databases = []
             if options.position:
                 name, _, position = options.position.partition(":")
-                databases = [{"binlog_file": name, "binlog_pos": int(position), "gtid": options.gtid}]
+                databases = [
+                    {"binlog_file": name, "binlog_pos": int(position), "gtid": options.gtid}
+                ]
             claim = Claim(options.snapshots.split(","), utc_us(begin), utc_us(end), databases)
         if options.consistency:
             claim.consistency = options.consistency
@@ -498,7 +365,11 @@ def main():
     except (CannotJudge, OSError, RuntimeError, ValueError, KeyError) as error:
         print(f"judge: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    json.dump({"holds": not judge.faults, "faults": judge.faults, "facts": judge.facts}, sys.stdout, indent=1)
+    json.dump(
+        {"holds": not judge.faults, "faults": judge.faults, "facts": judge.facts},
+        sys.stdout,
+        indent=1,
+    )
     print()
     return 1 if judge.faults else 0
 

@@ -23,7 +23,7 @@ What it makes below DIR:
                              (ext4, /dev/sdf), node/root/var/log/mysql (XFS, /dev/sdg)
     run, acks                tmpfs: sockets and the guard's record; the writers' records
     state, log, conf.d, stillpoint.conf, my.cnf, map.json, hooks.d
-    node.json                instance, mounts [{path, at, device, fs, volume, name}], mysql {...}, pids' names
+    node.json                instance, mounts [{path, at, device, fs, volume, name}], mysql {...}
 The daemon runs as user `stillpoint` (made if missing, as the package does) with empty capability
 sets; MariaDB as `mysql`. Everything is on loop devices over DIR/pool.
 """
@@ -52,7 +52,16 @@ USER = "stillpoint"
 GRANTS = "RELOAD, PROCESS, BINLOG MONITOR, SLAVE MONITOR"
 MKFS = {
     # Nothing is left to be initialised later, in the middle of a test.
-    "ext4": ["mkfs.ext4", "-q", "-N", "16384", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-J", "size=16"],
+    "ext4": [
+        "mkfs.ext4",
+        "-q",
+        "-N",
+        "16384",
+        "-E",
+        "lazy_itable_init=0,lazy_journal_init=0",
+        "-J",
+        "size=16",
+    ],
     "xfs": ["mkfs.xfs", "-q"],
 }
 LAYOUTS = {
@@ -75,7 +84,7 @@ def run(*command, **options):
 
 
 def ensure_user(name):
-    """As the packages' scripts make it: mariadb-server-core alone brings no user, and ours is not installed."""
+    """As the packages' scripts do: mariadb-server-core brings no user, ours is not installed."""
     try:
         return pwd.getpwnam(name)
     except KeyError:
@@ -114,10 +123,14 @@ def make_disks(directory, lab, options):
         plan += [("/dev/sdf", data, "ext4", "data"), ("/dev/sdg", binlog, "xfs", "binlog")]
     for number in range(1, options.volumes + 1):
         kind = "ext4" if number % 2 else "xfs"
-        plan.append((f"/dev/sd{chr(ord('g') + number)}", f"/srv/data{number}", kind, f"data{number}"))
+        plan.append(
+            (f"/dev/sd{chr(ord('g') + number)}", f"/srv/data{number}", kind, f"data{number}")
+        )
     made = lab.post(
         "instance",
-        {"volumes": [{"device": device} for device, _, _, _ in plan], "tags": {"Name": options.name}},
+        {"volumes": [{"device": device} for device, _, _, _ in plan], "tags": {
+            "Name": options.name
+        }},
     )
     by_device = {entry["device"]: entry for entry in made["volumes"]}
     root = os.path.join(directory, "node", "root")
@@ -220,7 +233,9 @@ def prepare_mysql(directory, node, options):
 
 
 def sql(node, text, database=None):
-    command = ["mariadb", "--no-defaults", "--socket", node["mysql"]["socket"], "-u", "root", "-N", "-B"]
+    command = [
+        "mariadb", "--no-defaults", "--socket", node["mysql"]["socket"], "-u", "root", "-N", "-B"
+    ]
     return run(*command, *([database] if database else []), "-e", text)
 
 
@@ -384,7 +399,8 @@ def up(options):
     tmpfs(os.path.join(directory, "run"), "64m", "1777")
     os.chown(os.path.join(directory, "run"), 0, user.pw_gid)
     tmpfs(os.path.join(directory, "acks"), "2g", "755")
-    node = {"dir": directory, "user": USER, "run": f"{directory}/run", "state": f"{directory}/state",
+    node = {"dir": directory, "user": USER, "run": f"{directory}/run",
+            "state": f"{directory}/state",
             "build": os.path.realpath(options.build),
             "daemon_environment": dict(entry.split("=", 1) for entry in options.daemon_env)}
     node["instance"], node["mounts"] = make_disks(directory, lab, options)
@@ -444,7 +460,9 @@ def main():
     one.add_argument("--mysql-option", action="append", default=[])
     one.add_argument("--conf", action="append", default=[])
     one.add_argument("--daemon-env", action="append", default=[])
-    one.add_argument("--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain")))
+    one.add_argument(
+        "--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain"))
+    )
     commands.add_parser("down").add_argument("dir")
     for name in ("start", "stop"):
         one = commands.add_parser(name)

@@ -30,7 +30,7 @@ FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
 
 class Session:
-    """One connection to the server, through the command line client: the lock lives as long as it."""
+    """One connection to the server, through the command line client; the lock lives with it."""
 
     def __init__(self, socket_path):
         self.client = subprocess.Popen(
@@ -100,7 +100,9 @@ def cut(ec2, node, how):
 def main():
     parser = argparse.ArgumentParser(description="a backup by hand (see the header)")
     parser.add_argument("--lab", required=True)
-    parser.add_argument("--how", required=True, choices=("right", "nothing", "no-freeze", "one-by-one", "early"))
+    parser.add_argument(
+        "--how", required=True, choices=("right", "nothing", "no-freeze", "one-by-one", "early")
+    )
     options = parser.parse_args()
     lab = Lab(options.lab)
     with open(os.path.join(options.lab, "node.json"), encoding="utf-8") as stream:

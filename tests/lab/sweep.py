@@ -264,7 +264,9 @@ def _sweep_unmarked():
         for name in os.listdir(HOME):
             directory = os.path.join(HOME, name)
             old = time.time() - os.stat(directory).st_mtime > 120
-            if old and not os.path.exists(os.path.join(directory, "lab.json")) and not mounts_below(directory):
+            if old and not os.path.exists(os.path.join(directory, "lab.json")) and not mounts_below(
+                directory
+            ):
                 shutil.rmtree(directory, ignore_errors=True)
         os.rmdir(HOME)
 

@@ -36,8 +36,8 @@
 
 enum {
     THREADS_MAX = 32,
-    RECORD_BYTES = 128,                       /* of a file, a line of text */
-    FILE_RECORDS_MAX = 64 * 1024,             /* then the next file; three are kept */
+    RECORD_BYTES = 128,           /* of a file, a line of text */
+    FILE_RECORDS_MAX = 64 * 1024, /* then the next file; three are kept */
     FILES_KEPT = 3,
     SYNC_EVERY = 64, /* on every other mount; on the rest never: only a freeze writes those out */
     ACCOUNTS = 16,
@@ -101,7 +101,8 @@ static void pause_us(long us)
         nanosleep(&t, NULL);
 }
 
-__attribute__((format(printf, 2, 3))) static bool broken(struct thread *thread, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static bool broken(struct thread *thread, const char *fmt,
+                                                         ...)
 {
     va_list args;
 
@@ -111,7 +112,8 @@ __attribute__((format(printf, 2, 3))) static bool broken(struct thread *thread, 
     return false;
 }
 
-/* --- the record of acknowledged writes ----------------------------------------------------------- */
+/* --- the record of acknowledged writes -----------------------------------------------------------
+ */
 
 static void ack_flush(struct thread *thread)
 {
@@ -131,8 +133,8 @@ static void ack_add(struct thread *thread, int64_t begin_utc_us)
     int64_t end_utc_us = now_us(CLOCK_REALTIME);
     int64_t end_us = now_us(CLOCK_MONOTONIC);
     int n = snprintf(thread->ack + thread->ack_bytes, ACK_BYTES - thread->ack_bytes,
-                     "%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", thread->next, begin_utc_us,
-                     end_utc_us, end_us);
+                     "%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", thread->next,
+                     begin_utc_us, end_utc_us, end_us);
 
     if (n > 0)
         thread->ack_bytes += (size_t)n;
@@ -150,7 +152,8 @@ static void ack_add(struct thread *thread, int64_t begin_utc_us)
     atomic_store(&thread->wrote, true);
 }
 
-/* --- SQL ------------------------------------------------------------------------------------------ */
+/* --- SQL
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *const schema[] = {
     "CREATE DATABASE IF NOT EXISTS lab",
@@ -175,9 +178,9 @@ static MYSQL *sql_connect(const char *socket_path, char *error, size_t error_byt
 {
     MYSQL *db = mysql_init(NULL);
 
-    if (db == NULL ||
-        mysql_real_connect(db, NULL, "root", NULL, NULL, 0, socket_path, 0) == NULL) {
-        snprintf(error, error_bytes, "connect %s: %s", socket_path, db ? mysql_error(db) : "memory");
+    if (db == NULL || mysql_real_connect(db, NULL, "root", NULL, NULL, 0, socket_path, 0) == NULL) {
+        snprintf(error, error_bytes, "connect %s: %s", socket_path,
+                 db ? mysql_error(db) : "memory");
         if (db != NULL)
             mysql_close(db);
         return NULL;
@@ -236,13 +239,13 @@ static bool write_transaction(MYSQL *db, struct thread *thread)
     if (!sql_run(db, thread, text))
         return false;
     snprintf(text, sizeof(text),
-             "UPDATE lab.balance SET amount = amount - %d WHERE writer = %d AND account = %d", amount,
-             thread->number, a);
+             "UPDATE lab.balance SET amount = amount - %d WHERE writer = %d AND account = %d",
+             amount, thread->number, a);
     if (!sql_run(db, thread, text))
         return false;
     snprintf(text, sizeof(text),
-             "UPDATE lab.balance SET amount = amount + %d WHERE writer = %d AND account = %d", amount,
-             thread->number, b);
+             "UPDATE lab.balance SET amount = amount + %d WHERE writer = %d AND account = %d",
+             amount, thread->number, b);
     if (!sql_run(db, thread, text))
         return false;
     snprintf(text, sizeof(text), "INSERT INTO lab.ledger VALUES (%d, %" PRIu64 ", %d, %d, %d)",
@@ -286,7 +289,8 @@ static bool sql_write(struct thread *thread)
 {
     MYSQL *db = sql_connect(thread->socket, thread->error, sizeof(thread->error));
     bool ok = db != NULL && sql_begin(db, thread);
-    long pause = thread->kind == KIND_INNODB ? thread->options->txn_pause_us : thread->options->pause_us;
+    long pause =
+        thread->kind == KIND_INNODB ? thread->options->txn_pause_us : thread->options->pause_us;
 
     while (ok && !stopping) {
         int64_t begin_utc_us = now_us(CLOCK_REALTIME);
@@ -301,7 +305,8 @@ static bool sql_write(struct thread *thread)
     return ok;
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files
+ * ---------------------------------------------------------------------------------------- */
 
 static uint32_t checksum(const char *bytes, size_t length)
 {
@@ -387,7 +392,8 @@ static uint64_t file_next(const char *directory)
     return next;
 }
 
-/* --- threads -------------------------------------------------------------------------------------- */
+/* --- threads
+ * -------------------------------------------------------------------------------------- */
 
 static void *thread_main(void *arg)
 {
@@ -407,8 +413,9 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static struct thread *thread_add(struct thread **threads, size_t *count, const struct options *options,
-                                 enum kind kind, int number, const char *name)
+static struct thread *thread_add(struct thread **threads, size_t *count,
+                                 const struct options *options, enum kind kind, int number,
+                                 const char *name)
 {
     char path[640];
     struct thread *thread = *count < THREADS_MAX ? calloc(1, sizeof(*thread)) : NULL;
@@ -516,10 +523,10 @@ static int report(const struct options *options, struct thread **threads, size_t
     (void)unlink(path);
     printf("{");
     for (size_t i = 0; i < count; i++) {
-        printf("%s\n \"%s\": {\"writes\": %" PRIu64 ", \"longest_gap_ms\": %.3f, \"gap_begin_us\": %" PRId64
-               "}",
-               i ? "," : "", threads[i]->name, threads[i]->count, (double)threads[i]->gap_us / 1000.0,
-               threads[i]->gap_begin_us);
+        printf("%s\n \"%s\": {\"writes\": %" PRIu64
+               ", \"longest_gap_ms\": %.3f, \"gap_begin_us\": %" PRId64 "}",
+               i ? "," : "", threads[i]->name, threads[i]->count,
+               (double)threads[i]->gap_us / 1000.0, threads[i]->gap_begin_us);
         if (threads[i]->error[0] != '\0') {
             fprintf(stderr, "writer: %s: %s\n", threads[i]->name, threads[i]->error);
             status = 1;

@@ -98,7 +98,9 @@ class Control:
     # -- what is there -------------------------------------------------------------------------
 
     def get_calls(self, query):
-        return self.cloud.log.show(int(query.get("since", 0)), query.get("action"), query.get("who"))
+        return self.cloud.log.show(
+            int(query.get("since", 0)), query.get("action"), query.get("who")
+        )
 
     def post_calls(self, _body):
         self.cloud.log.clear()
@@ -194,7 +196,9 @@ class Control:
         return {
             "instance": instance_id,
             "volumes": [
-                {"device": device, "volume": block.volume_id, "node": shown[block.volume_id]["device"]}
+                {"device": device, "volume": block.volume_id, "node": shown[block.volume_id][
+                    "device"
+                ]}
                 for device, block in instance.block_device_mapping.items()
             ],
         }
@@ -211,9 +215,13 @@ class Control:
         world = self.cloud.world
         with world.lock:
             zone = self.cloud.settings.region + "a"
-            order = {"AvailabilityZone": zone, "Size": str(body.get("size_gib", 1)), "VolumeType": "gp3"}
+            order = {
+                "AvailabilityZone": zone, "Size": str(body.get("size_gib", 1)), "VolumeType": "gp3"
+            }
             volume_id = world.ask_moto("CreateVolume", order)["VolumeId"]
-            order = {"InstanceId": body["instance_id"], "VolumeId": volume_id, "Device": body["device"]}
+            order = {
+                "InstanceId": body["instance_id"], "VolumeId": volume_id, "Device": body["device"]
+            }
             world.ask_moto("AttachVolume", order)
             world.adopt_volumes()
             return {"volume": volume_id, "node": self.cloud.dataplane.attach(volume_id)}

@@ -109,7 +109,9 @@ class Dataplane:
             if snapshot is not None:
                 cut, source = snapshot
                 source_offset, source_size = cut.ranges[source]
-                self._clone_range(cut.path, source_offset, min(size, source_size), self.file, offset)
+                self._clone_range(
+                    cut.path, source_offset, min(size, source_size), self.file, offset
+                )
             self.volumes[volume_id] = volume
             return volume
 
@@ -184,7 +186,9 @@ class Dataplane:
         with self.lock:
             offset, size = cut.ranges[volume_id]
             number = len(os.listdir(os.path.join(self.pool, "restored")))
-            path = os.path.join(self.pool, "restored", f"{snapshot_id}.{number}.{time.monotonic_ns()}")
+            path = os.path.join(
+                self.pool, "restored", f"{snapshot_id}.{number}.{time.monotonic_ns()}"
+            )
             target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(target, size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The EC2 endpoint: one request from bytes to bytes, with its checks, its latency and its faults."""
+"""The EC2 endpoint: one request from bytes to bytes, with checks, latency and faults."""
 import time
 import traceback
 import uuid
@@ -61,7 +61,8 @@ class Call:
             return None
         if known[0] != self.flat:
             raise Ec2Error(
-                "IdempotentParameterMismatch", "The client token was used with other parameters before."
+                "IdempotentParameterMismatch",
+                "The client token was used with other parameters before.",
             )
         return known[1]
 
@@ -94,7 +95,7 @@ class Endpoint:
         except Drop:
             entry["answered_mono"] = time.monotonic()
             raise
-        except Exception as error:  # a fault of the lab's: visible to the client and in the lab's log
+        except Exception as error:  # a fault of the lab's: seen by the client and in its log
             traceback.print_exc()
             entry["code"] = "InternalError"
             answer = Answer(500, wire.render_error("InternalError", f"lab: {error!r}", request_id))
@@ -132,7 +133,9 @@ class Endpoint:
         if "Action" not in flat:
             raise Ec2Error("MissingAction", "The request must contain the parameter Action")
         if flat.get("Version") != wire.VERSION:
-            raise Ec2Error("NoSuchVersion", f"The requested version ({flat.get('Version')}) is not valid")
+            raise Ec2Error(
+                "NoSuchVersion", f"The requested version ({flat.get('Version')}) is not valid"
+            )
         operation = self.model.operation(flat.pop("Action"))
         flat.pop("Version")
         return operation, flat, wire.parse_request(operation, flat), key
@@ -144,7 +147,9 @@ class Endpoint:
             call.sleep_until(1.0)
             raise Ec2Error(
                 "UnauthorizedOperation",
-                DENIED.format(account=self.settings.account, who=key.who, action=action, serial="0" * 64),
+                DENIED.format(
+                    account=self.settings.account, who=key.who, action=action, serial="0" * 64
+                ),
                 403,
             )
         if fault is not None and fault.kind in ("error", "reset_before", "hang", "redirect"):
@@ -179,8 +184,12 @@ class Endpoint:
             raise Ec2Error("Moved", "The lab was told to send you elsewhere.", 307)
         if fault.kind == "error":
             codes = options.get("codes")
-            code = codes[(fault.used - 1) % len(codes)] if codes else options.get("code", "InternalError")
-            status = options.get("status", 503 if code in ("RequestLimitExceeded", "Unavailable") else 400)
+            code = codes[(fault.used - 1) % len(codes)] if codes else options.get(
+                "code", "InternalError"
+            )
+            status = options.get(
+                "status", 503 if code in ("RequestLimitExceeded", "Unavailable") else 400
+            )
             raise Ec2Error(code, options.get("message", "The lab was told to answer so."), status)
 
     def _hang(self, options):

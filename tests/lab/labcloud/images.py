@@ -16,13 +16,14 @@ def _check_name(world, name):
     if not NAME.match(name):
         raise Ec2Error(
             "InvalidAMIName.Malformed",
-            "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
-            "'(', ')', '.', '-', '/' and '_'",
+            "AMI names must be between 3 and 128 characters long, and may contain letters, "
+            "numbers, '(', ')', '.', '-', '/' and '_'",
         )
     for image in world.images.values():
         if image.name == name:
             raise Ec2Error(
-                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {image.image_id}"
+                "InvalidAMIName.Duplicate",
+                f"AMI name {name} is already in use by AMI {image.image_id}",
             )
 
 
@@ -59,7 +60,8 @@ def _check_mapping(world, mapping):
             )
         if "Encrypted" in ebs:
             raise Ec2Error(
-                "InvalidBlockDeviceMapping", "the encrypted flag cannot be specified with a snapshot"
+                "InvalidBlockDeviceMapping",
+                "the encrypted flag cannot be specified with a snapshot",
             )
         if ebs.get("VolumeSize", snapshot.size_gib) < snapshot.size_gib:
             raise Ec2Error(
@@ -95,13 +97,19 @@ def register_image(world, params, call):
         mapping = params.get("BlockDeviceMappings", [])
         root = params.get("RootDeviceName")
         if not root:
-            raise Ec2Error("MissingParameter", "The request must contain the parameter rootDeviceName")
+            raise Ec2Error(
+                "MissingParameter", "The request must contain the parameter rootDeviceName"
+            )
         root_ebs = [e.get("Ebs", {}) for e in mapping if e.get("DeviceName") == root]
         if not root_ebs or not root_ebs[0].get("SnapshotId"):
-            raise Ec2Error("InvalidBlockDeviceMapping", f"The mapping has no snapshot for the root {root}")
+            raise Ec2Error(
+                "InvalidBlockDeviceMapping", f"The mapping has no snapshot for the root {root}"
+            )
         _check_mapping(world, mapping)
         if params.get("TpmSupport") and not params.get("BootMode", "").startswith("uefi"):
-            raise Ec2Error("InvalidParameterCombination", "TpmSupport v2.0 needs a BootMode with UEFI")
+            raise Ec2Error(
+                "InvalidParameterCombination", "TpmSupport v2.0 needs a BootMode with UEFI"
+            )
         image = _new_image(world, params["Name"], tags.get("image"))
         kept = (
             "Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType "
@@ -184,14 +192,17 @@ def shown(world, image):
         "RootDeviceType": "ebs",
         "Hypervisor": "xen",
         "Tags": world.tags_of(image.image_id),
-        **({"StateReason": {"Code": "Client.InternalError", "Message": "lab"}} if image.state == "failed" else {}),
+        **({
+            "StateReason": {"Code": "Client.InternalError", "Message": "lab"}
+        } if image.state == "failed" else {}),
     }
 
 
 FILTERS = (
     "architecture block-device-mapping.delete-on-termination block-device-mapping.device-name "
-    "block-device-mapping.encrypted block-device-mapping.snapshot-id block-device-mapping.volume-size "
-    "block-device-mapping.volume-type creation-date description ena-support hypervisor image-id "
+    "block-device-mapping.encrypted block-device-mapping.snapshot-id "
+    "block-device-mapping.volume-size block-device-mapping.volume-type creation-date "
+    "description ena-support hypervisor image-id "
     "image-type is-public name owner-id platform root-device-name root-device-type "
     "source-instance-id state virtualization-type"
 ).split()
@@ -207,7 +218,9 @@ def _filter_values(world, image):
         "block-device-mapping.device-name": [block["DeviceName"] for block in blocks],
         "block-device-mapping.encrypted": [e["Encrypted"] for e in ebs if "Encrypted" in e],
         "block-device-mapping.snapshot-id": image.snapshot_ids(),
-        "block-device-mapping.volume-size": [str(e["VolumeSize"]) for e in ebs if "VolumeSize" in e],
+        "block-device-mapping.volume-size": [
+            str(e["VolumeSize"]) for e in ebs if "VolumeSize" in e
+        ],
         "block-device-mapping.volume-type": [e["VolumeType"] for e in ebs],
         "creation-date": row["CreationDate"],
         "description": row.get("Description"),

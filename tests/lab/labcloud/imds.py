@@ -98,12 +98,15 @@ class Imds:
             address, kind = instance.private_ip, instance.instance_type
             image, root = instance.image_id, instance.root_device_name
         zone = str(zone or self.settings.region + "a")
+        name = f"ip-{address.replace('.', '-')}.{self.settings.region}.compute.internal"
         leaves = {
-            "dynamic/instance-identity/document": self._document(imds, instance_id, zone, address, kind, image),
+            "dynamic/instance-identity/document": self._document(
+                imds, instance_id, zone, address, kind, image
+            ),
             "meta-data/instance-id": instance_id,
             "meta-data/ami-id": image,
             "meta-data/instance-type": kind,
-            "meta-data/hostname": f"ip-{address.replace('.', '-')}.{self.settings.region}.compute.internal",
+            "meta-data/hostname": name,
             "meta-data/local-ipv4": address,
             "meta-data/instance-action": "none",
             "meta-data/placement/region": self.settings.region,

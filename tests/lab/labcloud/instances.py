@@ -6,7 +6,9 @@ from .world import check_id
 
 def _without_pages(flat):
     return {
-        name: value for name, value in flat.items() if name not in ("MaxResults", "NextToken", "DryRun")
+        name: value for name, value in flat.items() if name not in (
+            "MaxResults", "NextToken", "DryRun"
+        )
     }
 
 
@@ -86,13 +88,17 @@ def describe_instance_attribute(world, params, call):
             "instanceType": lambda: {"InstanceType": value(described["InstanceType"])},
             "kernel": lambda: {"KernelId": {}},
             "ramdisk": lambda: {"RamdiskId": {}},
-            "userData": lambda: {"UserData": value(str(instance.user_data) if instance.user_data else None)},
+            "userData": lambda: {
+                "UserData": value(str(instance.user_data) if instance.user_data else None)
+            },
             "disableApiTermination": lambda: {
                 "DisableApiTermination": value(bool(instance.disable_api_termination))
             },
             "disableApiStop": lambda: {"DisableApiStop": value(bool(instance.disable_api_stop))},
             "instanceInitiatedShutdownBehavior": lambda: {
-                "InstanceInitiatedShutdownBehavior": value(instance.instance_initiated_shutdown_behavior)
+                "InstanceInitiatedShutdownBehavior": value(
+                    instance.instance_initiated_shutdown_behavior
+                )
             },
             "rootDeviceName": lambda: {"RootDeviceName": value(instance.root_device_name)},
             "blockDeviceMapping": lambda: {
@@ -117,13 +123,17 @@ def get_instance_uefi_data(world, params, call):
         call.check_dry_run()
         facts = world.facts_of(instance.id)
         if facts.get("CurrentInstanceBootMode") != "uefi" or facts.get("UefiData") is None:
-            raise Ec2Error("UnsupportedOperation", f"The instance {instance.id} has no UEFI variable store")
+            raise Ec2Error(
+                "UnsupportedOperation", f"The instance {instance.id} has no UEFI variable store"
+            )
         return {"InstanceId": instance.id, "UefiData": facts["UefiData"]}
 
 
 def run_instances(world, params, call):
     with world.lock:
-        world.spec_tags(params, {"instance", "volume", "network-interface", "spot-instances-request"})
+        world.spec_tags(
+            params, {"instance", "volume", "network-interface", "spot-instances-request"}
+        )
         if params.get("ImageId") in world.gone_images:
             world.image(params["ImageId"])
         call.check_dry_run()
@@ -212,7 +222,9 @@ def terminate_instances(world, params, call):
 def _check_resources(world, params):
     for resource_id in params["Resources"]:
         kind = resource_id.partition("-")[0]
-        look = {"snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.volume}
+        look = {
+            "snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.volume
+        }
         if kind in look:
             look[kind](resource_id)
 

@@ -69,7 +69,9 @@ class Keyring:
         now_s = time.time() + self.settings["clock_offset_s"]
         match = AUTHORIZATION.match(headers.get("authorization", ""))
         if not match:
-            raise Ec2Error("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+            raise Ec2Error(
+                "MissingAuthenticationToken", "Request is missing Authentication Token", 403
+            )
         access_key, date, region, service, signed, signature = match.groups()
         key = self.keys.get(access_key)
         if key is None:
@@ -87,14 +89,17 @@ class Keyring:
         if not needed <= set(names):
             missing = ", ".join(sorted(needed - set(names)))
             raise Ec2Error("SignatureDoesNotMatch", f"{missing} must be a signed header", 403)
-        if key.token and not hmac.compare_digest(headers.get("x-amz-security-token", ""), key.token):
+        if key.token and not hmac.compare_digest(
+            headers.get("x-amz-security-token", ""), key.token
+        ):
             raise Ec2Error(
                 "AuthFailure", "AWS was not able to validate the provided access credentials", 401
             )
         if service != "ec2" or region != self.settings.region:
             raise Ec2Error(
                 "SignatureDoesNotMatch",
-                f"Credential should be scoped to {self.settings.region}/ec2, not {region}/{service}",
+                f"Credential should be scoped to {self.settings.region}/ec2, "
+                f"not {region}/{service}",
                 403,
             )
         declared = headers.get("x-amz-content-sha256")
@@ -117,9 +122,13 @@ class Keyring:
         try:
             moment = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ")
         except ValueError:
-            raise Ec2Error("IncompleteSignature", "X-Amz-Date is missing or malformed", 400) from None
+            raise Ec2Error(
+                "IncompleteSignature", "X-Amz-Date is missing or malformed", 400
+            ) from None
         if stamp[:8] != date:
-            raise Ec2Error("SignatureDoesNotMatch", "Date in Credential scope is not X-Amz-Date's", 403)
+            raise Ec2Error(
+                "SignatureDoesNotMatch", "Date in Credential scope is not X-Amz-Date's", 403
+            )
         ahead_s = moment.replace(tzinfo=datetime.timezone.utc).timestamp() - now_s
         if ahead_s < -SKEW_S:
             raise Ec2Error("RequestExpired", f"Request has expired. Timestamp was {stamp}", 400)

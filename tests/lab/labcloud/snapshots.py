@@ -59,7 +59,9 @@ def cut_volumes(world, volume_ids, description, tags, fails=None):
         if own:
             twin.add_tags(own)
         snapshot = Snapshot(
-            twin.id, volume_id, volume.size, cut, description, bool(volume.encrypted), world.settings
+            twin.id, volume_id, volume.size, cut, description, bool(
+                volume.encrypted
+            ), world.settings
         )
         snapshot.fails = fails is not None and number == fails
         world.dataplane.use(cut)
@@ -93,7 +95,9 @@ def plan_create_snapshots(world, params):
     for volume_id in excluded:
         check_id("vol", volume_id)
         if volume_id == root:
-            raise Ec2Error("InvalidParameterValue", f"{volume_id} is the root volume, not a data volume")
+            raise Ec2Error(
+                "InvalidParameterValue", f"{volume_id} is the root volume, not a data volume"
+            )
         if volume_id not in mapping.values():
             raise Ec2Error("InvalidParameterValue", f"{volume_id} is not attached to {instance.id}")
     volume_ids = [
@@ -136,8 +140,8 @@ def create_snapshot(world, params, call):
 
 
 FILTERS = (
-    "description encrypted owner-alias owner-id progress snapshot-id start-time status storage-tier "
-    "transfer-type volume-id volume-size"
+    "description encrypted owner-alias owner-id progress snapshot-id start-time status "
+    "storage-tier transfer-type volume-id volume-size"
 ).split()
 
 
@@ -173,7 +177,9 @@ def describe_snapshots(world, params, call):
         found = [
             snapshot
             for snapshot in found
-            if world.match(filters, world.tags_of(snapshot.snapshot_id), _filter_values(world, snapshot))
+            if world.match(
+                filters, world.tags_of(snapshot.snapshot_id), _filter_values(world, snapshot)
+            )
         ]
         rows = [shown(world, snapshot, "Snapshot") for snapshot in found]
         rows, token = world.page("DescribeSnapshots", params, rows, bool(ids))

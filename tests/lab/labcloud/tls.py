@@ -32,7 +32,9 @@ def _authority(name):
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     certificate = _certificate(
-        subject, key, subject, key, [(x509.BasicConstraints(ca=True, path_length=0), True), (usage, True)]
+        subject, key, subject, key, [
+            (x509.BasicConstraints(ca=True, path_length=0), True), (usage, True)
+        ]
     )
     return subject, key, certificate
 

@@ -39,7 +39,9 @@ class Model:
 
     def operation(self, action):
         if action not in self.names:
-            raise Ec2Error("InvalidAction", f"The action {action} is not valid for this web service.")
+            raise Ec2Error(
+                "InvalidAction", f"The action {action} is not valid for this web service."
+            )
         return self.service.operation_model(action)
 
 
@@ -102,7 +104,9 @@ def _structure(shape, tree, prefix):
     for member_name in shape.required_members:
         if result.get(member_name) in (None, "", [], {}):
             name = _query_name(member_name, shape.members[member_name])
-            raise Ec2Error("MissingParameter", f"The request must contain the parameter {prefix}{name}")
+            raise Ec2Error(
+                "MissingParameter", f"The request must contain the parameter {prefix}{name}"
+            )
     return result
 
 
@@ -114,7 +118,9 @@ def _list(shape, tree, name):
         raise Ec2Error("UnknownParameter", f"The parameter {name}.{bad} is not recognized")
     numbers = sorted(int(key) for key in tree)
     if numbers != list(range(1, len(numbers) + 1)):
-        raise Ec2Error("InvalidParameterValue", f"The numbers of {name}.N must run from 1 without a gap")
+        raise Ec2Error(
+            "InvalidParameterValue", f"The numbers of {name}.N must run from 1 without a gap"
+        )
     return [_value(shape.member, tree[str(number)], f"{name}.{number}") for number in numbers]
 
 

@@ -156,16 +156,22 @@ class World:
         )
         with self.lock:
             try:
-                chunks, status, headers = run_wsgi_app(self.app, builder.get_environ(), buffered=True)
+                chunks, status, headers = run_wsgi_app(
+                    self.app, builder.get_environ(), buffered=True
+                )
                 body = b"".join(chunks)
             except NotImplementedError as error:
                 if "filter" in str(error).lower():
                     raise Ec2Error("InvalidParameterValue", "A filter is invalid") from None
-                raise Ec2Error("InvalidAction", f"The lab's EC2 has no such thing: {error}") from None
+                raise Ec2Error(
+                    "InvalidAction", f"The lab's EC2 has no such thing: {error}"
+                ) from None
             except Ec2Error:
                 raise
             except Exception as error:  # moto's own bugs end as an answer, not as a dead connection
-                raise Ec2Error("InternalError", f"moto: {type(error).__name__}: {error}", 500) from error
+                raise Ec2Error(
+                    "InternalError", f"moto: {type(error).__name__}: {error}", 500
+                ) from error
         code = int(status.split()[0])
         if code >= 300:
             raise self._moto_error(code, body)
@@ -194,39 +200,50 @@ class World:
         for tag in tags:
             key, value = tag.get("Key", ""), tag.get("Value", "")
             if not key or len(key) > 127 + 1:
-                raise Ec2Error("InvalidParameterValue", f"Tag key '{key}' must have 1 to 128 characters")
+                raise Ec2Error(
+                    "InvalidParameterValue", f"Tag key '{key}' must have 1 to 128 characters"
+                )
             if len(value) > 256:
                 raise Ec2Error(
-                    "InvalidParameterValue", f"Tag value exceeds the maximum length of 256 characters: {key}"
+                    "InvalidParameterValue",
+                    f"Tag value exceeds the maximum length of 256 characters: {key}",
                 )
             if key.lower().startswith("aws:"):
                 raise Ec2Error(
                     "InvalidParameterValue",
-                    f"Value ( {key} ) for parameter key is invalid. Tag keys starting with 'aws:' are "
-                    "reserved for internal use",
+                    f"Value ( {key} ) for parameter key is invalid. Tag keys starting with "
+                    "'aws:' are reserved for internal use",
                 )
         if len(set(keys)) != len(keys):
             raise Ec2Error("InvalidParameterValue", "Duplicate tag keys are not allowed")
         if len(keys) > 50:
-            raise Ec2Error("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+            raise Ec2Error(
+                "TagLimitExceeded", "The maximum number of Tags for a resource has been reached."
+            )
 
     def spec_tags(self, params, allowed):
-        """TagSpecifications -> {resource type: {key: value}}; a type that does not belong is refused."""
+        """TagSpecifications -> {resource type: {key: value}}; a type out of place is refused."""
         result = {}
         for spec in params.get("TagSpecifications", []):
             kind = spec.get("ResourceType")
             if kind is None:
-                raise Ec2Error("InvalidParameterValue", "Tag specification resource type must have a value")
+                raise Ec2Error(
+                    "InvalidParameterValue", "Tag specification resource type must have a value"
+                )
             if kind not in allowed:
                 raise Ec2Error(
                     "InvalidParameterValue",
                     f"'{kind}' is not a valid taggable resource type for this operation.",
                 )
             if kind in result:
-                raise Ec2Error("InvalidParameterValue", f"TagSpecification for {kind} is given twice")
+                raise Ec2Error(
+                    "InvalidParameterValue", f"TagSpecification for {kind} is given twice"
+                )
             tags = spec.get("Tags", [])
             if not tags:
-                raise Ec2Error("InvalidParameterValue", "Tag specification must have at least one tag")
+                raise Ec2Error(
+                    "InvalidParameterValue", "Tag specification must have at least one tag"
+                )
             self.check_tags(tags)
             result[kind] = {tag["Key"]: tag.get("Value", "") for tag in tags}
         return result
@@ -237,14 +254,18 @@ class World:
         check_id("snap", snapshot_id)
         snapshot = self.snapshots.get(snapshot_id)
         if snapshot is None or not snapshot.visible():
-            raise Ec2Error("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+            raise Ec2Error(
+                "InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist."
+            )
         return snapshot
 
     def image(self, image_id):
         check_id("ami", image_id)
         image = self.images.get(image_id)
         if image_id in self.gone_images:
-            raise Ec2Error("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
+            raise Ec2Error(
+                "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available"
+            )
         if image is None or not image.visible():
             raise Ec2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         return image
@@ -255,7 +276,9 @@ class World:
             for instance in reservation.instances:
                 if instance.id == instance_id:
                     return instance
-        raise Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+        raise Ec2Error(
+            "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
+        )
 
     def volume(self, volume_id):
         check_id("vol", volume_id)
@@ -298,12 +321,17 @@ class World:
         if asked is not None and not 5 <= asked <= 1000:
             raise Ec2Error(
                 "InvalidParameterValue",
-                f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.",
+                f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value "
+                "between 5 and 1000.",
             )
-        question = repr(sorted((k, repr(v)) for k, v in params.items() if k not in ("NextToken", "MaxResults")))
+        question = repr(
+            sorted((k, repr(v)) for k, v in params.items() if k not in ("NextToken", "MaxResults"))
+        )
         if token:
             if self.pages.get(token, (None,))[0] != (action, question):
-                raise Ec2Error("InvalidPaginationToken", "The pagination token is not of this request")
+                raise Ec2Error(
+                    "InvalidPaginationToken", "The pagination token is not of this request"
+                )
             items = self.pages[token][1]
         size = min(asked or 1000, self.settings["page_size"] or 1000)
         if len(items) <= size:
