@@ -68,9 +68,14 @@ step_tidy() {
     need clang-tidy xargs || return
     local flags
     mapfile -t flags < <(compile_flags)
-    # It says how many warnings it held back for each file on stderr; its findings are on stdout.
-    files '*.c' | xargs -r -P "$jobs" -I '{}' clang-tidy --quiet '{}' -- -std=c11 -I. "${flags[@]}" \
-        2>"$tidy_noise" || { grep -E 'error' "$tidy_noise"; return 1; }
+    # Its findings are on stdout; on stderr it says how many it held back, and what went wrong.
+    if files '*.c' | grep -v '^agent/base/err.c$' | xargs -r -P "$jobs" -I '{}' clang-tidy --quiet '{}' \
+        -- -std=c11 -I. "${flags[@]}" -include tests/lint/analyzer.h 2>"$tidy_noise" &&
+        clang-tidy --quiet agent/base/err.c -- -std=c11 -I. "${flags[@]}" 2>"$tidy_noise"; then
+        return 0
+    fi
+    grep -E 'error' "$tidy_noise"
+    return 1
 }
 
 step_cppcheck() {
