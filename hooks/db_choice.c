@@ -184,22 +184,35 @@ static const char *mariadb_rights(int number)
 }
 
 /* SHOW VIEW: information_schema.TABLES shows only tables on which one has some right, and that is
- * the least of them. BACKUP_ADMIN can't be granted in one statement with the static ones. */
+ * the least of them. */
 static bool add_mysql(const struct db_version *version, const char *user, struct buf *text,
                       struct err *err)
 {
-    if (!buf_printf(text, err, "CREATE USER '%s'@'localhost' IDENTIFIED WITH auth_socket;\n", user))
-        return false;
-    if (version->number < DB_MYSQL_LOCK_INSTANCE)
-        return buf_printf(text, err,
-                          "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO '%s'@'localhost';\n",
-                          user);
+    bool light = version->number >= DB_MYSQL_LOCK_INSTANCE;
+
     return buf_printf(text, err,
-                      "GRANT RELOAD, PROCESS, REPLICATION CLIENT, SHOW VIEW ON *.* TO "
-                      "'%s'@'localhost';\n"
-                      "GRANT BACKUP_ADMIN ON *.* TO '%s'@'localhost';\n"
-                      "GRANT SELECT ON performance_schema.log_status TO '%s'@'localhost';\n",
-                      user, user, user);
+                      "-- where SHOW PLUGINS has no auth_socket: INSTALL PLUGIN auth_socket SONAME "
+                      "'auth_socket.so';\n"
+                      "CREATE USER '%s'@'localhost' IDENTIFIED WITH auth_socket;\n"
+                      "GRANT RELOAD, PROCESS, REPLICATION CLIENT%s ON *.* TO '%s'@'localhost';\n",
+                      user, light ? ", SHOW VIEW, BACKUP_ADMIN" : "", user) &&
+           (!light ||
+            buf_printf(text, err,
+                       "GRANT SELECT ON performance_schema.log_status TO '%s'@'localhost';\n",
+                       user));
+}
+
+static bool add_mariadb(const struct db_version *version, const char *user, struct buf *text,
+                        struct err *err)
+{
+    return (version->number >= DB_MARIADB_BACKUP_STAGE ||
+            buf_add_text(
+                text, "-- where SHOW PLUGINS has no unix_socket: INSTALL SONAME 'auth_socket';\n",
+                err)) &&
+           buf_printf(text, err,
+                      "CREATE USER '%s'@'localhost' IDENTIFIED VIA unix_socket;\n"
+                      "GRANT %s ON *.* TO '%s'@'localhost';\n",
+                      user, mariadb_rights(version->number), user);
 }
 
 bool db_grants_text(const struct db_version *version, const char *user, bool galera,
@@ -209,14 +222,7 @@ bool db_grants_text(const struct db_version *version, const char *user, bool gal
     if (user[0] == '\0' || strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                         "0123456789._-$") != strlen(user))
         return err_set(err, ERR_USAGE, 0, "%s: not the name of a login", user);
-    if (version->kind == DB_KIND_MARIADB) {
-        if (!buf_printf(ret_text, err,
-                        "CREATE USER '%s'@'localhost' IDENTIFIED VIA unix_socket;\n"
-                        "GRANT %s ON *.* TO '%s'@'localhost';\n",
-                        user, mariadb_rights(version->number), user))
-            return false;
-    } else if (!add_mysql(version, user, ret_text, err)) {
+    if (!(version->kind == DB_KIND_MARIADB ? add_mariadb : add_mysql)(version, user, ret_text, err))
         return false;
-    }
     return !galera || buf_printf(ret_text, err, "GRANT SUPER ON *.* TO '%s'@'localhost';\n", user);
 }

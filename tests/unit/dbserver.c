@@ -51,20 +51,22 @@ static void sleep_ms(long ms)
     (void)nanosleep(&time, NULL);
 }
 
-static void make_database(const struct dbserver *server)
+static void make_database(const struct dbserver *server, const char *const *options)
 {
     char data[96], log[96];
-    const char *arguments[] = {"mariadb-install-db",
-                               "--no-defaults",
-                               "--auth-root-authentication-method=normal",
-                               "--skip-test-db",
-                               data,
-                               geteuid() == 0 ? "--user=root" : NULL,
-                               NULL};
+    const char *arguments[ARGUMENTS_MAX] = {"mariadb-install-db", "--no-defaults",
+                                            "--auth-root-authentication-method=normal",
+                                            "--skip-test-db", data};
+    size_t count = 5;
     int status = 0;
 
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->dir);
     (void)snprintf(log, sizeof(log), "%s/install.log", server->dir);
+    if (geteuid() == 0)
+        arguments[count++] = "--user=root";
+    for (size_t i = 0; options != NULL && options[i] != NULL; i++)
+        if (strncmp(options[i], "--innodb", 8) == 0 || strncmp(options[i], "--aria", 6) == 0)
+            arguments[count++] = options[i]; /* what an existing database can't change */
     pid_t pid = run_program("/usr/bin/mariadb-install-db", arguments, log);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -109,12 +111,18 @@ void dbserver_run(struct dbserver *server, const char *const *options)
     }
 }
 
-void dbserver_start(struct dbserver *server, const char *const *options)
+void dbserver_make_dir(struct dbserver *server)
 {
     (void)snprintf(server->dir, sizeof(server->dir), "/tmp/stillpoint-db-XXXXXX");
     assert_non_null(mkdtemp(server->dir));
     (void)snprintf(server->socket, sizeof(server->socket), "%s/s.sock", server->dir);
-    make_database(server);
+}
+
+void dbserver_start(struct dbserver *server, const char *const *options)
+{
+    if (server->dir[0] == '\0')
+        dbserver_make_dir(server);
+    make_database(server, options);
     dbserver_run(server, options);
 }
 

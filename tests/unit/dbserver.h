@@ -18,6 +18,8 @@ struct dbserver {
 };
 
 bool dbserver_available(void); /* mariadbd is installed */
+/* Only the directory, for a server some of whose files shall lie elsewhere in it. */
+void dbserver_make_dir(struct dbserver *server);
 /* Makes an empty database and runs the server with these further OPTIONS (NULL-ended, or NULL).
  * Fails the test on trouble. */
 void dbserver_start(struct dbserver *server, const char *const *options);

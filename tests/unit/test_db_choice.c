@@ -221,7 +221,7 @@ static void grants_fit_the_version(void **state)
         {MARIADB(100505), false, "REPLICATION SLAVE ADMIN", "SLAVE MONITOR"},
         {MARIADB(100339), false, "REPLICATION CLIENT", "BINLOG MONITOR"},
         {MYSQL(90704), false, "BACKUP_ADMIN", "SUPER"},
-        {MYSQL(90704), false, "log_status", "unix_socket"},
+        {MYSQL(90704), false, "log_status", "VIA unix_socket"},
         {MYSQL(50744), false, "REPLICATION CLIENT", "BACKUP_ADMIN"},
         {PERCONA(80035), false, "BACKUP_ADMIN", "SUPER"},
     };
