@@ -8,7 +8,7 @@
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
 
-static int end_unknown(const struct cli_outcome *outcome, const char *text)
+static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
 {
     struct err why = ERR_INIT;
 
@@ -18,9 +18,7 @@ static int end_unknown(const struct cli_outcome *outcome, const char *text)
         (void)err_suggest(&why, "see what became of it: stillpoint show %s", outcome->id);
     else
         (void)err_suggest(&why, "see what became of it: stillpoint status, stillpoint list");
-    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
-                    "stillpointd goes on with it, or settles it at its next start; the guard lets "
-                    "go at its deadline whatever happens");
+    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why, now);
 }
 
 static int end_lost(const struct cli_outcome *outcome)
@@ -28,7 +26,9 @@ static int end_lost(const struct cli_outcome *outcome)
     struct err why = outcome->why;
 
     if (outcome->changes)
-        return end_unknown(outcome, why.text);
+        return end_unknown(outcome, why.text,
+                           "stillpointd goes on with it, or settles it at its next start; the "
+                           "guard lets go at its deadline whatever happens");
     (void)err_suggest(&why, "see systemctl status stillpointd, journalctl -u stillpointd");
     return cli_fail(outcome->cli, CLI_EXIT_FAILED, &why, NULL);
 }
@@ -191,7 +191,9 @@ int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end)
     case CLI_END_GOES_ON:
         return end_goes_on(outcome);
     case CLI_END_LEFT:
-        return end_unknown(outcome, "left alone before the daemon had answered");
+        return end_unknown(outcome, "left alone before the daemon had answered the cancel",
+                           "stillpointd lets go of it if the cancel came in time; else the backup "
+                           "goes on");
     case CLI_END_LOST:
         break;
     }
