@@ -40,6 +40,17 @@ char *tree_path(const struct tree *tree, const char *path, char *text)
     return text;
 }
 
+char *tree_print(char *text, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vsnprintf(text, TREE_PATH_BYTES, fmt, args);
+    va_end(args);
+    assert_in_range(len, 0, TREE_PATH_BYTES - 1);
+    return text;
+}
+
 static void make_way(const struct tree *tree, const char *path)
 {
     char whole[TREE_PATH_BYTES];

@@ -20,4 +20,7 @@ void tree_link(const struct tree *tree, const char *path, const char *target);
 /* The whole path, in TEXT (TREE_PATH_BYTES); returns TEXT. */
 char *tree_path(const struct tree *tree, const char *path, char *text);
 
+/* A text of a test's own making into TEXT (TREE_PATH_BYTES), which must hold it; returns TEXT. */
+char *tree_print(char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #endif
