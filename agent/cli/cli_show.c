@@ -2,15 +2,33 @@
 #include "agent/cli/cli_show.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/clock.h"
+#include "agent/base/parse.h"
 #include "agent/cli/cli_table.h"
 #include "agent/cli/cli_timeline.h"
 
+enum { REASON_CHARS = 40 }; /* of a list's row */
+
+/* The moment in an id, "sp-20261124T081530Z-k3f9x": when the job began. */
+static bool id_moment(const char *id, int64_t *ret_utc_us)
+{
+    char text[32];
+
+    if (id == NULL || strlen(id) < 19 || strncmp(id, "sp-", 3) != 0)
+        return false;
+    (void)snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", id + 3, id + 7, id + 9,
+                   id + 12, id + 14, id + 16);
+    return clock_utc_parse(text, ret_utc_us);
+}
+
 bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us)
 {
-    return cli_time(json_object_get(backup, "window"), "begin", ret_utc_us);
+    return cli_time(json_object_get(backup, "window"), "begin", ret_utc_us) ||
+           id_moment(cli_str(backup, "id"), ret_utc_us);
 }
 
 enum cli_style cli_state_style(const char *state)
@@ -323,6 +341,19 @@ void cli_show_made(struct cli_page *page, const json_t *backup)
 
 /* --- list ------------------------------------------------------------------------------------- */
 
+/* As much of it as a row can bear; `show` has it whole. */
+static void add_reason(struct cli_table *table, const char *reason)
+{
+    AUTO_FREE char *text = reason ? strdup(reason) : NULL;
+
+    if (text == NULL) {
+        cli_table_add(table, NULL);
+        return;
+    }
+    parse_cut_utf8(text, REASON_CHARS, SIZE_MAX);
+    cli_table_printf(table, "%s%s", text, strlen(text) < strlen(reason) ? "..." : "");
+}
+
 static void list_row(struct cli_table *table, const json_t *backup, bool with_nodes)
 {
     const char *state = cli_str(backup, "state"), *label = cli_str(backup, "consistency");
@@ -346,7 +377,7 @@ static void list_row(struct cli_table *table, const json_t *backup, bool with_no
     cli_table_add(table, json_is_true(json_object_get(backup, "pinned")) ? "pinned"
                          : cli_time(backup, "expires", &at)              ? cli_local_date(at, text)
                                                                          : "never");
-    cli_table_add(table, cli_str(backup, "reason"));
+    add_reason(table, cli_str(backup, "reason"));
 }
 
 void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes)

@@ -133,8 +133,12 @@ static void hear_released(struct talk *talk, const json_t *event)
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
     double hold_ms;
 
-    cli_page_text(&page, "  the instant is fixed, everything runs again");
-    if (cli_num(event, "hold_ms", &hold_ms))
+    bool known = cli_num(event, "hold_ms", &hold_ms);
+    if (known && hold_ms <= 0) /* crash consistency: nothing was asked to wait */
+        cli_page_text(&page, "  the instant is fixed; nothing was held");
+    else
+        cli_page_text(&page, "  the instant is fixed, everything runs again");
+    if (known && hold_ms > 0)
         cli_page_printf(&page, "; held for %.1f ms", hold_ms);
     cli_page_text(&page, "\n");
     say(talk, &page);

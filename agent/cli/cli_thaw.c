@@ -244,12 +244,13 @@ static json_t *to_json(const struct held_list *list, bool dry_run)
                      mounts);
 }
 
-static void to_page(const struct held_list *list, struct cli_page *page)
+/* A lease that is over has its story still; it is told only where this command ended it. */
+static void to_page(const struct held_list *list, unsigned held_count, struct cli_page *page)
 {
     static const char *const titles[] = {"MOUNT", "STATE", ">FROZEN FOR", "ERROR", NULL};
     struct cli_table table;
 
-    if (list->count == 0) {
+    if (held_count == 0) {
         cli_page_text(page, "nothing is held\n");
         return;
     }
@@ -269,7 +270,7 @@ static void to_page(const struct held_list *list, struct cli_page *page)
     cli_table_end(&table, 0);
 }
 
-static bool tell(const struct cli *cli, const struct held_list *list)
+static bool tell(const struct cli *cli, const struct held_list *list, unsigned held_count)
 {
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
 
@@ -279,7 +280,7 @@ static bool tell(const struct cli *cli, const struct held_list *list)
         json_decref(whole);
         return ok;
     }
-    to_page(list, &page);
+    to_page(list, held_count, &page);
     return cli_print_page(cli, &page);
 }
 
@@ -287,6 +288,7 @@ static bool tell(const struct cli *cli, const struct held_list *list)
 
 static int thaw_from_record(const struct cli *cli, const char *record, struct held_list *list)
 {
+    unsigned held_count = count_frozen(list);
     struct err err = ERR_INIT;
 
     if (!cli->options->dry_run) {
@@ -298,28 +300,43 @@ static int thaw_from_record(const struct cli *cli, const char *record, struct he
                 list->items[i].state = GUARD_MOUNT_THAWED;
         }
     }
-    return tell(cli, list) ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
+    return tell(cli, list, held_count) ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
+}
+
+/* What was held, then (unless it is a dry run) what became of it. */
+static bool guard_thaw(const struct cli *cli, const char *socket, struct held_list *list,
+                       unsigned *ret_held_count, struct err *err)
+{
+    AUTO_FREE struct guard_reply_lease *story = calloc(1, sizeof(*story));
+    AUTO_CLOSE int fd = -1;
+
+    if (story == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    if (!guard_connect(socket, &fd, err) || !guard_ask(fd, GUARD_OP_STATUS, story, err))
+        return false;
+    take_story(story, list);
+    *ret_held_count = count_frozen(list);
+    if (cli->options->dry_run)
+        return true;
+    if (!guard_ask(fd, GUARD_OP_THAW_FORCE, story, err))
+        return false;
+    take_story(story, list);
+    return true;
 }
 
 static int thaw_at(const struct cli *cli, const char *socket, const char *record,
                    struct held_list *list)
 {
-    AUTO_FREE struct guard_reply_lease *story = calloc(1, sizeof(*story));
-    enum guard_op op = cli->options->dry_run ? GUARD_OP_STATUS : GUARD_OP_THAW_FORCE;
-    AUTO_CLOSE int fd = -1;
+    unsigned held_count = 0;
     struct err err = ERR_INIT;
 
-    if (story == NULL)
-        return cli_fail(cli, CLI_EXIT_FAILED, &(struct err){ERR_INTERNAL, 0, "out of memory", ""},
-                        NULL);
     read_record(record, list);
-    if (!guard_connect(socket, &fd, &err) || !guard_ask(fd, op, story, &err)) {
+    if (!guard_thaw(cli, socket, list, &held_count, &err)) {
         if (!cli->options->quiet)
             (void)fprintf(cli->err, "stillpoint: %s: asking its record\n", err.text);
         return thaw_from_record(cli, record, list);
     }
-    take_story(story, list);
-    if (!tell(cli, list))
+    if (!tell(cli, list, held_count))
         return CLI_EXIT_FAILED;
     if (cli->options->dry_run || count_frozen(list) == 0)
         return CLI_EXIT_DONE;
