@@ -187,8 +187,9 @@ static bool look_below(struct maker *maker, struct item *item, const struct item
 
     if (on->pick->class != MOUNT_BLOCK) {
         item->kind = DEVICE_OTHER;
-        (void)snprintf(item->below, sizeof(item->below), "a file on %s (%s)", on->pick->mount->path,
-                       on->pick->mount->fs);
+        if (on != item)
+            (void)snprintf(item->below, sizeof(item->below), "a file on %s (%s)",
+                           on->pick->mount->path, on->pick->mount->fs);
         return true;
     }
     if (trace->kind == DEVICE_LOOP) {
