@@ -376,6 +376,7 @@ static inline pid_t rig_spawn(const struct rig *rig, const char *const *more)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed leaves no guard */
         if (getenv("RIG_VERBOSE") == NULL) {
             int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
             (void)dup2(fd, STDERR_FILENO);
@@ -571,12 +572,19 @@ static inline int rig_after(void **state)
     if (rig->reply_fd >= 0)
         (void)close(rig->reply_fd);
     rig->reply_fd = -1;
+    rig_disarm_thaw(rig); /* thaws what a failed test has left, so that the guard can end */
     if (rig->guard != 0) {
         (void)kill(rig->guard, SIGCONT);
         (void)kill(rig->guard, SIGTERM);
-        (void)rig_wait_guard(rig);
+        pid_t ended = 0;
+        for (int i = 0; i < 400 && (ended = waitpid(rig->guard, NULL, WNOHANG)) == 0; i++)
+            rig_nap_ms(5);
+        if (ended == 0) {
+            (void)kill(rig->guard, SIGKILL);
+            (void)waitpid(rig->guard, NULL, 0);
+        }
+        rig->guard = 0;
     }
-    rig_disarm_thaw(rig); /* thaws what a failed test has left */
     (void)unlink(rig->record);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -74,6 +75,7 @@ static void start(struct bench *bench, int theirs, bool activated)
     if (bench->runner != 0)
         return;
     char pid[20];
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed leaves no runner */
     (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
     if (activated) {
         (void)setenv("LISTEN_PID", pid, 1);
