@@ -307,6 +307,24 @@ static void a_list_has_one_line_a_backup_and_only_columns_with_something_in_them
     json_decref(list);
 }
 
+static void a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut(void **state)
+{
+    (void)state;
+    struct cli_page page = plain_page(80);
+    json_t *list = json_of("[{'id':'sp-20261124T081530Z-k3f9x','state':'complete',"
+                           "'consistency':'crash','snapshots':[],"
+                           "'reason':'0123456789012345678901234567890123456789 and more'}]");
+
+    cli_show_list(&page, list, false);
+
+    page_is(&page, "ID                         TAKEN                    STATE     CONSISTENCY  "
+                   "SNAPSHOTS  EXPIRES  REASON\n"
+                   "sp-20261124T081530Z-k3f9x  2026-11-24 09:15:30 CET  complete  crash        "
+                   "        0  never    0123456789012345678901234567890123456789...\n"
+                   "1 backup\n");
+    json_decref(list);
+}
+
 static void an_empty_list_says_how_to_get_one(void **state)
 {
     (void)state;
@@ -524,6 +542,7 @@ int main(void)
         cmocka_unit_test(the_hold_is_drawn_to_scale),
         cmocka_unit_test(time_that_no_step_explains_shows_as_a_gap),
         cmocka_unit_test(a_list_has_one_line_a_backup_and_only_columns_with_something_in_them),
+        cmocka_unit_test(a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut),
         cmocka_unit_test(an_empty_list_says_how_to_get_one),
         cmocka_unit_test(a_plan_says_what_would_be_held_and_what_not),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
