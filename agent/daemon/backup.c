@@ -334,8 +334,11 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
     } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
         ok = settle_cut(work, &cut, &cause, verdict, err);
     }
+    if (ok && !job_set_past_cut(work->job)) {
+        (void)err_set(err, ERR_CANCELLED, 0, "cancelled during the cut");
+        ok = settle_discard(work, &cut, verdict);
+    }
     if (ok) {
-        job_set_past_cut(work->job);
         tell_hold(work, &hold, &cut);
         ok = attest(work, &hold, &cut, verdict, err);
     }
@@ -345,7 +348,7 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
                         "unconfirmed");
     if (ok) {
         remember_last(work);
-        job_leave_node(work->job); /* the next backup may begin while this one is copied */
+        leave_node(work, "complete");
         if (!work->options.wait_complete) {
             job_result(work->job, verdict->exit_code, catalog_json(work->backup));
             told = true;
@@ -381,6 +384,8 @@ void backup_command(struct job *job)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
     if (ok) {
         job_set_id(job, id);
+        if (work.options.reason_cut)
+            job_warn(job, "the reason is too long for a tag: its end is left off", NULL);
         ok = backup_plan(&work, deadline_ms, &err);
         if (!ok)
             (void)settle_end(&verdict, work_exit_code(&err),

@@ -165,7 +165,7 @@ static void answer_cancel(struct client *client, struct job *job)
     bool in_time = job_cancel(job);
     (void)snprintf(text, sizeof(text),
                    in_time ? "letting go of everything"
-                           : "the cut was made: backup %s stays, only the waiting for it ends",
+                           : "the cut was made before the cancel: backup %s goes on",
                    job->id);
     if (in_time ? control_add_cancelling(&line, text, &err)
                 : control_add_goes_on(&line, text, &err))

@@ -129,11 +129,18 @@ void job_detach(struct job *job)
 
 bool job_cancel(struct job *job)
 {
+    /* Under the mutex: a cancel is in time for job_set_past_cut, or it is not asked for at all. */
     (void)pthread_mutex_lock(&job->mutex);
-    bool past_cut = job->past_cut;
+    bool in_time = !job->past_cut;
+    if (in_time)
+        cancel_ask(&job->cancel);
     (void)pthread_mutex_unlock(&job->mutex);
+    return in_time;
+}
+
+void job_stop(struct job *job)
+{
     cancel_ask(&job->cancel);
-    return !past_cut;
 }
 
 bool job_take_node(struct job *job, struct err *err)
@@ -256,11 +263,13 @@ void job_item(struct job *job, json_t *take_data)
     TELL(job, true, false, control_add_item(&line, take_data, &tell_err));
 }
 
-void job_set_past_cut(struct job *job)
+bool job_set_past_cut(struct job *job)
 {
     (void)pthread_mutex_lock(&job->mutex);
-    job->past_cut = true;
+    job->past_cut = !cancel_asked(&job->cancel);
+    bool past_cut = job->past_cut;
     (void)pthread_mutex_unlock(&job->mutex);
+    return past_cut;
 }
 
 void job_result(struct job *job, int exit_code, json_t *take_data)

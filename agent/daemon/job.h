@@ -60,9 +60,11 @@ void job_end(struct job *job);
 bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err);
 /* The client has gone: the job goes on, nobody listens. Loop thread. */
 void job_detach(struct job *job);
-/* Asks it to stop. Any thread.
- *   false  the cut was made: only the waiting ends, not the backup */
+/* Asks it to undo what it does. Any thread.
+ *   false  the cut was made: the backup goes on, whoever has stopped waiting for it */
 bool job_cancel(struct job *job);
+/* The daemon ends: the job too, wherever it is. Any thread. */
+void job_stop(struct job *job);
 
 /* --- for the job's own thread ------------------------------------------------------------------
  */
@@ -83,8 +85,9 @@ void job_check(struct job *job, const char *name, const char *result, const char
 void job_released(struct job *job, double hold_ms);
 /* One row of a long answer; waits for a client that reads slowly, drops it where there is none. */
 void job_item(struct job *job, json_t *take_data);
-/* From here a cancel ends the waiting only. */
-void job_set_past_cut(struct job *job);
+/* From here a cancel comes too late.
+ *   false  one came before: undo what the cut made */
+bool job_set_past_cut(struct job *job);
 
 /* The last word, one of the two. */
 void job_result(struct job *job, int exit_code, json_t *take_data);

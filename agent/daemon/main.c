@@ -101,7 +101,7 @@ static void on_stop(uv_signal_t *handle, int signal)
     notify("STOPPING=1");
     daemon->agent.stopping = true;
     for (struct job *job = daemon->agent.jobs; job != NULL; job = job->next)
-        (void)job_cancel(job);
+        job_stop(job);
     stop_if_done(daemon);
 }
 
