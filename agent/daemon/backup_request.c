@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/backup_request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/control_wire.h"
+#include "agent/base/parse.h"
 
 static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err)
 {
@@ -25,6 +28,19 @@ static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err
     }
     return ret_tags->count <= CATALOG_USER_TAGS_MAX ||
            err_set(err, ERR_USAGE, 0, "more than %d tags", CATALOG_USER_TAGS_MAX);
+}
+
+/* What does not fit into a tag is left off: no reason to have no backup. */
+static bool take_reason(const char *reason, struct work_options *options)
+{
+    AUTO_FREE char *text = strdup(reason);
+
+    if (text == NULL)
+        return false;
+    parse_cut_utf8(text, CATALOG_TAG_CHARS_MAX, sizeof(options->reason) - 1);
+    strcpy(options->reason, text);
+    options->reason_cut = strlen(text) < strlen(reason);
+    return true;
 }
 
 bool backup_request_read(const json_t *args, const struct config *config,
@@ -56,9 +72,8 @@ bool backup_request_read(const json_t *args, const struct config *config,
         (void)err_set(err, ERR_USAGE, 0, "nothing that can be waited for");
         return err_suggest(err, "one of cut, complete");
     }
-    if (strlen(reason) >= sizeof(options->reason))
-        return err_set(err, ERR_USAGE, 0, "a reason of more than %d bytes", WORK_REASON_BYTES - 1);
-    strcpy(options->reason, reason);
+    if (!take_reason(reason, options))
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
     return strs_copy(&options->tags, &config->backup.tags, err) &&
            read_tags(tags, &options->tags, err);
 }

@@ -115,17 +115,18 @@ static bool check_rights(struct doctor *doctor)
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         const char *action = ec2_action_name(calls[i].action);
         struct err err = ERR_INIT;
-        char name[80];
-        (void)snprintf(name, sizeof(name), "right ec2:%s", action);
+        char text[80];
         if (ec2_dry_run(doctor->work.ec2, calls[i].action, &target, soon(), &doctor->job->cancel,
                         &err)) {
-            say(doctor, name, "ok", "allowed", NULL);
+            (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
+            say(doctor, "right", "ok", text, NULL);
         } else if (err.kind == ERR_USAGE) {
-            say(doctor, name, "skipped", "can't be tried before there is a snapshot", NULL);
+            (void)snprintf(text, sizeof(text), "ec2:%s can't be tried without a snapshot", action);
+            say(doctor, "right", "skipped", text, NULL);
         } else if (err.kind == ERR_AWS_DENIED && !calls[i].needed) {
-            say(doctor, name, "warning", err.text, err.remedy);
+            say(doctor, "right", "warning", err.text, err.remedy);
         } else {
-            say(doctor, name, "failed", err.text, err.remedy);
+            say(doctor, "right", "failed", err.text, err.remedy);
             usable = usable && err.kind == ERR_AWS_DENIED;
         }
     }

@@ -30,6 +30,7 @@ struct work_options {
     bool dry_run;
     int64_t keep_ms; /* 0: no expiry of its own */
     char reason[WORK_REASON_BYTES];
+    bool reason_cut; /* more was given than fits */
     struct strs tags;
 };
 
