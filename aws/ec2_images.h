@@ -9,7 +9,8 @@
 #include "aws/ec2.h"
 #include "aws/ec2_describe.h"
 
-/* One line of a block device mapping, to and from EC2. */
+/* One line of a block device mapping, to and from EC2. A flag that is left at zero says no, not
+ * "unknown": that is EC2_UNKNOWN. */
 struct ec2_mapping {
     char device[EC2_NAME_BYTES];
     char snapshot_id[EC2_ID_BYTES];

@@ -67,13 +67,17 @@ struct wire_list {
     bool (*outside)(void *self, const char *path, const char *text, struct err *err);
 };
 
-/* Reads one answer to ACTION. Pure: the fuzz target's way in.
+/* Reads one answer to ACTION. Pure.
  *   ret_token  nextToken, "" on the last page; WIRE_TOKEN_BYTES */
 enum { WIRE_TOKEN_BYTES = 2048 };
 bool wire_read(const char *action, const char *body, size_t len, const struct wire_list *list,
                char *ret_token, struct err *err);
 
 /* --- calling --- */
+
+/* A client that connects to nothing: every call gets BODY (borrowed) as its answer. For tests and
+ * fuzzing; only the calls may be used with it. */
+bool ec2_open_canned(const char *body, size_t len, struct ec2 **ret_ec2, struct err *err);
 
 struct wire_call {
     enum aws_kind kind;

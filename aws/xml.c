@@ -35,7 +35,7 @@ static const char *local_name(const char *name)
 {
     const char *colon = strrchr(name, ':');
 
-    return colon != NULL ? colon + 1 : name;
+    return colon != NULL && colon[1] != '\0' ? colon + 1 : name; /* "a:" is well formed */
 }
 
 static bool enter_root(struct parse *parse, const char *name)
