@@ -124,6 +124,25 @@ static bool make_run_folder(const char *run, bool has_user, gid_t gid)
     return true;
 }
 
+/* Where others can rename what is in the record's folder, a restarted guard can be made to miss it.
+ */
+static void warn_if_open(const char *record)
+{
+    char folder[GUARD_PATH_BYTES];
+    struct stat st;
+    size_t length = (size_t)(strrchr(record, '/') - record);
+
+    memcpy(folder, record, length);
+    folder[length] = '\0';
+    if (stat(length > 0 ? folder : "/", &st) == 0 &&
+        (st.st_uid != 0 || ((st.st_mode & 022) != 0 && (st.st_mode & S_ISVTX) == 0)))
+        guard_log(
+            GUARD_LOG_WARNING,
+            "event=record_not_protected folder=\"%s\" remedy=\"root's, and sticky where others "
+            "may write\"",
+            guard_log_text(folder));
+}
+
 static void set_address(struct sockaddr_un *address, const char *path)
 {
     memset(address, 0, sizeof(*address));
@@ -253,6 +272,7 @@ static bool open_record(const struct guard_options *options, struct guard_keeper
         return fail("record");
     keeper->record_dev = st.st_dev;
     warn_if_on_disk(fd);
+    warn_if_open(options->record);
     return true;
 }
 
@@ -269,6 +289,10 @@ static bool open_socket(const struct guard_options *options, struct guard_keeper
         errno = ENOENT;
         return fail("user");
     }
+    if (!keeper->conn.has_user)
+        guard_log(GUARD_LOG_WARNING,
+                  "event=no_such_user user=\"%s\" remedy=\"only root can connect\"",
+                  guard_log_text(options->user));
     if (!make_run_folder(options->run, keeper->conn.has_user, gid))
         return false;
     if (!open_record(options, keeper)) /* recovers before anyone can connect */

@@ -129,8 +129,7 @@ struct guard_reply_head {
     uint32_t state;   /* enum guard_state after this request */
 };
 
-/* HELLO, MOUNT_TABLE, FREEZE… without arguments: WRITE_MANIFESTS has its own.
- * For HELLO, MOUNT_TABLE, STATUS, THAW, RESET, THAW_FORCE. */
+/* For HELLO, MOUNT_TABLE, STATUS, THAW, RESET, THAW_FORCE. */
 struct guard_msg_plain {
     struct guard_request_head head;
 };
@@ -200,12 +199,14 @@ struct guard_msg_freeze {
     int64_t deadline_ms;
 };
 
-/* THAW: legal in every state; thaws in reverse and answers struct guard_reply_lease. Where the
- * lease ended before (deadline, …), it answers with that story. State after: ENDED, or CLEARING.
- * RESET: thaws if need be, tells the story like THAW, and drops mounts, manifest and ownership:
- * IDLE. GUARD_BUSY while CLEARING. Legal for a connection without lease too (GUARD_NOT_OWNER if
- * another has it). THAW_FORCE: ends the lease of whoever has it and thaws what an earlier guard's
- * record names. STATUS: the story so far, changes nothing. */
+/* THAW        legal in every state; thaws in reverse and answers struct guard_reply_lease. Where
+ * the lease ended before (deadline, …), it answers with that story. State after: ENDED, or
+ *             CLEARING.
+ * RESET       thaws if need be, tells the story like THAW, and drops mounts, manifest and
+ *             ownership: IDLE. GUARD_BUSY while CLEARING. Legal without a lease too.
+ * THAW_FORCE  ends the lease of whoever has it. What an earlier guard's record names was thawed
+ * when this guard started; `stillpoint-guard --thaw` does it where none runs. STATUS      the story
+ * so far, changes nothing. The last lease's stays until a new owner comes. */
 
 struct guard_reply_hello {
     struct guard_reply_head head;

@@ -519,6 +519,8 @@ static void both_processes_are_locked_and_last_to_be_killed(void **state)
         caps != NULL && (strtoull(caps + 9, NULL, 16) >> 24 & 1) != 0; /* SYS_RESOURCE */
     char path[64];
 
+    rig_hold(rig, 10000); /* the freezer has come so far, then */
+    assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
     for (int i = 0; i < 2; i++) {
         rig_format(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pids[i]);
         if (may_lower)
