@@ -113,15 +113,23 @@ static bool find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
     return ok;
 }
 
+/* Without CAP_CHOWN the group can't be given, but it is there already where systemd's Group= says
+ * so. */
+static bool give(const char *path, gid_t gid, mode_t mode)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (st.st_gid == gid || chown(path, (uid_t)-1, gid) == 0) &&
+           chmod(path, mode) == 0;
+}
+
 /* Root's, so that nobody replaces socket or record; sticky, so that the daemon can have its own
  * files there. */
 static bool make_run_folder(const char *run, bool has_user, gid_t gid)
 {
     if (mkdir(run, 0755) < 0)
         return errno == EEXIST || fail("run folder");
-    if (has_user && (chown(run, 0, gid) < 0 || chmod(run, 01775) < 0))
-        return fail("run folder");
-    return true;
+    return !has_user || give(run, gid, 01775) || fail("run folder's group");
 }
 
 /* Where others can rename what is in the record's folder, a restarted guard can be made to miss it.
@@ -175,7 +183,7 @@ static int listen_at(const char *path, bool has_user, gid_t gid)
     bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     (void)umask(old_mask);
     if (ok && has_user)
-        ok = chown(path, 0, gid) == 0 && chmod(path, 0660) == 0;
+        ok = give(path, gid, 0660);
     if (ok && listen(fd, GUARD_CLIENTS_MAX) == 0)
         return fd;
     if (fd >= 0)

@@ -42,8 +42,7 @@
 
 enum {
     RIG_MOUNTS_MAX = 4,
-    RIG_THAW_S = 25,   /* the independent thaw; no test may hold longer */
-    RIG_LATE_MS = 250, /* how long after its cause a thaw may come */
+    RIG_THAW_S = 25, /* the independent thaw; no test may hold longer */
     RIG_ANSWER_MS = 15000,
 };
 
@@ -79,6 +78,25 @@ static inline void rig_nap_ms(long ms)
     }
 }
 
+static inline bool rig_is_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#else
+    return false;
+#endif
+}
+
+/* How long after its cause a thaw may come: 250 ms, a second where processes have to queue for the
+ * CPU. */
+static inline int64_t rig_late_ms(void)
+{
+    double load = 0;
+
+    (void)getloadavg(&load, 1);
+    return load > 2 * (double)sysconf(_SC_NPROCESSORS_ONLN) || rig_is_sanitized() ? 1000 : 250;
+}
+
 /* snprintf that has to fit. */
 static __attribute__((noinline, unused, format(printf, 3, 4))) void rig_format(char *text,
                                                                                size_t bytes,
@@ -110,15 +128,6 @@ static inline int __attribute__((format(printf, 1, 2))) rig_sh(const char *fmt, 
 static inline bool rig_has(const char *program)
 {
     return rig_sh("command -v %s", program) == 0;
-}
-
-static inline bool rig_is_sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#else
-    return false;
-#endif
 }
 
 static inline void rig_write(const char *path, const char *text)

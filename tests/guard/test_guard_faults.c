@@ -23,8 +23,8 @@ static void assert_loose_in_time(const struct rig *rig, int64_t since_ms)
     int64_t slow_ms = rig_wait_loose(rig, SLOW, since_ms);
     int64_t fast_ms = rig_wait_loose(rig, FAST, since_ms);
 
-    assert_in_range(slow_ms, 0, RIG_LATE_MS);
-    assert_in_range(fast_ms, 0, RIG_LATE_MS);
+    assert_in_range(slow_ms, 0, rig_late_ms());
+    assert_in_range(fast_ms, 0, rig_late_ms());
 }
 
 /* Kills both processes so that neither sees the other die: what they froze stays frozen. */
@@ -309,11 +309,11 @@ static void slow_freeze_does_not_hold_back_the_finished_ones(void **state)
     unblock_slow(rig);
     enum guard_state end = wait_until_clear(rig);
 
-    assert_in_range(late_ms, 0, RIG_LATE_MS);
+    assert_in_range(late_ms, 0, rig_late_ms());
     assert_int_equal(end, GUARD_ENDED);
     const struct guard_mount_story *slow = &rig->reply.lease.mounts[1];
     assert_int_equal(slow->state, GUARD_MOUNT_THAWED); /* at once, when it had returned */
-    assert_true(slow->thaw_end_boot_us - slow->freeze_end_boot_us < RIG_LATE_MS * 1000);
+    assert_true(slow->thaw_end_boot_us - slow->freeze_end_boot_us < rig_late_ms() * 1000);
     assert_false(rig_is_frozen(rig, SLOW));
     assert_int_equal(rig_read(rig->rcu)[0], '0');
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
@@ -332,7 +332,7 @@ static void slow_freeze_and_a_client_that_goes(void **state)
     assert_int_equal(rig->reply.head.state, GUARD_CLEARING);
     unblock_slow(rig);
 
-    assert_in_range(late_ms, 0, RIG_LATE_MS);
+    assert_in_range(late_ms, 0, rig_late_ms());
     assert_int_equal(wait_until_clear(rig), GUARD_IDLE);
     assert_false(rig_is_frozen(rig, SLOW));
 }
@@ -371,7 +371,7 @@ static void slow_freeze_and_a_signal(void **state)
     assert_int_equal(waitpid(rig->guard, NULL, WNOHANG), 0); /* waits for what it has begun */
     unblock_slow(rig);
 
-    assert_in_range(late_ms, 0, RIG_LATE_MS);
+    assert_in_range(late_ms, 0, rig_late_ms());
     assert_int_equal(rig_wait_guard(rig), 0);
     assert_false(rig_is_frozen(rig, SLOW));
 }
@@ -386,7 +386,7 @@ static void slow_freeze_and_a_killed_freezer(void **state)
     int64_t late_ms = rig_wait_loose(rig, FAST, deadline_ms);
     unblock_slow(rig);
 
-    assert_in_range(late_ms, 0, RIG_LATE_MS);
+    assert_in_range(late_ms, 0, rig_late_ms());
     assert_int_equal(rig_wait_guard(rig), 1);
     assert_true(rig_wait_gone(freezer));
     assert_false(rig_is_frozen(rig, SLOW));

@@ -217,6 +217,76 @@ static void named_user_is_served(void **state)
     assert_false(is_answered(rig, 1)); /* by its credentials */
 }
 
+static enum guard_status device_of(struct rig *rig, const char *path, uint32_t timeout_ms)
+{
+    struct guard_msg_device_of of;
+
+    memset(&of, 0, sizeof(of));
+    of.head = rig_head(rig, GUARD_OP_DEVICE_OF);
+    of.timeout_ms = timeout_ms;
+    memcpy(of.path, path, strlen(path) + 1);
+    return rig_ask(rig, &of, sizeof(of));
+}
+
+/* As the unit runs it: three capabilities, and the daemon's group. */
+static void three_capabilities_are_enough(void **state)
+{
+    static const char *const more[] = {
+        "--reuid=0",       "--regid=65534",
+        "--clear-groups",  "--bounding-set=-all,+sys_admin,+dac_override,+ipc_lock",
+        "--inh-caps=-all", NULL};
+    struct rig *rig = *state;
+    struct guard_msg_manifest chunk;
+    struct guard_msg_write_manifests manifests = {rig_head(rig, GUARD_OP_WRITE_MANIFESTS), 0, 0};
+    char inside[300];
+
+    (void)rig_after(state);
+    rig_arm_thaw(rig);
+    rig_format(inside, sizeof(inside), "%s/closed", rig->mounts[XFS].path);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    assert_int_equal(chown(inside, 1, 1), 0);
+    assert_int_equal(chown(rig->mounts[XFS].path, 1, 1), 0);
+    assert_int_equal(chmod(rig->mounts[XFS].path, 0700), 0);
+    rig->guard = fork();
+    assert_true(rig->guard >= 0);
+    if (rig->guard == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(fd, STDERR_FILENO);
+        (void)execlp("setpriv", "setpriv", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                     "--bounding-set=-all,+sys_admin,+dac_override,+ipc_lock", rig->program,
+                     "--socket", rig->socket, "--record", rig->record, "--rcu-expedited", rig->rcu,
+                     "--user", "nobody", (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 400 && rig->client < 0; i++) {
+        rig_nap_ms(5);
+        rig->client = rig_connect(rig);
+    }
+    assert_true(rig->client >= 0);
+    memset(&chunk, 0, sizeof(chunk));
+    chunk.head = rig_head(rig, GUARD_OP_MANIFEST);
+    chunk.length = 2;
+    assert_int_equal(rig_ask(rig, &chunk, sizeof(chunk)), GUARD_OK);
+    rig_hold(rig, 10000);
+    assert_int_equal(rig_plain(rig, GUARD_OP_THAW), GUARD_OK);
+    assert_int_equal(rig->reply.lease.whole, 1);
+    enum guard_status wrote = rig_ask(rig, &manifests, sizeof(manifests));
+    enum guard_status of = device_of(rig, inside, 0);
+    enum guard_status table = rig_plain(rig, GUARD_OP_MOUNT_TABLE);
+    bool is_own = rig->reply.mount_table.own != 0;
+    bool answers_user = is_answered(rig, 65534);
+    (void)rmdir(inside);
+    assert_int_equal(chown(rig->mounts[XFS].path, 0, 0), 0);
+    assert_int_equal(chmod(rig->mounts[XFS].path, 0755), 0);
+
+    assert_int_equal(wrote, GUARD_OK);
+    assert_int_equal(of, GUARD_OK);
+    assert_int_equal(table, GUARD_OK);
+    assert_false(is_own);
+    assert_true(answers_user);
+}
+
 static void user_that_is_not_there_is_a_failure(void **state)
 {
     static const char *const more[] = {"--user", "no-such-user-here", NULL};
@@ -393,17 +463,6 @@ static void mount_table_comes_as_a_descriptor(void **state)
 
     assert_non_null(strstr(text, rig->mounts[EXT4].path));
     assert_non_null(strstr(text, rig->mounts[XFS].path));
-}
-
-static enum guard_status device_of(struct rig *rig, const char *path, uint32_t timeout_ms)
-{
-    struct guard_msg_device_of of;
-
-    memset(&of, 0, sizeof(of));
-    of.head = rig_head(rig, GUARD_OP_DEVICE_OF);
-    of.timeout_ms = timeout_ms;
-    memcpy(of.path, path, strlen(path) + 1);
-    return rig_ask(rig, &of, sizeof(of));
 }
 
 static void device_of_a_path_below_a_closed_folder_is_known(void **state)
@@ -584,6 +643,7 @@ int main(void)
         WITH_GUARD(force_thaws_whoever_has_the_lease),
         WITH_GUARD(strangers_are_refused_even_where_they_can_connect),
         WITH_GUARD(named_user_is_served),
+        WITH_GUARD(three_capabilities_are_enough),
         WITH_GUARD(user_that_is_not_there_is_a_failure),
         WITH_GUARD(crowd_is_turned_away_and_room_comes_back),
         WITH_GUARD(nothing_but_the_lease_is_served_while_frozen),

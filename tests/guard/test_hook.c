@@ -316,7 +316,7 @@ static void deadline_ends_the_whole_group(void **state)
     int64_t took_ms = clock_boot_ms() - begin_ms;
 
     assert_int_equal(bench->reply.code, SIGKILL);
-    assert_in_range(took_ms, 550, 900);
+    assert_in_range(took_ms, 550, 1600);
     assert_string_equal(output(bench), "begun\n");
     assert_false(is_running(pid_file));
 }
@@ -348,7 +348,7 @@ static void hook_that_writes_without_end_is_ended_in_time(void **state)
     int64_t begin_ms = clock_boot_ms();
     assert_int_equal(run(bench, HOOK_HOLD, 500), HOOK_DEADLINE);
 
-    assert_in_range(clock_boot_ms() - begin_ms, 350, 900);
+    assert_in_range(clock_boot_ms() - begin_ms, 350, 1500);
     assert_int_equal(bench->reply.output_bytes, HOOK_OUTPUT_BYTES);
     assert_true(bench->reply.output_lost > 0);
 }
@@ -372,7 +372,7 @@ static void client_that_goes_has_the_hook_killed(void **state)
     int64_t begin_ms = clock_boot_ms();
     (void)wait_runner(bench); /* closes */
 
-    assert_in_range(clock_boot_ms() - begin_ms, 0, 500);
+    assert_in_range(clock_boot_ms() - begin_ms, 0, 1500);
     assert_false(is_running(pid_file));
 }
 
