@@ -231,10 +231,6 @@ static enum guard_status device_of(struct rig *rig, const char *path, uint32_t t
 /* As the unit runs it: three capabilities, and the daemon's group. */
 static void three_capabilities_are_enough(void **state)
 {
-    static const char *const more[] = {
-        "--reuid=0",       "--regid=65534",
-        "--clear-groups",  "--bounding-set=-all,+sys_admin,+dac_override,+ipc_lock",
-        "--inh-caps=-all", NULL};
     struct rig *rig = *state;
     struct guard_msg_manifest chunk;
     struct guard_msg_write_manifests manifests = {rig_head(rig, GUARD_OP_WRITE_MANIFESTS), 0, 0};
