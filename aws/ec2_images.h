@@ -25,7 +25,8 @@ struct ec2_mapping {
 
 /* Texts that are NULL or "" are left out. */
 struct ec2_register_image {
-    const char *name; /* 3 to 128 characters, unique in account and region */
+    /* 3 to 128 of letters, digits, space and ()[]./-'@_; unique in account and region */
+    const char *name;
     const char *description;
     const char *architecture;
     const char *virtualization_type;
