@@ -39,7 +39,7 @@ HOOKRUN := $(call objs,$(filter-out $(MAINS),$(wildcard agent/hookrun/*.c)))
 PROGRAMS := $B/stillpoint $B/stillpointd $B/stillpoint-guard $B/stillpoint-hook
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
-LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c))
+LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c tests/servers/*.c))
 CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
@@ -75,6 +75,8 @@ $B/stillpoint-hook: $B/agent/hookrun/hookrun_main.o $B/libguard.a
 $B/tests/unit/test_%: $B/tests/unit/test_%.o $(UNITAID) $B/libstillpoint.a $B/libguard.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lssl -lcmocka
 $B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+$B/tests/servers/%: $B/tests/servers/%.o $B/libstillpoint.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread

@@ -679,17 +679,18 @@ static void a_hold_under_load_costs_a_few_milliseconds(void **state)
 static void a_galera_node_is_desynced_for_the_hold_and_back_after(void **state)
 {
     static const char provider[] = "/usr/lib/galera/libgalera_smm.so";
-    static const char *const options[] = {"--log-bin=binlog",
-                                          "--server-id=1",
-                                          "--binlog-format=ROW",
-                                          "--innodb-autoinc-lock-mode=2",
-                                          "--wsrep-on=ON",
-                                          "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
-                                          "--wsrep-cluster-address=gcomm://",
-                                          "--wsrep-node-address=127.0.0.1",
-                                          "--wsrep-provider-options=gmcast.listen_addr=tcp://"
-                                          "127.0.0.1:24567;ist.recv_addr=127.0.0.1:24568",
-                                          NULL};
+    char address[120];
+    const char *const options[] = {"--log-bin=binlog",
+                                   "--server-id=1",
+                                   "--binlog-format=ROW",
+                                   "--innodb-autoinc-lock-mode=2",
+                                   "--wsrep-on=ON",
+                                   "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
+                                   "--wsrep-cluster-address=gcomm://",
+                                   "--wsrep-node-address=127.0.0.1",
+                                   address,
+                                   NULL};
+    unsigned port = 20000 + 2 * ((unsigned)getpid() % 5000);
     struct dbserver server = {.pid = 0};
     struct bench bench;
     char sql[60];
@@ -697,7 +698,19 @@ static void a_galera_node_is_desynced_for_the_hold_and_back_after(void **state)
     (void)state;
     if (access(provider, R_OK) != 0)
         skip();
+    (void)snprintf(address, sizeof(address),
+                   "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%u;"
+                   "ist.recv_addr=127.0.0.1:%u",
+                   port, port + 1);
     dbserver_start(&server, options);
+    for (int64_t end_ms = in_ms(20000); clock_boot_ms() < end_ms; sleep_ms(50)) {
+        char *ready = dbserver_text(&server, "SELECT VARIABLE_VALUE FROM information_schema."
+                                             "GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_ready'");
+        bool is_ready = ready != NULL && strcmp(ready, "ON") == 0;
+        free(ready);
+        if (is_ready)
+            break;
+    }
     dbserver_sql(&server, "CREATE DATABASE test");
     dbserver_sql(&server, "CREATE TABLE test.t (i INT PRIMARY KEY) ENGINE=InnoDB");
     dbserver_sql(&server, "INSERT INTO test.t VALUES (1)");
