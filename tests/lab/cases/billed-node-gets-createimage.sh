@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# RegisterImage loses billing product codes: a node that is billed by them gets an image by
+# CreateImage, labelled as the instant of its own that it is, without touching the set.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+start_cloud
+start_node --no-mysql
+cloud_set '{"imds": {"document": {"billingProducts": ["bp-6fa54006"]}}}'
+arm_thaw 60 "$(mount_at root)"
+sp backup --json >"$LAB/events.json" || fail "backup ended with $?"
+disarm_thaw
+tail -n 1 "$LAB/events.json" >"$LAB/backup.json"
+assert_eq create "$(json "d['image']['method']" <"$LAB/backup.json")" "method"
+assert_eq available "$(json "d['image']['state']" <"$LAB/backup.json")" "state"
+assert_eq 0 "$(count_calls RegisterImage)" "calls of RegisterImage"
+python3 - "$LAB" <<'PY' || fail "image"
+import json, sys
+sys.path.insert(0, "tests/lab")
+from labclient import Lab
+lab = Lab(sys.argv[1])
+backup = json.load(open(f"{sys.argv[1]}/backup.json", encoding="utf-8"))
+ec2 = lab.ec2("admin")
+image = ec2.describe_images(Owners=["self"])["Images"][0]
+tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+assert tags["stillpoint:consistency"] == "crash", tags
+assert tags["stillpoint:id"] == backup["id"], tags
+own = [m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"] if "Ebs" in m]
+assert not set(own) & {s["id"] for s in backup["snapshots"]}, own
+for snapshot in ec2.describe_snapshots(SnapshotIds=own)["Snapshots"]:
+    tags = {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]}
+    assert tags.get("stillpoint:image-of") == backup["id"] and "stillpoint:id" not in tags, tags
+PY
+sp show latest --json >"$LAB/shown.json" || fail "show ended with $?"
+assert_eq complete "$(json "d['state']" <"$LAB/shown.json")" "the set"
+assert_eq application "$(json "d['consistency']" <"$LAB/shown.json")" "the set's label"
