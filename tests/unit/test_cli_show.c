@@ -464,7 +464,7 @@ static void columns_are_aligned_by_what_is_seen_not_by_bytes(void **state)
 
     page.look.unicode = page.look.colour = true;
     cli_table_begin(&table, &page, titles);
-    cli_table_add_styled(&table, "\xc3\xa9t\xc3\xa9", CLI_BAD);
+    cli_table_add_styled(&table, "\xc3\xa9\xc3\xa9\xc3\xa9", CLI_BAD);
     cli_table_printf(&table, "%d", 5);
     cli_table_add(&table, NULL);
     cli_table_add(&table, "x");
@@ -475,7 +475,7 @@ static void columns_are_aligned_by_what_is_seen_not_by_bytes(void **state)
     cli_table_end(&table, 0);
 
     page_is(&page, "\033[2mA\033[0m         \033[2mN\033[0m  \033[2mB\033[0m\n"
-                   "\033[1;31m\xc3\xa9t\xc3\xa9\033[0m       5  x\n"
+                   "\033[1;31m\xc3\xa9\xc3\xa9\xc3\xa9\033[0m       5  x\n"
                    "plain  1234  y\n");
 }
 

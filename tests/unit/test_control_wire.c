@@ -185,7 +185,7 @@ static void depth_is_bounded_and_brackets_in_texts_do_not_count(void **state)
     strcpy(text + 5 + 2 * CONTROL_DEPTH_MAX, "}");
     assert_int_equal(parse_kind(text, strlen(text)), ERR_LIMIT);
 
-    const char *quoted = "{\"a\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[\"}";
+    const char *quoted = "{\"a\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[[[[[[[[[[[[[\"}";
     assert_int_equal(parse_kind(quoted, strlen(quoted)), ERR_NONE);
     static char deep[60000];
     memset(deep, '[', sizeof(deep));
@@ -403,6 +403,8 @@ static void text_that_is_not_utf8_is_made_so(void **state)
         {"caf\xe9!", "caf\xef\xbf\xbd!"},
         {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe0\x9f\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xf4\x90\x80\x80z", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz"},
         {"\xf0\x9f\x8e\xac", "\xf0\x9f\x8e\xac"},
     };
