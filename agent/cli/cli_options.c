@@ -211,7 +211,7 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
         value = reading->argv[++reading->at];
     }
     reading->seen |= 1U << id;
-    return apply(reading->options, (enum cli_option_id)id, value, err);
+    return apply(reading->options, (enum cli_option_id)id, value != NULL ? value : "", err);
 }
 
 static bool read_long(struct reading *reading, const char *text, struct err *err)

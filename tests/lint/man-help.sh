@@ -14,6 +14,10 @@ page_text() { # without the typesetting: \- is a hyphen, \f and .B change the ty
     sed -e 's/\\-/-/g' -e 's/\\f[BIRP]//g' -e 's/\\&//g' "$1"
 }
 
+commands() { # in the help of stillpoint: at the start of a line, two spaces in
+    "$BUILD/stillpoint" --help 2>&1 | sed -nE 's/^  ([a-z][a-z-]+)( .*)?$/\1/p' | sort -u
+}
+
 differ() { # NAME IN-HELP IN-PAGE
     local one
     while read -r one; do
@@ -36,15 +40,19 @@ for program in stillpoint stillpointd stillpoint-guard stillpoint-hook; do
         echo "$program --help failed"
         failed=1
     else
+        # stillpoint's commands have a help of their own, which names their options.
+        [ "$program" != stillpoint ] || for command in $(commands); do
+            help+=$'\n'$("$BUILD/$program" "$command" --help 2>&1)
+        done
         # --no-x and --[no-]x are the same option written in two ways.
         differ "$program" "$(sed 's/--\[no-\]/--/g; s/--no-/--/g' <<<"$help" | options)" \
             "$(page_text "$page" | sed 's/--\[no-\]/--/g; s/--no-/--/g' | options)"
     fi
 done
 
-# Commands: in the help at the start of a line, two spaces in; in the page `.SS name` under COMMANDS.
+# In the page a command is `.SS name` under COMMANDS.
 if [ -x "$BUILD/stillpoint" ] && [ -e packaging/man/stillpoint.8 ]; then
-    differ stillpoint "$("$BUILD/stillpoint" --help 2>&1 | sed -nE 's/^  ([a-z][a-z-]+)( .*)?$/\1/p' | sort -u)" \
+    differ stillpoint "$(commands)" \
         "$(page_text packaging/man/stillpoint.8 | awk '
             /^\.SH / { on = /COMMANDS/ } on && /^\.SS / { gsub(/"/, ""); print $2 }' | sort -u)"
 fi

@@ -252,12 +252,16 @@ static void the_man_page_names_every_command_and_option(void **state)
     page[len] = '\0';
 
     for (int i = 1; i < CLI_COMMAND_COUNT; i++) {
-        (void)snprintf(wanted, sizeof(wanted), ".Cm %s", cli_verbs[i].name);
+        (void)snprintf(wanted, sizeof(wanted), ".SS %s", cli_verbs[i].name);
         if (strstr(page, wanted) == NULL)
             fail_msg("%s is missing", wanted);
     }
     for (unsigned i = 0; i < CLI_OPTION_COUNT; i++) {
-        (void)snprintf(wanted, sizeof(wanted), "Fl \\-%s", cli_option_table[i].name);
+        (void)snprintf(wanted, sizeof(wanted), "\\-\\-%s", cli_option_table[i].name);
+        for (char *dash = strchr(wanted + 4, '-'); dash != NULL; dash = strchr(dash + 2, '-')) {
+            memmove(dash + 1, dash, strlen(dash) + 1); /* as roff has it: \- */
+            *dash = '\\';
+        }
         if (strstr(page, wanted) == NULL)
             fail_msg("%s is missing", wanted);
     }
