@@ -77,15 +77,31 @@ char *clock_utc_compact(int64_t utc_us, char *text)
     return text;
 }
 
+/* strptime takes blanks and short numbers; we don't. */
+static bool has_shape(const char *text, const char *shape)
+{
+    for (; *shape != '\0'; text++, shape++) {
+        bool digit = *text >= '0' && *text <= '9';
+        if (*shape == '0' ? !digit : *text != *shape)
+            return false;
+    }
+    return true;
+}
+
 bool clock_utc_parse(const char *text, int64_t *ret_utc_us)
 {
-    struct tm tm;
+    struct tm tm, back;
     int64_t us = 0, unit = 100000;
+    int back_us;
 
     memset(&tm, 0, sizeof(tm));
+    if (!has_shape(text, "0000-00-00T00:00:00"))
+        return false;
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (rest == NULL)
         return false;
+    int day = tm.tm_mday;
+    bool leap = tm.tm_sec == 60; /* is the next minute's first, maybe of the next day */
     if (*rest == '.') {
         const char *digits = ++rest;
         for (; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
@@ -95,6 +111,10 @@ bool clock_utc_parse(const char *text, int64_t *ret_utc_us)
     }
     if (strcmp(rest, "Z") != 0)
         return false;
-    *ret_utc_us = (int64_t)timegm(&tm) * 1000000 + us;
+    int64_t whole_us = (int64_t)timegm(&tm) * 1000000;
+    split(whole_us, &back, &back_us);
+    if (back.tm_mday != day && !leap)
+        return false; /* 31 February */
+    *ret_utc_us = whole_us + us;
     return true;
 }

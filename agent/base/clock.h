@@ -27,7 +27,8 @@ enum { CLOCK_TEXT_BYTES = 40 };
 char *clock_utc_text(int64_t utc_us, char *text);
 /* "20261124T081530Z", as ids and signatures have it; same size; returns TEXT. */
 char *clock_utc_compact(int64_t utc_us, char *text);
-/* Reads "2026-11-24T08:15:31.206811Z" and "2026-11-24T08:15:31Z", nothing else. */
+/* Reads "2026-11-24T08:15:31.206811Z" (any number of digits behind the point, those past the sixth
+ * count nothing) and "2026-11-24T08:15:31Z", nothing else. */
 bool clock_utc_parse(const char *text, int64_t *ret_utc_us);
 
 #endif

@@ -192,17 +192,20 @@ char *parse_duration_text(int64_t ms, char *text)
 {
     enum { ROOM = 32 };
     static const struct unit units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
+    size_t i = 0;
 
-    for (size_t i = 0; i < 4; i++) {
-        if (ms >= units[i].factor && ms % units[i].factor == 0) {
-            (void)snprintf(text, ROOM, "%" PRId64 "%s", ms / units[i].factor, units[i].name);
-            return text;
-        }
-    }
-    if (ms >= 60000)
-        (void)snprintf(text, ROOM, "%" PRId64 "m%" PRId64 "s", ms / 60000, ms % 60000 / 1000);
-    else
+    while (i < 2 && ms < units[i].factor)
+        i++;
+    int64_t whole = ms / units[i].factor, rest = ms % units[i].factor / units[i + 1].factor;
+    if (ms < 60000 && ms % 1000 == 0)
+        (void)snprintf(text, ROOM, "%" PRId64 "s", ms / 1000);
+    else if (ms < 60000)
         (void)snprintf(text, ROOM, "%" PRId64 "ms", ms);
+    else if (rest == 0)
+        (void)snprintf(text, ROOM, "%" PRId64 "%s", whole, units[i].name);
+    else
+        (void)snprintf(text, ROOM, "%" PRId64 "%s%" PRId64 "%s", whole, units[i].name, rest,
+                       units[i + 1].name);
     return text;
 }
 

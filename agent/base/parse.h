@@ -29,7 +29,8 @@ bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct 
  * NULL. For "did you mean". CANDIDATES ends with NULL; the result is one of them. */
 const char *parse_nearest(const char *word, const char *const *candidates);
 
-/* "10s", "1h30m", "850ms": for messages. TEXT has room for 32 bytes; returns TEXT. */
+/* "850ms", "10s", "1m", "1h30m": for messages, the two largest units. TEXT has room for 32 bytes;
+ * returns TEXT. */
 char *parse_duration_text(int64_t ms, char *text);
 
 /* Cuts TEXT in place to at most MAX_CHARS Unicode characters and MAX_BYTES bytes without breaking
