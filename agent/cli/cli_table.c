@@ -80,8 +80,9 @@ static const char *title_text(const char *title)
 static void measure(const struct cli_table *table, struct layout *layout)
 {
     memset(layout, 0, sizeof(*layout));
-    for (size_t i = 0; i < table->cell_count; i++) {
-        size_t column = i % table->column_count;
+    for (size_t i = 0, next = 0; i < table->cell_count; i++) {
+        size_t column = next;
+        next = next + 1 < table->column_count ? next + 1 : 0;
         if (table->cells[i].text == NULL)
             continue;
         int width = cli_columns(table->cells[i].text);
@@ -130,12 +131,13 @@ void cli_table_end(struct cli_table *table, int indent)
         if (layout.shown[i])
             put_cell(table, &layout, i, title_text(table->titles[i]), CLI_DIM);
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
+    for (size_t i = 0, column = 0; i < table->cell_count; i++) {
         const struct cli_cell *cell = &table->cells[i];
-        if (i % columns == 0)
+        if (column == 0)
             cli_page_printf(table->page, "%*s", indent, "");
-        if (layout.shown[i % columns])
-            put_cell(table, &layout, i % columns, cell->text ? cell->text : "-", cell->style);
+        if (layout.shown[column])
+            put_cell(table, &layout, column, cell->text ? cell->text : "-", cell->style);
+        column = column + 1 < columns ? column + 1 : 0;
         free(cell->text);
     }
     free(table->cells);

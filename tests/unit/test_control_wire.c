@@ -49,8 +49,8 @@ static void lines_come_out_whole_however_they_are_cut(void **state)
             size_t left = strlen(text) - at;
             assert_true(control_lines_push(&lines, text + at, left < step ? left : step, &err));
             for (;;) {
-                const char *line;
-                size_t len;
+                const char *line = NULL;
+                size_t len = 0;
                 assert_true(control_lines_pop(&lines, &line, &len, &err));
                 if (line == NULL)
                     break;
