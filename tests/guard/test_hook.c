@@ -219,7 +219,10 @@ static void hook_has_no_descriptor_of_ours_and_signals_as_new(void **state)
     assert_non_null(strstr(output(bench), "0 1 2 3 ")); /* 3 is the folder that ls itself reads */
     assert_null(strstr(output(bench), "0 1 2 3 4"));
     assert_non_null(strstr(output(bench), "SigBlk:\t0000000000000000"));
-    assert_non_null(strstr(output(bench), "SigIgn:\t0000000000000000"));
+    /* But for 32 and 33, which are glibc's own, can't be reset, and come ignored from make. */
+    const char *ignored = strstr(output(bench), "SigIgn:\t");
+    assert_non_null(ignored);
+    assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~0x180000000ULL, 0);
     assert_non_null(strstr(output(bench), "\n0\n"));
 }
 
