@@ -32,6 +32,15 @@ static bool find_self(char folder[PATH_MAX])
     return true;
 }
 
+/* Unless whoever started us has it ignored, as a shell does for what runs behind its back. */
+static void add_signal(sigset_t *set, int number)
+{
+    struct sigaction now;
+
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+        (void)sigaddset(set, number);
+}
+
 /* A backup asks the daemon to cancel where others just end. -1: they end. */
 static int catch_signals(const struct cli_options *options)
 {
@@ -40,8 +49,8 @@ static int catch_signals(const struct cli_options *options)
     if (options->command != CLI_BACKUP || options->dry_run)
         return -1;
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
+    add_signal(&set, SIGINT);
+    add_signal(&set, SIGTERM);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd >= 0)
         (void)sigprocmask(SIG_BLOCK, &set, NULL);

@@ -9,6 +9,8 @@ enum {
     LEFT_COLUMNS = 29, /* "  hooks release      300.2 ms  " */
     CELLS_MAX = 100,
     CELLS_MIN = 10,
+    CLOCK_ERROR_MAX_MS =
+        16000, /* where the kernel's own estimate stops (timex.h: NTP_PHASE_LIMIT) */
 };
 
 /* In the order in which they happen. */
@@ -176,13 +178,15 @@ static void put_window(struct cli_page *page, const json_t *backup)
         cli_page_text(page, "  window   not measured\n");
         return;
     }
+    const char *without_date = strchr(cli_local_time_us(end_us, end), ' ');
     cli_page_printf(page, "  window   %s to %s (%.1f ms)\n", cli_local_time_us(begin_us, begin),
-                    cli_local_time_us(end_us, end) + strlen("2026-11-24 "),
-                    (double)(end_us - begin_us) / 1000);
-    if (cli_num(window, "clock_error_ms", &error_ms))
-        cli_page_printf(page, "  clock    right to within %.1f ms\n", error_ms);
-    else
+                    without_date ? without_date + 1 : end, (double)(end_us - begin_us) / 1000);
+    if (!cli_num(window, "clock_error_ms", &error_ms))
         cli_page_text(page, "  clock    how right it was is not known\n");
+    else if (error_ms >= CLOCK_ERROR_MAX_MS)
+        cli_page_text(page, "  clock    how right it was is not known: nobody keeps it in step\n");
+    else
+        cli_page_printf(page, "  clock    right to within %.1f ms\n", error_ms);
 }
 
 void cli_timeline_draw(struct cli_page *page, const json_t *backup)
