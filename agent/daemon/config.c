@@ -365,6 +365,24 @@ static bool beside(const char *path, const char *name, char **ret_path, struct e
     return true;
 }
 
+/* hooks.d next to the file, absolute and without links on the way: stillpoint-hook takes no other
+ * path. Where the folder is not there (then there is no file either) it stays as it was written. */
+static bool find_hooks_dir(const char *path, char **ret_path, struct err *err)
+{
+    AUTO_FREE char *folder = NULL;
+
+    if (!beside(path, ".", &folder, err))
+        return false;
+    AUTO_FREE char *real = realpath(folder, NULL);
+    if (real == NULL)
+        return beside(path, "hooks.d", ret_path, err);
+    if (asprintf(ret_path, "%s/hooks.d", strcmp(real, "/") == 0 ? "" : real) < 0) {
+        *ret_path = NULL;
+        return no_memory(err);
+    }
+    return true;
+}
+
 static bool list_folder(const char *folder, struct strs *ret_names, struct err *err)
 {
     DIR *dir = opendir(folder);
@@ -490,8 +508,8 @@ static bool derive_paths(struct config *config, struct err *err)
             return no_memory(err);
         }
         if (strlen(*sockets[i].slot) > 100) /* sockaddr_un has room for 107 */
-            return err_set(err, ERR_CONFIG, 0, "[paths] run: %s is too long for a socket",
-                           *sockets[i].slot);
+            return err_set(err, ERR_CONFIG, 0, "%s: run: %s is too long for a socket",
+                           find_entry(config, "paths", "run")->origin, *sockets[i].slot);
     }
     return true;
 }
@@ -531,7 +549,19 @@ static bool start(struct config *config, const char *path, struct err *err)
             !add_entries(config, single[i], config_kind_info(single[i])->name, err))
             return false;
     }
-    return swap_text(&config->path, path, err) && beside(path, "hooks.d", &config->hooks_dir, err);
+    return swap_text(&config->path, path, err) && find_hooks_dir(path, &config->hooks_dir, err);
+}
+
+static bool end_with(struct config *config, bool ok, struct config **ret_config, struct err *err)
+{
+    ok = ok && (config->mysql_count > 0 || open_section(config, CONFIG_MYSQL, "mysql", err)) &&
+         fill_hook_paths(config, err) && derive_paths(config, err) && check_whole(config, err);
+    if (!ok) {
+        config_free(config);
+        return false;
+    }
+    *ret_config = config;
+    return true;
 }
 
 bool config_load(const struct config_source *source, struct config **ret_config, struct err *err)
@@ -542,16 +572,21 @@ bool config_load(const struct config_source *source, struct config **ret_config,
     if (config == NULL)
         return no_memory(err);
     bool ok = start(config, source->path, err) && read_files(&loader, source, err) &&
-              apply_environment(config, source->env, err) &&
-              (config->mysql_count > 0 || open_section(config, CONFIG_MYSQL, "mysql", err)) &&
-              fill_hook_paths(config, err) && find_hooks(config, err) &&
-              derive_paths(config, err) && check_whole(config, err);
-    if (!ok) {
-        config_free(config);
-        return false;
-    }
-    *ret_config = config;
-    return true;
+              apply_environment(config, source->env, err) && find_hooks(config, err);
+    return end_with(config, ok, ret_config, err);
+}
+
+bool config_from_text(const char *name, const char *text, size_t len, struct config **ret_config,
+                      struct err *err)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct loader loader = {.config = config};
+    const struct config_file_sink sink = {&loader, enter_section, take_value};
+
+    if (config == NULL)
+        return no_memory(err);
+    bool ok = start(config, name, err) && config_file_parse(name, text, len, &sink, err);
+    return end_with(config, ok, ret_config, err);
 }
 
 void config_free(struct config *config)

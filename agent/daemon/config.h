@@ -139,6 +139,9 @@ struct config_source {
  *   false       ERR_CONFIG: the text begins "FILE:LINE: " where a line is to blame, the remedy has
  *               the nearest known key or the accepted range; ERR_LIMIT, ERR_INTERNAL */
 bool config_load(const struct config_source *source, struct config **ret_config, struct err *err);
+/* The same from one text alone: no files beside it, no environment. NAME is for origins. */
+bool config_from_text(const char *name, const char *text, size_t len, struct config **ret_config,
+                      struct err *err);
 void config_free(struct config *config);
 
 /* getenv for config_source.env (whose const result getenv does not have). */

@@ -209,7 +209,7 @@ static bool way_covered(const struct tree *tree, const struct mount *parent,
 {
     size_t parent_len = strlen(parent->path);
 
-    if (strcmp(parent->path, mount->path) == 0)
+    if (strcmp(parent->path, mount->path) == 0 || !mounts_path_below(mount->path, parent->path))
         return false;
     if (covered_at(tree, parent->id, parent->path, parent_len, mount))
         return true;

@@ -274,6 +274,25 @@ static void hooks_come_from_sections_first_then_from_the_folder_by_name(void **s
     config_free(config);
 }
 
+static void a_relative_main_file_has_its_hooks_by_absolute_path(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES], home[TREE_PATH_BYTES];
+    const struct config_source source = {"./" MAIN, true, NULL};
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+
+    tree_write(tree, MAIN, "[hook a]\nrequired = yes\n");
+    assert_non_null(getcwd(home, sizeof(home)));
+    assert_int_equal(chdir(tree->root), 0);
+    bool ok = config_load(&source, &config, &err);
+    assert_int_equal(chdir(home), 0);
+
+    assert_true(ok);
+    assert_string_equal(config->hooks[0].exec, tree_path(tree, "hooks.d/a", path));
+    config_free(config);
+}
+
 static const char *fake_env(const char *name)
 {
     if (strcmp(name, "AWS_REGION") == 0)
@@ -392,6 +411,11 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
     refuse_text(*state, "[backup]\ntags = stillpoint:id=1\n", MAIN ":2", "not yours", "");
     refuse_text(*state, "[backup]\ntags = A=1, A=2\n", MAIN ":2", "twice", "");
     refuse_text(*state, "[paths]\nrun = run\n", MAIN ":2", "plain absolute path", "");
+    refuse_text(
+        *state,
+        "[paths]\nrun = /a-folder-whose-name-alone-is-already-longer/than-any-socket/may-be/"
+        "because-the-kernel-has-room-for-107-bytes\n",
+        MAIN ":2", "too long for a socket", "");
     refuse_text(*state, "[paths]\nrun =\n", MAIN ":2", "plain absolute path", "");
     refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
     refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
@@ -663,6 +687,7 @@ int main(void)
         T(a_later_file_replaces_a_list_as_a_whole),
         T(windows_line_ends_and_a_byte_order_mark_do_no_harm),
         T(hooks_come_from_sections_first_then_from_the_folder_by_name),
+        T(a_relative_main_file_has_its_hooks_by_absolute_path),
         T(the_environment_overrides_as_the_aws_tools_do),
         T(a_bad_value_in_the_environment_names_its_variable),
         T(http_is_for_this_machine_and_the_metadata_service),

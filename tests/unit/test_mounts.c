@@ -216,6 +216,10 @@ static void parents_in_a_circle_are_hidden_and_end(void **state)
     assert_true(mount_by_id(&table, 1)->hidden);
     assert_false(mount_by_id(&table, 3)->hidden);
     free_table(&table);
+    table = read_table("1 0 8:1 / /long/parent rw - ext4 /dev/x rw\n"
+                       "2 1 8:2 / /b rw - ext4 /dev/y rw\n"); /* not below its parent */
+    assert_false(mount_by_id(&table, 2)->hidden);
+    free_table(&table);
 }
 
 /* --- one entry a superblock --------------------------------------------------------------------
