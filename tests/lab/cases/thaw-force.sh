@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# thaw: -n says what is held and touches nothing; --force lets go in the middle of a hold, and the
+# backup that it breaks doesn't claim more than it is; without a guard its record is enough.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+start_cloud
+start_node
+arm_thaw 90 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+data=$(mount_at data)
+
+hold_the_node() {
+    local _
+    sp backup --no-image >"$LAB/out.txt" 2>&1 &
+    client=$!
+    for _ in $(seq 100); do
+        is_frozen "$data" && return
+        sleep 0.05
+    done
+    fail "never frozen: $(cat "$LAB/out.txt")"
+}
+
+assert_exit 0 sp thaw --force
+assert_match 'nothing is held' "$OUT" "thaw of nothing"
+
+cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "cut_at": 0.9}'
+hold_the_node
+assert_exit 0 sp thaw -n
+assert_match "$data +frozen" "$OUT" "what is held"
+is_frozen "$data" || fail "a dry run thawed"
+assert_exit 0 sp thaw --force
+assert_match "$data +thawed" "$OUT" "what was let go"
+assert_nothing_frozen
+wait "$client"
+status=$?
+case $status in
+3) # the cut came after the thaw: no more than a crash leaves
+    sp show latest --json >"$LAB/shown.json" || fail show
+    label=$(json "d['consistency']" <"$LAB/shown.json")
+    [ "$label" = crash ] || fail "labelled $label though it was let go before the cut"
+    ;;
+1) ;; # given up and cleaned up
+*) fail "the backup that was broken ended with $status: $(cat "$LAB/out.txt")" ;;
+esac
+
+# The guard is killed, both processes at once, and doesn't come back: only its record is there.
+sleep 16 # the next hold keeps its distance to a request that was sent
+hold_the_node
+keeper=$(part_pid guard)
+freezer=$(pgrep -P "$keeper" | tail -n 1)
+kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+kill -KILL "$keeper" "$freezer"
+is_frozen "$data" || fail "not frozen without its guard: nothing to test"
+assert_exit 0 sp thaw --force
+assert_match "no guard" "$OUT" "that there is none"
+assert_match "$data +thawed" "$OUT" "what was let go by the record"
+assert_nothing_frozen
+wait "$client"
+status=$?
+[ "$status" = 1 ] || [ "$status" = 3 ] || fail "the backup without guard ended with $status: $(cat "$LAB/out.txt")"
+disarm_thaw
