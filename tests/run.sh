@@ -32,7 +32,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-run.XXXXXX")
 declare -A running=() # pid -> "number kind name started"
 stopping=
 
-export ASAN_OPTIONS="${ASAN_OPTIONS:-strict_string_checks=1:detect_stack_use_after_return=1}"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1:suppressions=$PWD/tests/lint/tsan.supp}"
 
