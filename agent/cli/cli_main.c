@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* stillpoint: the command line. Talks to the daemon, shows what it says, and does no work itself.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
 #include <signal.h>
@@ -30,6 +31,18 @@ static bool find_self(char folder[PATH_MAX])
         return false;
     *slash = '\0';
     return true;
+}
+
+/* Without them the control socket could become standard output. Opened for reading, so that writing
+ * to one that was closed stays the error that it is. */
+static bool fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
 }
 
 /* Unless whoever started us has it ignored, as a shell does for what runs behind its back. */
@@ -64,6 +77,8 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int exit_code;
 
+    if (!fill_standard_descriptors())
+        return CLI_EXIT_FAILED;
     (void)setlocale(LC_CTYPE, "");
     tzset();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone must not end a backup's report */

@@ -202,7 +202,8 @@ static const char *no_env(const char *name)
 
 static int run_cli(struct world *world, const char *words, FILE *out, FILE *err)
 {
-    char room[512], *argv[32] = {(char *)(uintptr_t) "stillpoint"};
+    static char room[80 * 1024];
+    char *argv[32] = {(char *)(uintptr_t) "stillpoint"};
     struct cli_options options;
     struct err why = ERR_INIT;
     int argc = 1;
@@ -363,6 +364,18 @@ static void less_consistency_than_asked_is_said_even_with_quiet(void **state)
         world->err, "stillpoint: backup sp-1: filesystem consistent, application was asked for\n"
                     "  why: mysql: away\n"
                     "  now: the backup is kept, and labelled as what it is\n");
+}
+
+static void a_request_that_is_too_long_is_wrong_usage(void **state)
+{
+    static const struct step script[] = {{HANG, NULL}, {END, NULL}};
+    static char words[CONTROL_REQUEST_BYTES_MAX + 32] = "backup --reason ";
+    struct world *world = *state;
+
+    memset(words + strlen(words), 'x', CONTROL_REQUEST_BYTES_MAX);
+    assert_int_equal(run(world, words, script), 2);
+    assert_string_equal(world->err,
+                        "stillpoint: reason and tags are longer than 65536 bytes together\n");
 }
 
 static void a_dry_run_shows_the_plan(void **state)
@@ -797,6 +810,7 @@ int main(void)
         WITH_WORLD(with_json_every_event_is_a_line_and_the_backup_the_last),
         WITH_WORLD(quiet_says_nothing_when_all_is_well),
         WITH_WORLD(less_consistency_than_asked_is_said_even_with_quiet),
+        WITH_WORLD(a_request_that_is_too_long_is_wrong_usage),
         WITH_WORLD(a_dry_run_shows_the_plan),
         WITH_WORLD(an_error_is_said_in_three_parts_with_its_exit_code),
         WITH_WORLD(a_daemon_that_refuses_without_reading_is_still_heard),
