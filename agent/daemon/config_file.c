@@ -102,8 +102,8 @@ static char *next_line(char *line, int room, void *self)
     reader->line++;
     newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
     size_t len = (size_t)((newline ? newline + 1 : reader->end) - reader->at);
-    if (len + 3 > (size_t)room) {
-        (void)err_set(reader->err, ERR_CONFIG, 0, "a line of more than %d bytes", room - 4);
+    if (len + 1 > (size_t)room) { /* inih would get it in pieces */
+        (void)err_set(reader->err, ERR_CONFIG, 0, "a line of more than %d bytes", room - 2);
         (void)err_suggest(reader->err, "go on in further lines that begin with white space");
         (void)fail(reader);
         return NULL;

@@ -163,6 +163,10 @@ static void named_servers_stand_beside_each_other_without_the_default_one(void *
     assert_true(config->mysql[1].configured);
     assert_true(config->mysql[1].exact_position);
     assert_false(config->mysql[1].required);
+    assert_string_equal(entry_of(config, "mysql a", "required")->value, "yes");
+    assert_string_equal(entry_of(config, "mysql b", "required")->value, "no");
+    assert_string_equal(entry_of(config, "mysql b", "required")->origin, "default");
+    assert_string_equal(entry_of(config, "mysql a", "exact_position")->origin, "default");
     config_free(config);
 }
 
@@ -271,6 +275,24 @@ static void hooks_come_from_sections_first_then_from_the_folder_by_name(void **s
     assert_int_equal(config->hooks[3].phases, 15);
     assert_int_equal(config->hooks[3].prepare_timeout_ms, 30000);
     assert_int_equal(config->hooks[3].hold_timeout_ms, 2000);
+    config_free(config);
+}
+
+static void a_program_of_the_folder_under_another_name_does_not_run_twice(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES], text[2 * TREE_PATH_BYTES];
+
+    (void)snprintf(text, sizeof(text), "[hook nice]\nexec = %s\n",
+                   tree_path(tree, "hooks.d/10-real", path));
+    tree_write(tree, MAIN, text);
+    tree_write(tree, "hooks.d/10-real", "");
+    assert_int_equal(chmod(path, 0755), 0);
+
+    struct config *config = load_good(tree);
+
+    assert_int_equal(config->hook_count, 1);
+    assert_string_equal(config->hooks[0].name, "nice");
     config_free(config);
 }
 
@@ -468,6 +490,31 @@ static void a_line_that_inih_would_cut_in_two_is_refused(void **state)
     refuse_text(*state, text, MAIN ":2", "a line of more than", "");
     (void)snprintf(text, sizeof(text), "[hook %060d]\n", 7);
     refuse_text(*state, text, MAIN ":1", "a section's name of more than", "");
+}
+
+static void a_line_of_any_length_is_taken_whole_or_refused(void **state)
+{
+    char path[400], text[600];
+    int taken = 0, refused = 0;
+
+    for (int len = 100; len < 300; len++) {
+        struct config *config = NULL;
+        struct err err = ERR_INIT;
+        memset(path, 'x', sizeof(path));
+        path[0] = '/';
+        path[len] = '\0';
+        (void)snprintf(text, sizeof(text), "[backup]\nexclude_mounts = %s\n", path);
+        tree_write(*state, MAIN, text);
+        if (!load_env(*state, NULL, &config, &err)) {
+            assert_non_null(strstr(err.text, "a line of more than"));
+            refused++;
+            continue;
+        }
+        assert_string_equal(config->backup.exclude_mounts.items[0], path);
+        taken++;
+        config_free(config);
+    }
+    assert_true(taken > 50 && refused > 50);
 }
 
 static void a_file_that_others_can_write_is_refused(void **state)
@@ -687,6 +734,7 @@ int main(void)
         T(a_later_file_replaces_a_list_as_a_whole),
         T(windows_line_ends_and_a_byte_order_mark_do_no_harm),
         T(hooks_come_from_sections_first_then_from_the_folder_by_name),
+        T(a_program_of_the_folder_under_another_name_does_not_run_twice),
         T(a_relative_main_file_has_its_hooks_by_absolute_path),
         T(the_environment_overrides_as_the_aws_tools_do),
         T(a_bad_value_in_the_environment_names_its_variable),
@@ -702,6 +750,7 @@ int main(void)
         T(a_key_twice_in_a_file_is_refused_also_across_sections_of_one_name),
         T(lines_that_are_nothing_are_refused),
         T(a_line_that_inih_would_cut_in_two_is_refused),
+        T(a_line_of_any_length_is_taken_whole_or_refused),
         T(a_file_that_others_can_write_is_refused),
         T(a_file_of_somebody_else_is_refused),
         T(a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting),
