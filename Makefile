@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # One makefile for everything. `make` builds, `make demo` shows, `make check` tests: README.md.
-# B keeps builds apart: build/plain, build/address,undefined, build/thread.
+# B keeps builds apart: build/plain, build/address,undefined, build/thread. V=1 shows each command.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 B       := build/$(or $(SANITIZE),plain)
 SECONDS ?= 60
+
+say     = $(if $(V),,@echo "  $1  $@";)
 
 # --- tools and flags ------------------------------------------------------------------------
 # The packager's CFLAGS, CPPFLAGS and LDFLAGS are added to ours, never replaced.
@@ -54,43 +56,43 @@ all: $(PROGRAMS)
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(BUILD) -c $< -o $@
+	$(call say,CC)$(BUILD) -c $< -o $@
 
 $B/libstillpoint.a: $(COMMON)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 # The guard and the hook runner link libc alone; clock is the one module that they share.
 $B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $B/stillpointd: $B/agent/daemon/main.o $B/libstillpoint.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/stillpoint: $B/agent/cli/cli_main.o $B/libstillpoint.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/stillpoint-guard: $B/agent/guard/guard_main.o $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
 $B/stillpoint-hook: $B/agent/hookrun/hookrun_main.o $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
 
 $B/tests/unit/test_%: $B/tests/unit/test_%.o $(UNITAID) $B/libstillpoint.a $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lssl -lcmocka
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lssl -lcmocka
 $B/tests/lab/%: $B/tests/lab/%.o $B/libstillpoint.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/servers/%: $B/tests/servers/%.o $B/libstillpoint.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
 # The peers of make bench, with none of our code in them.
 $B/tests/bench/%: $B/tests/bench/%.o
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 # A fuzz target twice: over its corpus as a plain test, and (fuzz.sh, with clang) for libFuzzer.
 $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/corpus_main.o $B/libstillpoint.a $B/libguard.a
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/fuzzer/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libstillpoint.a $B/libguard.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
