@@ -362,7 +362,7 @@ static void missing_right_is_named_with_its_remedy(void **state)
     assert_non_null(strstr(p.err.text, "ec2:CreateSnapshots is not allowed"));
     assert_non_null(strstr(p.err.text, "request id req-1"));
     assert_null(strstr(p.err.text, "Encoded"));
-    assert_non_null(strstr(p.err.remedy, "stillpoint iam-policy"));
+    assert_non_null(strstr(p.err.remedy, "add ec2:CreateSnapshots to the policies"));
 
     call(&p, AWS_SAFE);
     assert_non_null(strstr(p.err.text, "ec2:CreateTags is not allowed"));
@@ -448,21 +448,26 @@ static void redirect_is_an_error_that_names_the_configuration(void **state)
 static void deadline_does_not_hide_the_cause(void **state)
 {
     char *busy = ec2_error("503 Service Unavailable", DATE_OK, "Unavailable", "later");
-    struct fake_step steps[10];
+    struct fake_step steps[8];
     struct aws_request request = {
         .kind = AWS_SAFE, .action = "DescribeVolumes", .method = "POST", .path = "/"};
-    int64_t begin_ms = clock_boot_ms();
+    bool told = false;
     (void)state;
-    for (size_t i = 0; i < 10; i++)
-        steps[i] = (struct fake_step){busy, FAKE_KEEP, 100, 0};
-    struct play p = play(steps, 10);
+    for (size_t i = 0; i < 8; i++)
+        steps[i] = (struct fake_step){busy, FAKE_KEEP, 0, 0};
 
-    p.ok = aws_call(p.client, &request, clock_boot_ms() + 250, NULL, &p.body, &p.err);
+    /* A wait may by luck end just before the deadline, and the send meet it: hence some tries. */
+    for (int tries = 0; tries < 5 && !told; tries++) {
+        struct play p = play(steps, 8);
+        int64_t begin_ms = clock_boot_ms();
+        p.ok = aws_call(p.client, &request, begin_ms + 60, NULL, &p.body, &p.err);
+        assert_false(p.ok);
+        assert_true(clock_boot_ms() - begin_ms < 160);
+        told = p.err.kind == ERR_AWS && strstr(p.err.text, "Unavailable: later") != NULL;
+        play_end(&p);
+    }
 
-    assert_false(p.ok);
-    assert_true(p.err.kind == ERR_AWS || p.err.kind == ERR_DEADLINE);
-    assert_true(clock_boot_ms() - begin_ms < 600);
-    play_end(&p);
+    assert_true(told);
     free(busy);
 }
 

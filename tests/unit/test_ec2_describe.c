@@ -225,6 +225,8 @@ static void pages_that_go_round_in_a_circle_end(void **state)
     assert_int_equal(fake.err.kind, ERR_PROTOCOL);
     assert_non_null(strstr(fake.err.text, "circle"));
     assert_true(ec2_calls(fake.ec2) < 10);
+    fake_ec2_assert_has(&fake, 2, "NextToken=b");
+    fake_ec2_assert_lacks(&fake, 2, "NextToken=a"); /* each page with its own token alone */
     fake_ec2_stop(&fake);
 }
 

@@ -35,7 +35,7 @@ struct play {
 
 static struct play play(const struct fake_step *steps, size_t count)
 {
-    struct play play = {.text = BUF_INIT(4096), .err = ERR_INIT};
+    struct play play = {.text = BUF_INIT(2000 * 1000), .err = ERR_INIT};
 
     play.fake = fake_http_start(false, steps, count);
     assert_true(imds_open(fake_http_url(play.fake), &play.imds, &play.err));
@@ -362,7 +362,10 @@ static void identity_document_of_another_shape_is_refused(void **state)
         "\"accountId\":\"1\",\"billingProducts\":[1]}",
         "{\"instanceId\":\"i-0123456789abcdef0\",\"region\":\"r\",\"availabilityZone\":\"a\","
         "\"accountId\":\"1\",\"pendingTime\":\"yesterday\"}",
-        "{\"instanceId\":\"i-0123456789abcdef0\",\"instanceId\":\"i-0123456789abcdef1\"}",
+        "{\"instanceId\":\"i-0123456789abcdef0\",\"region\":\"r\",\"availabilityZone\":\"a\","
+        "\"accountId\":\"1\",\"instanceId\":\"i-0123456789abcdef1\"}",
+        "{\"instanceId\":\"i-0123456789abcdef0\",\"region\":\"r\",\"availabilityZone\":\"a\","
+        "\"accountId\":\"1\",\"imageId\":7}",
         "{\"instanceId\":\"i-0123456789abcdef0\",\"region\":\"r\",\"availabilityZone\":"
         "\"a\\u0007\","
         "\"accountId\":\"1\"}",
