@@ -9,11 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +18,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
+#include "hooks/db_watch.h"
 
 enum {
     CONNECT_MAX_S = 5, /* the client library's own time-out, whole seconds */
@@ -44,8 +42,6 @@ enum {
     CLIENT_NO_PLUGIN = 2059,
 };
 
-enum cut { CUT_NONE, CUT_DEADLINE, CUT_CANCEL };
-
 struct db {
     MYSQL *mysql;
     int fd; /* the library's; ours to shut down, not to close */
@@ -53,154 +49,10 @@ struct db {
     bool alive;
     unsigned server_errno;
     const struct cancel *cancel;
-
-    pthread_t watcher;
-    bool watcher_runs;
-    int epoll_fd, timer_fd, stop_fd;
-
-    pthread_mutex_t mutex; /* guards what follows, against the watcher */
-    int64_t armed_ms;      /* deadline of the statement under way; 0 none */
-    bool heeds_cancel;
-    enum cut cut;
+    struct db_watch *watch;
 };
 
-/* --- the watcher ------------------------------------------------------------------------------ */
-
-/* The two client libraries hide the descriptor in different places. */
-static int socket_of(MYSQL *mysql)
-{
-#ifdef MARIADB_PACKAGE_VERSION
-    return (int)mysql_get_socket(mysql);
-#else
-    return (int)mysql->net.fd;
-#endif
-}
-
-/* The timer may have fired for a statement that is over: only the state under the mutex counts. */
-static void cut_if_due(struct db *db)
-{
-    (void)pthread_mutex_lock(&db->mutex);
-    if (db->armed_ms != 0 && db->cut == CUT_NONE) {
-        if (db->heeds_cancel && cancel_asked(db->cancel))
-            db->cut = CUT_CANCEL;
-        else if (clock_boot_ms() >= db->armed_ms)
-            db->cut = CUT_DEADLINE;
-        if (db->cut != CUT_NONE)
-            (void)shutdown(db->fd, SHUT_RDWR); /* ends the library's read; can't fail usefully */
-    }
-    (void)pthread_mutex_unlock(&db->mutex);
-}
-
-static void *watch(void *arg)
-{
-    struct db *db = arg;
-    struct epoll_event event;
-    uint64_t count = 0;
-
-    for (;;) {
-        int ready = epoll_wait(db->epoll_fd, &event, 1, -1);
-        if (ready < 0 && errno != EINTR)
-            return NULL;
-        if (ready <= 0)
-            continue;
-        if (event.data.fd == db->stop_fd)
-            return NULL;
-        if (event.data.fd == db->timer_fd && read(db->timer_fd, &count, sizeof(count)) < 0)
-            continue; /* EAGAIN: set anew meanwhile */
-        cut_if_due(db);
-    }
-}
-
-static bool watch_fd(struct db *db, int fd, uint32_t events, struct err *err)
-{
-    struct epoll_event event = {.events = events, .data = {.fd = fd}};
-
-    if (epoll_ctl(db->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-        return err_set(err, ERR_SYS, errno, "epoll_ctl");
-    return true;
-}
-
-static bool start_watcher(struct db *db, struct err *err)
-{
-    db->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    db->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    db->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (db->epoll_fd < 0 || db->timer_fd < 0 || db->stop_fd < 0)
-        return err_set(err, ERR_SYS, errno, "descriptors for the deadline");
-    if (!watch_fd(db, db->timer_fd, EPOLLIN, err) || !watch_fd(db, db->stop_fd, EPOLLIN, err))
-        return false;
-    /* Off until a statement heeds it: once asked it stays readable. */
-    if (db->cancel != NULL && db->cancel->event_fd >= 0 &&
-        !watch_fd(db, db->cancel->event_fd, 0, err))
-        return false;
-    int failed = pthread_create(&db->watcher, NULL, watch, db);
-    if (failed != 0)
-        return err_set(err, ERR_SYS, failed, "thread for the deadline");
-    db->watcher_runs = true;
-    return true;
-}
-
-static void stop_watcher(struct db *db)
-{
-    uint64_t one = 1;
-
-    if (db->watcher_runs && write(db->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
-        (void)pthread_join(db->watcher, NULL);
-    db->watcher_runs = false;
-    int fds[] = {db->epoll_fd, db->timer_fd, db->stop_fd};
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-        if (fds[i] >= 0)
-            (void)close(fds[i]);
-    db->epoll_fd = db->timer_fd = db->stop_fd = -1;
-}
-
-static void set_timer(struct db *db, int64_t at_ms)
-{
-    struct itimerspec spec = {
-        .it_value = {.tv_sec = at_ms / 1000, .tv_nsec = (at_ms % 1000) * 1000000}};
-
-    (void)timerfd_settime(db->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL); /* only EINVAL is left */
-}
-
-static void heed_cancel(struct db *db, bool heed)
-{
-    struct epoll_event event = {.events = heed ? EPOLLIN | EPOLLONESHOT : 0};
-
-    if (db->cancel == NULL || db->cancel->event_fd < 0)
-        return;
-    event.data.fd = db->cancel->event_fd;
-    (void)epoll_ctl(db->epoll_fd, EPOLL_CTL_MOD, db->cancel->event_fd, &event);
-}
-
-/* Neither arming nor disarming wakes the watcher: two cheap system calls, no context switch. */
-static void arm(struct db *db, bool cancellable, int64_t deadline_ms)
-{
-    (void)pthread_mutex_lock(&db->mutex);
-    db->armed_ms = deadline_ms;
-    db->heeds_cancel = cancellable;
-    db->cut = CUT_NONE;
-    (void)pthread_mutex_unlock(&db->mutex);
-    set_timer(db, deadline_ms);
-    if (cancellable)
-        heed_cancel(db, true);
-}
-
-static enum cut disarm(struct db *db)
-{
-    (void)pthread_mutex_lock(&db->mutex);
-    enum cut cut = db->cut;
-    bool heeded = db->heeds_cancel;
-    db->armed_ms = 0;
-    db->heeds_cancel = false;
-    (void)pthread_mutex_unlock(&db->mutex);
-    set_timer(db, 0);
-    if (heeded)
-        heed_cancel(db, false);
-    return cut;
-}
-
-/* --- errors -------------------------------------------------------------------------------------
- */
+/* --- errors ------------------------------------------------------------------------------- */
 
 static bool means_gone(unsigned server_errno)
 {
@@ -210,15 +62,15 @@ static bool means_gone(unsigned server_errno)
 }
 
 /* The statement's own words are constants of ours: its first ones name it. */
-static bool tell_failure(struct db *db, const char *sql, enum cut cut, struct err *err)
+static bool tell_failure(struct db *db, const char *sql, enum db_cut cut, struct err *err)
 {
     enum err_kind kind = ERR_DB;
 
     db->server_errno = mysql_errno(db->mysql);
-    if (cut != CUT_NONE) {
+    if (cut != DB_CUT_NONE) {
         db->alive = false;
         db->server_errno = 0;
-        if (cut == CUT_CANCEL)
+        if (cut == DB_CUT_CANCEL)
             return err_set(err, ERR_CANCELLED, 0, "%.60s: cancelled", sql);
         return err_set(err, ERR_DEADLINE, 0, "%.60s: no answer before the deadline", sql);
     }
@@ -229,8 +81,7 @@ static bool tell_failure(struct db *db, const char *sql, enum cut cut, struct er
     return err_set(err, kind, 0, "%.60s: %s (%u)", sql, mysql_error(db->mysql), db->server_errno);
 }
 
-/* --- connecting ----------------------------------------------------------------------------------
- */
+/* --- connecting --------------------------------------------------------------------------- */
 
 const char *db_find_socket(void)
 {
@@ -244,6 +95,16 @@ const char *db_find_socket(void)
         if (stat(places[i], &st) == 0 && S_ISSOCK(st.st_mode))
             return places[i];
     return NULL;
+}
+
+/* The two client libraries hide the descriptor in different places. */
+static int socket_of(MYSQL *mysql)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+    return (int)mysql_get_socket(mysql);
+#else
+    return (int)mysql->net.fd;
+#endif
 }
 
 static bool own_name(char *ret_name, struct err *err)
@@ -351,13 +212,13 @@ bool db_open(const struct db_target *target, int64_t deadline_ms, const struct c
     db = calloc(1, sizeof(*db));
     if (db == NULL)
         return err_set(err, ERR_INTERNAL, 0, "no memory for a connection");
-    (void)pthread_mutex_init(&db->mutex, NULL);
     db->cancel = cancel;
-    db->fd = db->epoll_fd = db->timer_fd = db->stop_fd = -1;
+    db->fd = -1;
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL)
         err_set(err, ERR_INTERNAL, 0, "no memory for a connection");
-    if (db->mysql == NULL || !log_in(db, target, deadline_ms, err) || !start_watcher(db, err)) {
+    if (db->mysql == NULL || !log_in(db, target, deadline_ms, err) ||
+        !db_watch_start(db->fd, cancel, &db->watch, err)) {
         db_close(db);
         return false;
     }
@@ -369,15 +230,13 @@ void db_close(struct db *db)
 {
     if (db == NULL)
         return;
-    stop_watcher(db); /* first: the library closes the descriptor that it shuts down */
+    db_watch_stop(db->watch); /* first: the library closes the descriptor that it shuts down */
     if (db->mysql != NULL)
         mysql_close(db->mysql);
-    (void)pthread_mutex_destroy(&db->mutex);
     free(db);
 }
 
-/* --- the greeting
- * ----------------------------------------------------------------------------------- */
+/* --- the greeting ------------------------------------------------------------------------- */
 
 /* Protocol 10: a length of three bytes, a number, the protocol's version, then the text. */
 static bool parse_greeting(const unsigned char *bytes, size_t len, char *ret_version,
@@ -416,8 +275,7 @@ bool db_peek_version(const char *path, int64_t deadline_ms, char *ret_version, s
     return parse_greeting(greeting, (size_t)len, ret_version, err) || err_wrap(err, "%s", path);
 }
 
-/* --- statements
- * --------------------------------------------------------------------------------------- */
+/* --- statements --------------------------------------------------------------------------- */
 
 void db_rows_free(struct db_rows *rows)
 {
@@ -541,12 +399,12 @@ bool db_query(struct db *db, const char *sql, bool cancellable, int64_t deadline
         return err_set(err, ERR_CANCELLED, 0, "%.60s: cancelled", sql);
     if (!deadline_left_ms(deadline_ms, &left_ms, err))
         return err_wrap(err, "%.60s", sql);
-    arm(db, cancellable, deadline_ms);
+    db_watch_arm(db->watch, cancellable, deadline_ms);
     bool ok = run(db, sql, &rows, &own);
-    enum cut cut = disarm(db);
-    if (ok && cut != CUT_NONE)
+    enum db_cut cut = db_watch_disarm(db->watch);
+    if (ok && cut != DB_CUT_NONE)
         ok = false; /* the answer was in already, but nobody is there any more who holds anything */
-    if (!ok && own.kind != ERR_NONE && cut == CUT_NONE) {
+    if (!ok && own.kind != ERR_NONE && cut == DB_CUT_NONE) {
         *err = own;
         err_wrap(err, "%.60s", sql);
     } else if (!ok) {

@@ -85,8 +85,7 @@ bool db_version_parse(const char *text, const char *comment, struct db_version *
     return true;
 }
 
-/* --- choosing
- * -------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------- */
 
 static enum db_method natural_method(const struct db_version *version)
 {
@@ -167,8 +166,7 @@ bool db_choose(const struct db_facts *facts, struct db_choice *ret_choice, struc
     return true;
 }
 
-/* --- rights
- * ------------------------------------------------------------------------------------------- */
+/* --- rights ------------------------------------------------------------------------------- */
 
 /* RELOAD: BACKUP STAGE, FTWRL, FLUSH ENGINE LOGS. PROCESS: other users' threads, InnoDB's files.
  * BINLOG MONITOR and SLAVE MONITOR took SHOW MASTER STATUS and SHOW ALL SLAVES STATUS over from

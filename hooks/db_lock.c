@@ -7,13 +7,14 @@
 #include <strings.h>
 
 #include "agent/base/clock.h"
+#include "hooks/db_redo.h"
+#include "hooks/db_threads.h"
 
 enum {
     BACKUP_NOT_RUNNING = 4146, /* MariaDB: BACKUP STAGE without START, so the lock was lost */
     IDLE_MS = 15 * 60 * 1000,  /* a session that blocks no writer may be silent so long */
     LET_GO_MS = 1000,          /* for letting go after a failure, whatever deadline has passed */
     ANSWER_MS = 1000,          /* for the answer, beyond the wait for the lock */
-    IN_THE_WAY_MAX = 3,        /* threads that a message names */
 };
 
 static int64_t wait_s(const struct db_lock *lock)
@@ -21,63 +22,7 @@ static int64_t wait_s(const struct db_lock *lock)
     return lock->lock_wait_ms >= 1000 ? lock->lock_wait_ms / 1000 : 1;
 }
 
-/* --- who is in the way
- * ------------------------------------------------------------------------------ */
-
-/* Never the statement itself: it may have anything in it. */
-static void describe_thread(const struct db_rows *rows, size_t row, char *text, size_t size)
-{
-    const char *state = db_rows_get(rows, row, "STATE");
-    const char *user = db_rows_get(rows, row, "USER");
-    const char *schema = db_rows_get(rows, row, "DB");
-    const char *time_s = db_rows_get(rows, row, "TIME");
-    const char *id = db_rows_get(rows, row, "ID");
-
-    (void)snprintf(text, size, "thread %s (%.32s%s%.64s, %s s%s%.40s)", id ? id : "?",
-                   user ? user : "?", schema ? " in " : "", schema ? schema : "",
-                   time_s ? time_s : "?", state && state[0] ? ": " : "", state ? state : "");
-}
-
-/* Whose statements have been running for at least AT_LEAST_S. In MariaDB FTWRL waits for no SELECT
- * since there are backup stages; elsewhere for everything that has a table open. An open
- * transaction that does nothing delays none of the locks.
- *   ret_text  "" where there is none */
-static bool find_in_the_way(const struct db_lock *lock, int64_t at_least_s, int64_t deadline_ms,
-                            char *ret_text, size_t size, char *ret_first_id, size_t id_size,
-                            struct err *err)
-{
-    const struct db_version *version = &lock->server->facts.version;
-    bool selects_pass =
-        version->kind == DB_KIND_MARIADB && version->number >= DB_MARIADB_BACKUP_STAGE;
-    struct db_rows rows = DB_ROWS_INIT;
-    char sql[400];
-
-    (void)snprintf(sql, sizeof(sql),
-                   "SELECT ID, USER, DB, TIME, STATE FROM information_schema.PROCESSLIST WHERE "
-                   "ID <> CONNECTION_ID() AND COMMAND IN ('Query', 'Execute') AND "
-                   "USER NOT IN ('system user', 'event_scheduler') AND TIME >= %lld%s "
-                   "ORDER BY TIME DESC LIMIT 50",
-                   (long long)at_least_s,
-                   selects_pass ? " AND COALESCE(INFO, '') NOT LIKE 'SELECT%'" : "");
-    if (!db_query(lock->db, sql, false, deadline_ms, &rows, err))
-        return false;
-    ret_text[0] = ret_first_id[0] = '\0';
-    for (size_t i = 0; i < rows.row_count && i < IN_THE_WAY_MAX; i++) {
-        char thread[200];
-        size_t used = strlen(ret_text);
-        describe_thread(&rows, i, thread, sizeof(thread));
-        (void)snprintf(ret_text + used, size - used, "%s%s", i > 0 ? ", " : "", thread);
-        if (i == 0)
-            (void)snprintf(ret_first_id, id_size, "%s", db_rows_get(&rows, i, "ID"));
-    }
-    if (rows.row_count > IN_THE_WAY_MAX) {
-        size_t used = strlen(ret_text);
-        (void)snprintf(ret_text + used, size - used, " and %zu more",
-                       rows.row_count - IN_THE_WAY_MAX);
-    }
-    db_rows_free(&rows);
-    return true;
-}
+/* --- who is in the way -------------------------------------------------------------------- */
 
 static bool needs_ftwrl(const struct db_choice *choice)
 {
@@ -86,46 +31,45 @@ static bool needs_ftwrl(const struct db_choice *choice)
 
 bool db_lock_look(const struct db_lock *lock, int64_t deadline_ms, struct err *err)
 {
-    char threads[420], first[24];
+    struct db_threads threads;
 
     if (!needs_ftwrl(&lock->server->choice))
         return true;
-    if (!find_in_the_way(lock, wait_s(lock), deadline_ms, threads, sizeof(threads), first,
-                         sizeof(first), err))
+    if (!db_threads_find(lock->db, &lock->server->facts.version, wait_s(lock), deadline_ms,
+                         &threads, err))
         return err_wrap(err, "looking for long statements");
-    if (threads[0] == '\0')
+    if (threads.count == 0)
         return true;
-    err_set(err, ERR_DB_LOCK, 0, "FLUSH TABLES WITH READ LOCK would wait for %s", threads);
+    err_set(err, ERR_DB_LOCK, 0, "FLUSH TABLES WITH READ LOCK would wait for %s", threads.text);
     return err_suggest(err, "let it end, or KILL %s (SHOW FULL PROCESSLIST shows what it does)",
-                       first);
+                       threads.first_id);
 }
 
 /* After a lock wait, with nothing held any more. What the message can't tell it leaves out. */
 static void name_in_the_way(const struct db_lock *lock, struct err *err)
 {
     struct err ignored = ERR_INIT; /* the lock wait is the news */
-    char threads[420], first[24];
+    struct db_threads threads;
     size_t used = strlen(err->text);
 
     if (!db_alive(lock->db) ||
-        !find_in_the_way(lock, wait_s(lock), clock_boot_ms() + LET_GO_MS, threads, sizeof(threads),
-                         first, sizeof(first), &ignored))
+        !db_threads_find(lock->db, &lock->server->facts.version, wait_s(lock),
+                         clock_boot_ms() + LET_GO_MS, &threads, &ignored))
         return;
-    if (threads[0] == '\0') {
+    if (threads.count == 0) {
         err_suggest(err, "no statement has run for as long: LOCK TABLES, another backup or a "
                          "change of a table may hold it (SHOW FULL PROCESSLIST), or raise "
                          "lock_wait under [backup]");
         return;
     }
-    (void)snprintf(err->text + used, sizeof(err->text) - used, "; running: %s", threads);
+    (void)snprintf(err->text + used, sizeof(err->text) - used, "; running: %s", threads.text);
     err_suggest(err,
                 "let thread %s end or KILL it (SHOW FULL PROCESSLIST shows what it does), or "
                 "raise lock_wait under [backup]",
-                first);
+                threads.first_id);
 }
 
-/* --- taking
- * -------------------------------------------------------------------------------------------- */
+/* --- taking ------------------------------------------------------------------------------- */
 
 /* MAY_HOLD is set first: whether an unanswered statement took the lock nobody knows. */
 static bool take(struct db_lock *lock, bool *may_hold, const char *sql, int64_t deadline_ms,
@@ -271,13 +215,12 @@ static bool take_all(struct db_lock *lock, int64_t deadline_ms, struct db_positi
 {
     const struct db_choice *choice = &lock->server->choice;
 
-    /* NO_WRITE_TO_BINLOG: else the statement goes into the binary log itself. */
     return db_lock_begin(lock, deadline_ms, err) &&
            db_bound_session(lock->db, deadline_ms - clock_boot_ms(), lock->lock_wait_ms,
                             deadline_ms, err) &&
            desync(lock, deadline_ms, err) && take_method(lock, deadline_ms, err) &&
            (!choice->flush_engine_logs ||
-            db_exec(lock->db, "FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS", true, deadline_ms, err)) &&
+            db_redo_flush(lock->db, &lock->server->facts, deadline_ms, err)) &&
            db_position_read(lock->db, lock->server, !choice->commits_go_on, deadline_ms,
                             ret_position, err);
 }
@@ -297,8 +240,7 @@ bool db_lock_take(struct db_lock *lock, int64_t deadline_ms, struct db_position 
     return false;
 }
 
-/* --- proving
- * ------------------------------------------------------------------------------------------- */
+/* --- proving ------------------------------------------------------------------------------ */
 
 static bool not_held(struct proof *ret_proof, const char *reason)
 {
@@ -353,8 +295,7 @@ bool db_lock_prove(struct db_lock *lock, int64_t deadline_ms, struct proof *ret_
     return asked;
 }
 
-/* --- letting go
- * ------------------------------------------------------------------------------------------ */
+/* --- letting go --------------------------------------------------------------------------- */
 
 /* In this order; each is tried whatever became of the others; the first failure counts. */
 static bool let_go_of_locks(struct db_lock *lock, int64_t deadline_ms, struct err *err)

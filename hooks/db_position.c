@@ -9,8 +9,7 @@
 
 #include "agent/base/parse.h"
 
-/* --- texts from the server into our fixed places -------------------------------------------------
- */
+/* --- texts from the server into our fixed places ------------------------------------------ */
 
 static bool take_text(char *to, size_t size, const char *text, const char *what, struct err *err)
 {
@@ -50,8 +49,7 @@ static void take_gtid(struct db_position *position, const char *text)
     position->gtid[len] = '\0';
 }
 
-/* --- a replica's sources
- * --------------------------------------------------------------------------- */
+/* --- a replica's sources ------------------------------------------------------------------ */
 
 /* The columns were renamed in MySQL 8.0.22; MariaDB keeps the old names. */
 static const char *either(const struct db_rows *rows, size_t row, const char *now, const char *then)
@@ -77,22 +75,25 @@ static bool take_channel(const struct db_rows *rows, size_t row, struct db_chann
                     "the source's position", err);
 }
 
-static bool read_channels(struct db *db, const struct db_version *version, int64_t deadline_ms,
+static bool read_channels(struct db *db, const struct db_server *server, int64_t deadline_ms,
                           struct db_position *position, struct err *err)
 {
     struct db_rows rows = DB_ROWS_INIT;
-    bool ok = db_query(db, db_server_replicas_sql(version), true, deadline_ms, &rows, err);
+    bool ok =
+        db_query(db, db_server_replicas_sql(&server->facts.version), true, deadline_ms, &rows, err);
 
     if (ok && rows.row_count > DB_CHANNELS_MAX)
         ok = err_set(err, ERR_LIMIT, 0, "more than %d replication channels", DB_CHANNELS_MAX);
-    for (size_t i = 0; ok && i < rows.row_count; i++)
-        ok = take_channel(&rows, i, &position->channels[position->channel_count++], err);
+    for (size_t i = 0; ok && i < rows.row_count; i++) {
+        struct db_channel *channel = &position->channels[position->channel_count++];
+        channel->exact = position->exact && !server->parallel_applier;
+        ok = take_channel(&rows, i, channel, err);
+    }
     db_rows_free(&rows);
     return ok;
 }
 
-/* --- MySQL 8: one consistent read
- * -------------------------------------------------------------------- */
+/* --- MySQL 8: one consistent read --------------------------------------------------------- */
 
 static bool take_log_status(const char *text, struct db_position *position, struct err *err)
 {
@@ -129,8 +130,7 @@ static bool read_log_status(struct db *db, int64_t deadline_ms, struct db_positi
     return ok;
 }
 
-/* --- everything else
- * ------------------------------------------------------------------------------------ */
+/* --- everything else ---------------------------------------------------------------------- */
 
 static bool read_master_status(struct db *db, int64_t deadline_ms, struct db_position *position,
                                struct err *err)
@@ -189,7 +189,7 @@ static bool read_all(struct db *db, const struct db_server *server, int64_t dead
     const struct db_version *version = &server->facts.version;
     bool mariadb = version->kind == DB_KIND_MARIADB;
 
-    if (server->replica && !read_channels(db, version, deadline_ms, position, err))
+    if (server->replica && !read_channels(db, server, deadline_ms, position, err))
         return false;
     if (server->galera && !read_wsrep(db, deadline_ms, position, err))
         return false;

@@ -18,6 +18,8 @@ struct db_channel {
     char source_host[256];
     char source_file[DB_NAME_BYTES]; /* of the source's binary log, up to which was executed here */
     int64_t source_pos;
+    bool exact; /* false: a lower bound, since commits went on or several threads apply: those note
+                   their progress now and then. (The copy's own tables have it exactly) */
 };
 
 struct db_position {

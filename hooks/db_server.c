@@ -23,8 +23,7 @@ const char *db_path_role_name(enum db_path_role role)
     return (unsigned)role < sizeof(names) / sizeof(names[0]) ? names[role] : "unknown";
 }
 
-/* --- paths ---------------------------------------------------------------------------------------
- */
+/* --- paths -------------------------------------------------------------------------------- */
 
 /* Takes out "." and empty components: "/var/lib/mysql/./" is "/var/lib/mysql". */
 static void tidy(char *path)
@@ -95,8 +94,7 @@ static bool add_directory(struct db_server *server, enum db_path_role role, cons
     return add_path(server, role, datadir, file, err);
 }
 
-/* --- variables
- * ------------------------------------------------------------------------------------ */
+/* --- variables ---------------------------------------------------------------------------- */
 
 /* Asked for by SHOW, which passes over what a version has not. */
 static const char variables_sql[] =
@@ -104,7 +102,8 @@ static const char variables_sql[] =
     "'general_log_file', 'innodb_data_file_path', 'innodb_data_home_dir', "
     "'innodb_flush_log_at_trx_commit', 'innodb_log_group_home_dir', 'innodb_undo_directory', "
     "'log_bin', 'log_bin_basename', 'log_output', 'partial_revokes', 'read_only', "
-    "'relay_log_basename', 'slow_query_log', 'slow_query_log_file', 'wsrep_on')";
+    "'relay_log_basename', 'replica_parallel_workers', 'slave_parallel_threads', "
+    "'slave_parallel_workers', 'slow_query_log', 'slow_query_log_file', 'wsrep_on')";
 
 static const char *variable(const struct db_rows *rows, const char *name)
 {
@@ -188,6 +187,9 @@ static bool take_variables(struct db_server *server, const struct db_rows *rows,
         return err_set(err, ERR_DB, 0, "the server does not say where its datadir is");
     server->facts.flush_at_commit = flush[0] == '\0' ? -1 : (int)strtol(flush, NULL, 10);
     server->facts.log_bin = is_on(rows, "log_bin");
+    server->parallel_applier = strtol(variable(rows, "replica_parallel_workers"), NULL, 10) > 0 ||
+                               strtol(variable(rows, "slave_parallel_workers"), NULL, 10) > 0 ||
+                               strtol(variable(rows, "slave_parallel_threads"), NULL, 10) > 0;
     server->read_only = is_on(rows, "read_only");
     server->galera = is_on(rows, "wsrep_on");
     if (server->facts.log_bin && variable(rows, "log_bin_basename")[0] == '\0')
@@ -203,8 +205,7 @@ static const char *datadir_of(const struct db_server *server)
     return server->paths[0].path; /* added first */
 }
 
-/* --- replication
- * ------------------------------------------------------------------------------------ */
+/* --- replication -------------------------------------------------------------------------- */
 
 const char *db_server_replicas_sql(const struct db_version *version)
 {
@@ -228,8 +229,7 @@ static bool ask_replication(struct db *db, struct db_server *server, const struc
            add_path(server, DB_PATH_RELAY_LOG, datadir_of(server), relay_log, err);
 }
 
-/* --- tablespaces elsewhere
- * ------------------------------------------------------------------------- */
+/* --- tablespaces elsewhere ---------------------------------------------------------------- */
 
 /* The name of what tells it changed often; NULL where a version has nothing. */
 static const char *tablespaces_sql(const struct db_version *version)
@@ -276,8 +276,7 @@ static bool ask_tablespaces(struct db *db, struct db_server *server, int64_t dea
     return ok;
 }
 
-/* --- engines
- * ---------------------------------------------------------------------------------------- */
+/* --- engines ------------------------------------------------------------------------------ */
 
 /* information_schema.TABLES leaves out what the user has no right on: an answer of "none" counts
  * only from one who has some right on everything. */
@@ -337,8 +336,7 @@ static bool ask_engines(struct db *db, struct db_server *server, bool partial_re
     return true;
 }
 
-/* --- all of it
- * ---------------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------- */
 
 static bool ask_version(struct db *db, struct db_server *server, int64_t deadline_ms,
                         struct err *err)

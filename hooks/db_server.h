@@ -37,7 +37,8 @@ struct db_server {
     char version_text[DB_VERSION_BYTES]; /* "10.11.19-MariaDB" */
     struct db_facts facts;
     struct db_choice choice;
-    bool replica; /* has at least one channel configured */
+    bool replica;          /* has at least one channel configured */
+    bool parallel_applier; /* several threads apply what the sources send */
     bool read_only;
     bool galera;           /* a Galera node: desynced for the hold */
     struct db_path *paths; /* path_count of them, each directory once per role */

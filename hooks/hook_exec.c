@@ -40,8 +40,7 @@ static const char *phase_name(enum hook_phase phase)
     return names[phase];
 }
 
-/* --- one exchange
- * ----------------------------------------------------------------------------------- */
+/* --- one exchange ------------------------------------------------------------------------- */
 
 static bool dial(const char *path, int *ret_fd, struct err *err)
 {
@@ -95,8 +94,7 @@ static bool exchange(const char *path, const struct hook_request *request,
     return true;
 }
 
-/* --- its words
- * ----------------------------------------------------------------------------------------- */
+/* --- its words ---------------------------------------------------------------------------- */
 
 static bool tell_refusal(const struct hook_reply *reply, const char *path, struct err *err)
 {
@@ -154,8 +152,7 @@ static bool judge(const struct exec_hook *self, const struct hook_reply *reply, 
     return err_suggest(err, "its output is in the daemon's log");
 }
 
-/* --- the steps
- * ------------------------------------------------------------------------------------------ */
+/* --- the steps ---------------------------------------------------------------------------- */
 
 static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char *outcome,
                       int64_t deadline_ms, const struct cancel *cancel, struct err *err)
@@ -237,8 +234,7 @@ static void exec_free(void *hook)
     free(self);
 }
 
-/* --- making it
- * ------------------------------------------------------------------------------------------- */
+/* --- making it ---------------------------------------------------------------------------- */
 
 bool hook_exec_new(const struct hook_exec_config *config, struct hook *ret_hook, struct err *err)
 {

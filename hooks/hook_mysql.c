@@ -21,8 +21,7 @@ struct mysql_hook {
     bool positioned; /* position is a fact */
 };
 
-/* --- connecting
- * ------------------------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------------- */
 
 static void disconnect(struct mysql_hook *self)
 {
@@ -57,8 +56,7 @@ static bool find_socket(struct mysql_hook *self, struct err *err)
                             "@@socket says");
 }
 
-/* --- the steps
- * --------------------------------------------------------------------------------------- */
+/* --- the steps ---------------------------------------------------------------------------- */
 
 static bool ask(struct mysql_hook *self, int64_t deadline_ms, struct err *err)
 {
@@ -194,8 +192,7 @@ static void mysql_free(void *hook)
     free(self);
 }
 
-/* --- making it
- * ------------------------------------------------------------------------------------------ */
+/* --- making it ---------------------------------------------------------------------------- */
 
 static bool copy_text(const char **to, const char *from)
 {

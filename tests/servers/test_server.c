@@ -5,6 +5,7 @@
  *   test_server hold SOCKET USER [METHOD] [LEASE_MS] [exact]
  *                                               takes the lock, prints the position; then reads
  *                                               commands a line: attest, release, end of file
+ *   test_server grants SOCKET USER              the statements that make USER, for this server
  *   test_server time SOCKET USER COUNT          so many holds; the median and the worst in us
  *
  * A step that fails prints "failed STEP KIND: text | remedy" and ends with 1. */
@@ -51,9 +52,9 @@ static void print_position(const struct db_position *position)
            (long long)position->binlog_pos, position->exact, position->gtid,
            position->channel_count);
     for (size_t i = 0; i < position->channel_count; i++)
-        printf("channel name=%s host=%s file=%s pos=%lld\n", position->channels[i].name,
+        printf("channel name=%s host=%s file=%s exact=%d pos=%lld\n", position->channels[i].name,
                position->channels[i].source_host, position->channels[i].source_file,
-               (long long)position->channels[i].source_pos);
+               position->channels[i].exact, (long long)position->channels[i].source_pos);
     (void)fflush(stdout);
 }
 
@@ -116,6 +117,21 @@ static int time_holds(struct hook *hook, long count, struct err *err)
     return 0;
 }
 
+static int print_grants(const struct arguments *arguments, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(8192);
+    char version_text[DB_VERSION_BYTES];
+    struct db_version version;
+
+    if (!db_peek_version(arguments->socket, clock_boot_ms() + STEP_MS, version_text, err))
+        return fail("peek", err);
+    if (!db_version_parse(version_text, "", &version) ||
+        !db_grants_text(&version, arguments->user, false, &text, err))
+        return fail("grants", err);
+    printf("%s", buf_text(&text));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct hook_job job = {"sp-test", "tests/servers"};
@@ -129,6 +145,8 @@ int main(int argc, char **argv)
     arguments.command = argv[1];
     arguments.socket = argv[2];
     arguments.user = argv[3];
+    if (strcmp(arguments.command, "grants") == 0)
+        return print_grants(&arguments, &err);
     bool timing = strcmp(arguments.command, "time") == 0;
     if (argc > 4 && !timing && !db_method_parse(argv[4], &arguments.method))
         return 2;

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# MySQL 9 and MariaDB 11.8, of Debian's unstable suite, are held as well as the machine's MariaDB:
+# whatever commits leave in buffers, and however their volumes nest. The agent's user has exactly
+# the rights that `stillpoint doctor` prints.
+# timeout: 900
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lab/lib.sh"
+# shellcheck source=tests/lab/cases/lib_consistency.sh
+. "$LIB_DIR/cases/lib_consistency.sh"
+cd "$TOP" || exit
+# shellcheck source=tests/servers/lib.sh
+. tests/servers/lib.sh
+
+server='' # under test
+
+grant_as_doctor_says() {
+    local statements install
+    sp doctor --json >"$LAB/doctor.json"
+    statements=$(json "[c['remedy'] for c in d['checks'] if c['name'] == 'mysql'][0]" <"$LAB/doctor.json" |
+        sed '0,/as its administrator:$/d')
+    assert_match 'CREATE USER .*GRANT ' "${statements//$'\n'/ }" "what doctor prints"
+    install=$(sed -n 's/^-- where SHOW PLUGINS has no auth_socket: //p' <<<"$statements")
+    if [ -n "$install" ] && ! node_sql "SHOW PLUGINS" | grep -q '^auth_socket'; then
+        node_sql "$install" || fail "$install"
+    fi
+    node_sql "$statements" || fail "what doctor prints is refused: $statements"
+}
+
+# hold_on LAYOUT TRX_COMMIT SYNC_BINLOG COUNT [OPTION of the writers...]
+hold_on() {
+    local name=$server-$1-trx$2-sync$3 count=$4
+    next_node --server "$SERVERS_DIR/$server" --no-grant --layout "$1" --trx-commit "$2" \
+        --sync-binlog "$3"
+    shift 4
+    grant_as_doctor_says
+    start_writers "$@"
+    sleep 0.7
+    backups "$name" "$count" --no-image
+    stop_writers >"$LAB/writers.json"
+    judge_backups "$name" "$count"
+}
+
+mysql() {
+    # All tables InnoDB: commits go on until the freeze, and the position is a lower bound.
+    EXACT=false
+    hold_on separate 1 1 5 --innodb-only
+    hold_on binlog-in-data 1 1 2 --innodb-only
+    EXACT=true
+    hold_on separate 0 0 2 --innodb-only
+    hold_on data-in-binlog 2 0 2 --innodb-only
+    hold_on data-in-binlog 1 1 2
+    hold_on binlog-in-data 0 0 2
+}
+
+mariadb() {
+    hold_on separate 1 1 5
+    hold_on binlog-in-data 0 0 2
+    hold_on data-in-binlog 2 0 2
+}
+
+packages() { # of the server's tree: run.sh says which, since another list would make it anew
+    sed -n "s/^test_server $1 //p" tests/servers/run.sh
+}
+
+missing=''
+start_cloud
+cloud_set '{"snapshot_time_s": 0.2}'
+for server in mysql mariadb; do
+    [ "${ONLY_SERVER:-$server}" = "$server" ] || continue
+    if why=$(servers_tree "$server" "$(packages "$server")"); then
+        "$server"
+    else
+        missing+="${missing:+; }$server: $why"
+    fi
+done
+[ -z "$missing" ] || skip "$missing"
