@@ -9,6 +9,7 @@
 #include "agent/base/err.h"
 #include "agent/daemon/device_map.h"
 #include "agent/daemon/mounts.h"
+#include "agent/daemon/mounts_fold.h"
 #include "agent/daemon/strs.h"
 
 /* From a mount's block device down to the EBS volumes below it, by sysfs alone (aws-notes.md,

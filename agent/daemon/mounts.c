@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/mounts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/auto.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static bool no_memory(struct err *err)
 {
@@ -73,6 +70,15 @@ static bool read_device(char *text, uint32_t *ret_major, uint32_t *ret_minor)
     *ret_major = (uint32_t)major;
     *ret_minor = (uint32_t)minor;
     return true;
+}
+
+bool mounts_path_below(const char *path, const char *base)
+{
+    size_t len = strlen(base);
+
+    if (strcmp(base, "/") == 0)
+        return *path == '/';
+    return strncmp(path, base, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
 static bool has_option(const char *options, const char *name)
@@ -313,257 +319,4 @@ void mounts_free(struct mounts *mounts)
         mount_free(&mounts->items[i]);
     free(mounts->items);
     *mounts = (struct mounts){NULL, 0};
-}
-
-/* --- one entry a superblock ----------------------------------------------------------- */
-
-static bool one_of(const char *text, const char *const *list)
-{
-    for (; *list != NULL; list++) {
-        if (strcmp(text, *list) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum mount_class class_of(const struct mount *mount)
-{
-    static const char *const network[] = {
-        "nfs",         "nfs4",          "cifs",      "smb3",           "smbfs",     "ceph",
-        "9p",          "virtiofs",      "afs",       "lustre",         "coda",      "ncpfs",
-        "orangefs",    "fuse.sshfs",    "fuse.s3fs", "fuse.glusterfs", "fuse.ceph", "fuse.rclone",
-        "fuse.goofys", "fuse.mount-s3", NULL};
-    static const char *const stacked[] = {"overlay", "aufs", "ecryptfs", "fuse", NULL};
-    static const char *const pooled[] = {"btrfs", "zfs", "bcachefs", NULL};
-
-    if (strcmp(mount->fs, "autofs") == 0)
-        return MOUNT_AUTOFS;
-    if (one_of(mount->fs, network))
-        return MOUNT_NETWORK;
-    if (mount->major != 0 || one_of(mount->fs, pooled))
-        return MOUNT_BLOCK;
-    if (one_of(mount->fs, stacked) || strncmp(mount->fs, "fuse.", 5) == 0)
-        return MOUNT_STACKED;
-    return MOUNT_MEMORY;
-}
-
-/* Kernel drivers with a freeze_fs or freeze_super; ioctl_fsfreeze() in fs/ioctl.c refuses the rest
- * with EOPNOTSUPP. */
-static enum mount_freeze freeze_of(const struct mount *mount)
-{
-    static const char *const yes[] = {"ext2",   "ext3", "ext4",     "xfs",      "btrfs", "f2fs",
-                                      "nilfs2", "jfs",  "reiserfs", "bcachefs", "gfs2",  NULL};
-    static const char *const sync[] = {"vfat", "msdos", "exfat", NULL};
-
-    if (one_of(mount->fs, yes))
-        return MOUNT_FREEZE_YES;
-    return one_of(mount->fs, sync) ? MOUNT_FREEZE_SYNC : MOUNT_FREEZE_NO;
-}
-
-/* Whether A is the better way to the same superblock; of equal ones the earlier stays. */
-static bool better(const struct mount *a, const struct mount *b)
-{
-    bool a_whole = strcmp(a->root, "/") == 0, b_whole = strcmp(b->root, "/") == 0;
-
-    if (a->hidden != b->hidden)
-        return b->hidden;
-    if (a_whole != b_whole)
-        return a_whole;
-    if (a->read_only != b->read_only)
-        return b->read_only;
-    return strlen(a->path) < strlen(b->path);
-}
-
-static int compare_device(const void *a, const void *b)
-{
-    const struct mount *x = *(const struct mount *const *)a, *y = *(const struct mount *const *)b;
-
-    if (x->major != y->major)
-        return x->major < y->major ? -1 : 1;
-    if (x->minor != y->minor)
-        return x->minor < y->minor ? -1 : 1;
-    return x < y ? -1 : x > y; /* one array: its order is the text's */
-}
-
-static int compare_pick(const void *a, const void *b)
-{
-    const struct mount_pick *x = a, *y = b;
-
-    return x->mount < y->mount ? -1 : x->mount > y->mount;
-}
-
-static bool same_device(const struct mount *a, const struct mount *b)
-{
-    return a->major == b->major && a->minor == b->minor;
-}
-
-bool mounts_fold(const struct mounts *mounts, struct mount_list *ret_list, struct err *err)
-{
-    AUTO_FREE const struct mount **sorted = malloc((mounts->count + 1) * sizeof(*sorted));
-    struct mount_pick *picks = calloc(mounts->count + 1, sizeof(*picks));
-    size_t count = 0;
-
-    if (sorted == NULL || picks == NULL) {
-        free(picks);
-        return no_memory(err);
-    }
-    for (size_t i = 0; i < mounts->count; i++)
-        sorted[i] = &mounts->items[i];
-    qsort(sorted, mounts->count, sizeof(*sorted), compare_device);
-    for (size_t i = 0; i < mounts->count; i++) {
-        if (i == 0 || !same_device(sorted[i], sorted[i - 1]))
-            picks[count++] = (struct mount_pick){.mount = sorted[i]};
-        struct mount_pick *pick = &picks[count - 1];
-        pick->mount_count++;
-        if (better(sorted[i], pick->mount))
-            pick->mount = sorted[i];
-        pick->class = class_of(pick->mount);
-        pick->freeze = freeze_of(pick->mount);
-    }
-    qsort(picks, count, sizeof(*picks), compare_pick);
-    *ret_list = (struct mount_list){picks, count};
-    return true;
-}
-
-void mounts_list_free(struct mount_list *list)
-{
-    free(list->items);
-    *list = (struct mount_list){NULL, 0};
-}
-
-const struct mount_pick *mounts_find(const struct mounts *mounts, const struct mount_list *list,
-                                     uint64_t mnt_id, uint32_t major, uint32_t minor)
-{
-    struct mount wanted = {.major = major, .minor = minor};
-
-    for (size_t i = 0; mnt_id != 0 && i < mounts->count; i++) {
-        if (mounts->items[i].id == mnt_id) {
-            wanted = mounts->items[i];
-            break;
-        }
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (same_device(list->items[i].mount, &wanted))
-            return &list->items[i];
-    }
-    return NULL;
-}
-
-bool mounts_path_below(const char *path, const char *base)
-{
-    size_t len = strlen(base);
-
-    if (strcmp(base, "/") == 0)
-        return *path == '/';
-    return strncmp(path, base, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-const struct mount_pick *mounts_holding(const struct mounts *mounts, const struct mount_list *list,
-                                        const char *path)
-{
-    const struct mount *best = NULL;
-
-    for (size_t i = 0; i < mounts->count; i++) {
-        const struct mount *mount = &mounts->items[i];
-        if (mount->hidden || !mounts_path_below(path, mount->path))
-            continue;
-        if (best == NULL || strlen(mount->path) > strlen(best->path))
-            best = mount;
-    }
-    return best ? mounts_find(mounts, list, best->id, best->major, best->minor) : NULL;
-}
-
-/* --- the order of freezing ------------------------------------------------------------ */
-
-/* reach[a * count + b]: A comes before B, directly or by way of others. */
-struct order {
-    bool *reach;
-    size_t count;
-};
-
-/* False: B comes before A already. */
-static bool put_before(struct order *order, size_t a, size_t b)
-{
-    size_t n = order->count;
-
-    if (a == b || order->reach[b * n + a])
-        return false;
-    if (order->reach[a * n + b])
-        return true;
-    for (size_t x = 0; x < n; x++) {
-        if (x != a && !order->reach[x * n + a])
-            continue;
-        for (size_t y = 0; y < n; y++) {
-            if (y == b || order->reach[b * n + y])
-                order->reach[x * n + y] = true;
-        }
-    }
-    return true;
-}
-
-static size_t depth(const char *path)
-{
-    size_t count = 0;
-
-    for (; *path != '\0'; path++)
-        count += path[0] == '/' && path[1] != '\0';
-    return count;
-}
-
-static bool goes_first(const struct mount *a, const struct mount *b)
-{
-    size_t a_depth = depth(a->path), b_depth = depth(b->path);
-
-    return a_depth != b_depth ? a_depth > b_depth : strcmp(a->path, b->path) < 0;
-}
-
-/* The next that nobody left comes before; circles were refused, so there is one. */
-static size_t take_next(const struct order *order, const struct mount *const *mounts,
-                        const bool *taken)
-{
-    size_t best = order->count;
-
-    for (size_t i = 0; i < order->count; i++) {
-        bool free_now = !taken[i];
-        for (size_t x = 0; free_now && x < order->count; x++)
-            free_now = taken[x] || !order->reach[x * order->count + i];
-        if (free_now && (best == order->count || goes_first(mounts[i], mounts[best])))
-            best = i;
-    }
-    return best;
-}
-
-bool mounts_order(const struct mount *const *mounts, size_t count, struct mount_rule *rules,
-                  size_t rule_count, size_t *ret_order, struct err *err)
-{
-    bool taken[MOUNTS_ORDER_MAX] = {false};
-
-    if (count > MOUNTS_ORDER_MAX)
-        return err_set(err, ERR_LIMIT, 0, "more than %d mounts to freeze", MOUNTS_ORDER_MAX);
-    AUTO_FREE bool *reach = calloc(count * count + 1, sizeof(*reach));
-    struct order order = {reach, count};
-    if (reach == NULL)
-        return no_memory(err);
-    for (size_t i = 0; i < rule_count; i++) {
-        rules[i].met = !rules[i].wanted_only && put_before(&order, rules[i].before, rules[i].after);
-        if (!rules[i].met && !rules[i].wanted_only)
-            return err_set(err, ERR_PRECONDITION, 0,
-                           "%s and %s: each would have to be frozen before the other",
-                           mounts[rules[i].before]->path, mounts[rules[i].after]->path);
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < count; k++) {
-            if (i != k && mounts_path_below(mounts[i]->path, mounts[k]->path))
-                (void)put_before(&order, i, k); /* a firm rule may say otherwise */
-        }
-    }
-    for (size_t i = 0; i < rule_count; i++) {
-        if (rules[i].wanted_only)
-            rules[i].met = put_before(&order, rules[i].before, rules[i].after);
-    }
-    for (size_t i = 0; i < count; i++) {
-        ret_order[i] = take_next(&order, mounts, taken);
-        taken[ret_order[i]] = true;
-    }
-    return true;
 }

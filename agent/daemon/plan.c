@@ -9,6 +9,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/grow.h"
+#include "agent/daemon/mounts_order.h"
 #include "agent/guard/guard_wire.h"
 
 enum { LOOP_DEPTH_MAX = 8, WHY_BYTES = 640 };

@@ -11,6 +11,7 @@
 #include "agent/daemon/devices.h"
 #include "agent/daemon/label.h"
 #include "agent/daemon/mounts.h"
+#include "agent/daemon/mounts_fold.h"
 #include "agent/daemon/strs.h"
 
 /* What a backup takes and what it freezes, in which order; what is left out and why; how far the

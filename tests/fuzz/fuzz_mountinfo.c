@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "agent/daemon/mounts.h"
+#include "agent/daemon/mounts_fold.h"
+#include "agent/daemon/mounts_order.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include "agent/daemon/mounts_fold.h"
+#include "agent/daemon/mounts_order.h"
+
 #define ROOT "20 1 259:1 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw\n"
 
 struct table {
