@@ -10,6 +10,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
+#include "agent/daemon/device_disk.h"
 #include "agent/daemon/sysfs.h"
 
 enum { DEPTH_MAX = 16, TEXT = SYSFS_TEXT_BYTES };
@@ -75,167 +76,23 @@ static const char *mapped_volume(const struct walk *walk, const struct sysfs_dev
     return NULL;
 }
 
-/* --- disks ---------------------------------------------------------------------------- */
-
-/* "vol0123…" as Nitro's serial has it, into "vol-0123…". */
-static bool id_of_serial(const char *serial, char *id, size_t size)
-{
-    if (strncmp(serial, "vol", 3) != 0)
-        return false;
-    (void)snprintf(id, size, "vol-%s", serial + 3 + (serial[3] == '-'));
-    return devices_is_volume_id(id);
-}
-
-/* True where the serial number settled it; *ret_ok is then the outcome. */
-static bool by_serial(struct walk *walk, const struct sysfs_device *device, bool *ret_ok)
-{
-    char serial[TEXT] = "", model[TEXT] = "", id[64];
-
-    (void)sysfs_text(device, "device/model", model);
-    if (strcmp(model, "Amazon EC2 NVMe Instance Storage") == 0) {
-        *ret_ok = meet(walk, &walk->instance_store, "%s is instance store", device->name);
-        return true;
-    }
-    if (!sysfs_text(device, "device/serial", serial))
-        (void)sysfs_text(device, "serial", serial); /* virtio-blk */
-    if (id_of_serial(serial, id, sizeof(id))) {
-        *ret_ok = meet_volume(walk, device, id);
-        return true;
-    }
-    if (strcmp(model, "Amazon Elastic Block Store") == 0) {
-        *ret_ok = meet(walk, &walk->unknown,
-                       "%s is an EBS volume whose serial number ('%s') is no "
-                       "volume id",
-                       device->name, serial);
-        return true;
-    }
-    return false;
-}
-
-/* The letters of "xvdf", "sdf1", "/dev/sda1": "f", "a". Empty where it is no such name. */
-static void disk_letters(const char *name, char *letters, size_t size)
-{
-    size_t skip = 0, len;
-
-    letters[0] = '\0';
-    if (strncmp(name, "/dev/", 5) == 0)
-        name += 5;
-    if (strncmp(name, "xvd", 3) == 0)
-        skip = 3;
-    else if (strncmp(name, "sd", 2) == 0)
-        skip = 2;
-    len = strspn(name + skip, "abcdefghijklmnopqrstuvwxyz");
-    if (skip > 0 && len > 0 && len < size &&
-        strspn(name + skip + len, "0123456789") == strlen(name + skip + len))
-        (void)snprintf(letters, size, "%.*s", (int)len, name + skip);
-}
-
-/* "f" shifted by 4 is "j"; only single letters are ever shifted. */
-static bool shift_letters(char *letters, int by)
-{
-    if (by == 0)
-        return true;
-    if (letters[1] != '\0' || letters[0] + by > 'z')
-        return false;
-    letters[0] = (char)(letters[0] + by);
-    return true;
-}
-
-/* "xvda2" is not what EC2 calls "sda1"; a name without number fits both. */
-static bool numbers_differ(const char *a, const char *b)
-{
-    a += strcspn(a, "0123456789");
-    b += strcspn(b, "0123456789");
-    return *a != '\0' && *b != '\0' && strcmp(a, b) != 0;
-}
-
-static bool xen_disk_present(const struct device_query *query, const char *letters)
-{
-    struct sysfs_device found;
-    char name[40];
-
-    (void)snprintf(name, sizeof(name), "xvd%s", letters);
-    if (sysfs_open_name(query->sysfs, name, &found))
-        return true;
-    (void)snprintf(name, sizeof(name), "xvd%s1", letters); /* PV: a disk of that name */
-    return sysfs_open_name(query->sysfs, name, &found);
-}
-
-static bool all_present(const struct device_query *query, int shift)
-{
-    for (size_t i = 0; i < query->attached_count; i++) {
-        char letters[8];
-        disk_letters(query->attached[i].device_name, letters, sizeof(letters));
-        if (*letters == '\0' || !shift_letters(letters, shift) || !xen_disk_present(query, letters))
-            return false;
-    }
-    return query->attached_count > 0;
-}
-
-/* Some kernels (RHEL and CentOS 6) show /dev/sdf as xvdj: all letters moved by four. Believed only
- * where every attached volume is found so, and not without it. */
-static int xen_shift(const struct device_query *query)
-{
-    return !all_present(query, 0) && all_present(query, 4) ? 4 : 0;
-}
-
-static bool size_matches(const struct sysfs_device *disk, int64_t size_gib)
-{
-    char text[TEXT];
-
-    if (size_gib == 0 || !sysfs_text(disk, "size", text))
-        return true; /* nothing to compare */
-    return strtoll(text, NULL, 10) == size_gib * (1LL << 30) / 512;
-}
-
-static bool by_xen_name(struct walk *walk, const struct sysfs_device *device)
-{
-    const struct device_query *query = walk->query;
-    int shift = xen_shift(query);
-    char letters[8];
-
-    disk_letters(device->name, letters, sizeof(letters));
-    for (size_t i = 0; *letters != '\0' && i < query->attached_count; i++) {
-        char wanted[8];
-        disk_letters(query->attached[i].device_name, wanted, sizeof(wanted));
-        if (*wanted == '\0' || !shift_letters(wanted, shift) || strcmp(wanted, letters) != 0 ||
-            numbers_differ(device->name, query->attached[i].device_name))
-            continue;
-        if (!size_matches(device, query->attached[i].size_gib))
-            return meet(walk, &walk->unknown, "%s has another size than %s, whose name it has",
-                        device->name, query->attached[i].volume_id);
-        return meet_volume(walk, device, query->attached[i].volume_id);
-    }
-    /* Every volume is another disk: what is left over came with the instance. */
-    if (all_present(query, shift))
-        return meet(walk, &walk->instance_store, "%s is instance store", device->name);
-    return meet(walk, &walk->unknown, "%s is named like no attached volume", device->name);
-}
-
-static bool is_named(const char *name, const char *const *prefixes)
-{
-    for (; *prefixes != NULL; prefixes++) {
-        if (strncmp(name, *prefixes, strlen(*prefixes)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A device with nothing of the kernel's beneath. */
 static bool meet_disk(struct walk *walk, const struct sysfs_device *device)
 {
-    /* Disks of other kinds that can't be EBS volumes: emulated, SCSI (iSCSI), network, memory. */
-    static const char *const others[] = {"nvme", "sd",   "vd", "hd", "nbd",    "rbd", "ram",
-                                         "zram", "pmem", "sr", "fd", "mmcblk", NULL};
-    bool ok = true;
+    struct device_disk disk;
 
-    if (by_serial(walk, device, &ok))
-        return ok;
-    if (strncmp(device->name, "xvd", 3) == 0 || sysfs_is_below(device, "vbd-"))
-        return by_xen_name(walk, device);
-    if (is_named(device->name, others))
-        return meet(walk, &walk->other, "%s is not an EBS volume", device->name);
-    return meet(walk, &walk->unknown, "what lies below %s can't be seen", device->name);
+    device_disk_identify(walk->query, device, &disk);
+    switch (disk.kind) {
+    case DEVICE_EBS:
+        return meet_volume(walk, device, disk.volume);
+    case DEVICE_INSTANCE_STORE:
+        return meet(walk, &walk->instance_store, "%s", disk.words);
+    case DEVICE_OTHER:
+        return meet(walk, &walk->other, "%s", disk.words);
+    case DEVICE_LOOP:
+    case DEVICE_UNKNOWN:
+        break;
+    }
+    return meet(walk, &walk->unknown, "%s", disk.words);
 }
 
 /* --- going down ----------------------------------------------------------------------- */
