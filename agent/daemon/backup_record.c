@@ -120,6 +120,18 @@ bool backup_add_left_out(struct backup *backup, const char *path, const char *wh
     return strs_dup(&entry->path, path, err) && strs_dup(&entry->why, why, err);
 }
 
+const char *const backup_timing_names[BACKUP_TIMINGS] = {"hooks_hold", "freeze",        "exchange",
+                                                         "thaw",       "hooks_release", "hold"};
+
+int64_t *backup_timing_slot(struct backup_timing *timing, size_t index)
+{
+    int64_t *const slots[BACKUP_TIMINGS] = {&timing->hooks_hold_us,    &timing->freeze_us,
+                                            &timing->exchange_us,      &timing->thaw_us,
+                                            &timing->hooks_release_us, &timing->hold_us};
+
+    return slots[index];
+}
+
 static const char *const state_names[] = {
     [BACKUP_HELD] = "held",         [BACKUP_CUT] = "cut",       [BACKUP_PENDING] = "pending",
     [BACKUP_COMPLETE] = "complete", [BACKUP_FAILED] = "failed",

@@ -23,6 +23,11 @@ struct backup_timing { /* microseconds, BACKUP_UNKNOWN where not measured */
     int64_t hooks_hold_us, freeze_us, exchange_us, thaw_us, hooks_release_us, hold_us;
 };
 
+/* The steps by name, in the order of the struct: "hooks_hold", "freeze", … "hold". */
+enum { BACKUP_TIMINGS = 6 };
+extern const char *const backup_timing_names[BACKUP_TIMINGS];
+int64_t *backup_timing_slot(struct backup_timing *timing, size_t index);
+
 struct backup_mount {
     char *path, *fs;
     struct strs volumes;

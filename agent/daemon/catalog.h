@@ -10,6 +10,7 @@
 #include "agent/daemon/backup_record.h"
 #include "agent/daemon/catalog_json.h"
 #include "agent/daemon/catalog_tags.h"
+#include "agent/daemon/catalog_tags_read.h"
 #include "aws/ec2.h"
 
 /* Backups out of what EC2 describes, and their ids. Pure, but for catalog_id_new. */

@@ -12,8 +12,6 @@
 #include "agent/base/parse.h"
 #include "agent/base/utf8.h"
 
-#define OURS "stillpoint:"
-
 enum { VALUE_BYTES_MAX = 64 * 1024 };
 
 /* --- values --------------------------------------------------------------------------- */
@@ -75,23 +73,6 @@ static bool add_escaped(struct buf *text, const char *item, const char *special,
     return true;
 }
 
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *at = text; *at != '\0';) {
-        unsigned value;
-        if (at[0] == '\\' && strspn(at + 1, "01234567") >= 3 &&
-            sscanf(at + 1, "%3o", &value) == 1) {
-            *to++ = (char)(unsigned char)(value & 0xff);
-            at += 4;
-        } else {
-            *to++ = *at++;
-        }
-    }
-    *to = '\0';
-}
-
 /* --- writing: what all carry ---------------------------------------------------------- */
 
 /* BEGIN/END/ERROR: "2026-11-24T08:15:31.206811Z/2026-11-24T08:15:31.507112Z/0.400ms". */
@@ -108,27 +89,7 @@ static bool put_window(const struct backup *backup, struct ec2_tags *tags, struc
     (void)snprintf(text, sizeof(text), "%s/%s%s",
                    clock_utc_text(backup->window_begin_utc_us, begin),
                    clock_utc_text(backup->window_end_utc_us, end), error);
-    return catalog_tags_put(tags, OURS "window", text, err);
-}
-
-struct timing_field {
-    const char *name;
-    size_t offset;
-};
-
-static const struct timing_field timing_fields[] = {
-    {"hooks_hold", offsetof(struct backup_timing, hooks_hold_us)},
-    {"freeze", offsetof(struct backup_timing, freeze_us)},
-    {"exchange", offsetof(struct backup_timing, exchange_us)},
-    {"thaw", offsetof(struct backup_timing, thaw_us)},
-    {"hooks_release", offsetof(struct backup_timing, hooks_release_us)},
-    {"hold", offsetof(struct backup_timing, hold_us)},
-};
-enum { TIMING_FIELDS = sizeof(timing_fields) / sizeof(timing_fields[0]) };
-
-static int64_t *timing_slot(struct backup_timing *timing, size_t field)
-{
-    return (int64_t *)(void *)((char *)timing + timing_fields[field].offset);
+    return catalog_tags_put(tags, CATALOG_OURS "window", text, err);
 }
 
 /* "freeze=1400us exchange=300200us …", those that are known. */
@@ -137,14 +98,14 @@ static bool put_timing(const struct backup *backup, struct ec2_tags *tags, struc
     AUTO_BUF struct buf text = BUF_INIT(CATALOG_TAG_CHARS_MAX);
     struct backup_timing timing = backup->timing;
 
-    for (size_t i = 0; i < TIMING_FIELDS; i++) {
-        int64_t value_us = *timing_slot(&timing, i);
+    for (size_t i = 0; i < BACKUP_TIMINGS; i++) {
+        int64_t value_us = *backup_timing_slot(&timing, i);
         if (value_us != BACKUP_UNKNOWN &&
             !buf_printf(&text, err, "%s%s=%" PRId64 "us", text.len ? " " : "",
-                        timing_fields[i].name, value_us))
+                        backup_timing_names[i], value_us))
             return false;
     }
-    return put_text(tags, OURS "timing", buf_text(&text), err);
+    return put_text(tags, CATALOG_OURS "timing", buf_text(&text), err);
 }
 
 /* "SENTENCE|SENTENCE" */
@@ -170,7 +131,7 @@ static bool put_left_out(const struct backup *backup, struct ec2_tags *tags, str
     for (size_t i = 0; ok && i < backup->left_out_count && i < STRS_MAX / 2; i++)
         ok = strs_add(&list, backup->left_out[i].path, err) &&
              strs_add(&list, backup->left_out[i].why, err);
-    ok = ok && put_sentences(tags, OURS "left-out", &list, err);
+    ok = ok && put_sentences(tags, CATALOG_OURS "left-out", &list, err);
     strs_free(&list);
     return ok;
 }
@@ -180,7 +141,8 @@ static bool put_database_tag(struct ec2_tags *tags, const char *key, const char 
 {
     char name[128];
 
-    (void)snprintf(name, sizeof(name), OURS "%s%s%s", key, suffix ? ":" : "", suffix ? suffix : "");
+    (void)snprintf(name, sizeof(name), CATALOG_OURS "%s%s%s", key, suffix ? ":" : "",
+                   suffix ? suffix : "");
     return put_text(tags, name, value, err);
 }
 
@@ -266,23 +228,23 @@ static bool put_facts(const struct backup *backup, struct ec2_tags *tags, struct
     char members[32];
 
     (void)snprintf(members, sizeof(members), "%" PRId64, backup->member_count);
-    return put_text(tags, OURS "id", backup->id, err) &&
-           put_text(tags, OURS "instance", backup->instance, err) &&
-           put_text(tags, OURS "node", backup->node, err) &&
-           put_text(tags, OURS "policy", backup->policy, err) &&
-           put_text(tags, OURS "reason", backup->reason, err) &&
-           put_text(tags, OURS "group", backup->group, err) &&
-           put_text(tags, OURS "state", backup_state_name(backup->state), err) &&
+    return put_text(tags, CATALOG_OURS "id", backup->id, err) &&
+           put_text(tags, CATALOG_OURS "instance", backup->instance, err) &&
+           put_text(tags, CATALOG_OURS "node", backup->node, err) &&
+           put_text(tags, CATALOG_OURS "policy", backup->policy, err) &&
+           put_text(tags, CATALOG_OURS "reason", backup->reason, err) &&
+           put_text(tags, CATALOG_OURS "group", backup->group, err) &&
+           put_text(tags, CATALOG_OURS "state", backup_state_name(backup->state), err) &&
            (backup->asked == LABEL_UNCONFIRMED ||
-            put_text(tags, OURS "asked", label_name(backup->asked), err)) &&
-           put_text(tags, OURS "consistency", label_name(backup->consistency), err) &&
+            put_text(tags, CATALOG_OURS "asked", label_name(backup->asked), err)) &&
+           put_text(tags, CATALOG_OURS "consistency", label_name(backup->consistency), err) &&
            (backup->member_count == BACKUP_UNKNOWN ||
-            put_text(tags, OURS "members", members, err)) &&
-           put_moment(tags, OURS "expires", backup->expires_utc_us, err) &&
-           put_text(tags, OURS "pinned", backup->pinned ? "yes" : "no", err) &&
-           put_text(tags, OURS "verified", backup->verified, err) &&
-           put_text(tags, OURS "version", backup->version, err) &&
-           put_text(tags, OURS "image", backup->image.method, err);
+            put_text(tags, CATALOG_OURS "members", members, err)) &&
+           put_moment(tags, CATALOG_OURS "expires", backup->expires_utc_us, err) &&
+           put_text(tags, CATALOG_OURS "pinned", backup->pinned ? "yes" : "no", err) &&
+           put_text(tags, CATALOG_OURS "verified", backup->verified, err) &&
+           put_text(tags, CATALOG_OURS "version", backup->version, err) &&
+           put_text(tags, CATALOG_OURS "image", backup->image.method, err);
 }
 
 bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err)
@@ -292,7 +254,7 @@ bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags,
     if (!put_own(backup, &tags, err) || !put_name(backup, NULL, &tags, err) ||
         !put_facts(backup, &tags, err) || !put_window(backup, &tags, err) ||
         !put_timing(backup, &tags, err) ||
-        !put_sentences(&tags, OURS "shortfall", &backup->shortfall, err) ||
+        !put_sentences(&tags, CATALOG_OURS "shortfall", &backup->shortfall, err) ||
         !put_left_out(backup, &tags, err) || !put_databases(backup, &tags, err)) {
         ec2_tags_free(&tags);
         return err_wrap(err, "tags");
@@ -320,7 +282,7 @@ static bool put_mounts(const struct backup *backup, const char *volume, struct e
                         mount->frozen ? "frozen" : "moving"))
             return false;
     }
-    return put_text(tags, OURS "mounts", buf_text(&text), err);
+    return put_text(tags, CATALOG_OURS "mounts", buf_text(&text), err);
 }
 
 bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
@@ -330,8 +292,8 @@ bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
     const char *device = snapshot ? snapshot->device : NULL;
     struct ec2_tags tags = {.count = 0};
 
-    if (!put_text(&tags, OURS "device", device, err) || !put_mounts(backup, volume, &tags, err) ||
-        !put_name(backup, device, &tags, err)) {
+    if (!put_text(&tags, CATALOG_OURS "device", device, err) ||
+        !put_mounts(backup, volume, &tags, err) || !put_name(backup, device, &tags, err)) {
         ec2_tags_free(&tags);
         return err_wrap(err, "tags of %s", volume);
     }
@@ -357,268 +319,4 @@ bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now
     ec2_tags_free(ret_tags);
     *ret_tags = tags;
     return true;
-}
-
-/* --- reading -------------------------------------------------------------------------- */
-
-static bool read_number(const char *text, int64_t *ret_value)
-{
-    struct err ignored = ERR_INIT; /* what can't be read is absent */
-
-    return parse_int64(text, 0, INT64_MAX, ret_value, &ignored);
-}
-
-static bool take_text(const struct ec2_tags *tags, const char *key, char **slot, struct err *err)
-{
-    const char *value = *slot == NULL ? ec2_tags_get(tags, key) : NULL;
-
-    return value == NULL || strs_dup(slot, value, err);
-}
-
-/* "0.400ms" */
-static bool read_milliseconds(const char *text, int64_t *ret_us)
-{
-    int64_t whole_ms;
-    int us, used = 0;
-
-    if (sscanf(text, "%15" SCNd64 ".%3dms%n", &whole_ms, &us, &used) != 2 || used == 0 ||
-        text[used] != '\0' || whole_ms < 0 || us < 0)
-        return false;
-    *ret_us = whole_ms * 1000 + us;
-    return true;
-}
-
-static void read_window(const char *text, struct backup *backup)
-{
-    char copy[160], *rest = copy;
-    int64_t begin, end;
-
-    if (text == NULL || strlen(text) >= sizeof(copy))
-        return;
-    memcpy(copy, text, strlen(text) + 1);
-    const char *first = strsep(&rest, "/"), *second = strsep(&rest, "/");
-    if (second == NULL || !clock_utc_parse(first, &begin) || !clock_utc_parse(second, &end) ||
-        end < begin)
-        return;
-    backup->window_begin_utc_us = begin;
-    backup->window_end_utc_us = end;
-    if (rest == NULL || !read_milliseconds(rest, &backup->clock_error_us))
-        backup->clock_error_us = BACKUP_UNKNOWN;
-}
-
-static void read_timing(const char *text, struct backup_timing *timing)
-{
-    for (size_t i = 0; text != NULL && i < TIMING_FIELDS; i++) {
-        char name[40];
-        int64_t value_us;
-        (void)snprintf(name, sizeof(name), "%s=", timing_fields[i].name);
-        for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
-            int used = 0;
-            if (at != text && at[-1] != ' ')
-                continue; /* the end of a longer name */
-            if (sscanf(at + strlen(name), "%18" SCNd64 "us%n", &value_us, &used) == 1 && used > 0 &&
-                value_us >= 0)
-                *timing_slot(timing, i) = value_us;
-        }
-    }
-}
-
-static bool read_sentences(const char *text, struct strs *ret_list, struct err *err)
-{
-    AUTO_FREE char *copy = text ? strdup(text) : NULL;
-    char *rest = copy;
-
-    if (text == NULL || *text == '\0')
-        return true;
-    if (copy == NULL)
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    for (char *item = strsep(&rest, "|"); item != NULL; item = strsep(&rest, "|")) {
-        unescape(item);
-        if (!strs_add(ret_list, item, err))
-            return false;
-    }
-    return true;
-}
-
-static bool read_left_out(const char *text, struct backup *backup, struct err *err)
-{
-    struct strs list = {NULL, 0};
-    bool ok = read_sentences(text, &list, err);
-
-    for (size_t i = 0; ok && i + 1 < list.count; i += 2)
-        ok = backup_add_left_out(backup, list.items[i], list.items[i + 1], err);
-    strs_free(&list);
-    return ok;
-}
-
-/* "FILE:POS" in the first LEN bytes. */
-static bool read_place(const char *text, size_t len, char **ret_file, int64_t *ret_pos,
-                       struct err *err)
-{
-    AUTO_FREE char *copy = strndup(text, len);
-
-    if (copy == NULL)
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    char *colon = strrchr(copy, ':');
-    if (colon == NULL || colon == copy || !read_number(colon + 1, ret_pos))
-        return true;
-    *colon = '\0';
-    return strs_dup(ret_file, copy, err);
-}
-
-static bool take_word(char **rest, char **slot, struct err *err)
-{
-    const char *word = *rest ? strsep(rest, " ") : NULL;
-
-    return word == NULL || strcmp(word, "-") == 0 || strs_dup(slot, word, err);
-}
-
-/* SUFFIX: "" or ":NAME". */
-static const char *database_tag(const struct ec2_tags *tags, const char *key, const char *suffix)
-{
-    char name[400];
-
-    (void)snprintf(name, sizeof(name), OURS "%s%s", key, suffix);
-    return ec2_tags_get(tags, name);
-}
-
-static bool read_database(const struct ec2_tags *tags, const char *suffix, struct backup *backup,
-                          struct err *err)
-{
-    const char *who = database_tag(tags, "database", suffix);
-    const char *where = database_tag(tags, "binlog", suffix);
-    const char *source = database_tag(tags, "source", suffix);
-    AUTO_FREE char *words = who ? strdup(who) : NULL;
-    char *rest = words;
-
-    struct backup_database *database = backup_add_database(backup);
-    if (database == NULL || (who != NULL && words == NULL))
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    if (!take_word(&rest, &database->name, err) || !take_word(&rest, &database->server, err) ||
-        !take_word(&rest, &database->method, err) ||
-        !strs_dup(&database->gtid, database_tag(tags, "gtid", suffix), err))
-        return false;
-    if (where != NULL) {
-        const char *blank = strrchr(where, ' ');
-        size_t len = blank ? (size_t)(blank - where) : strlen(where);
-        database->binlog_exact = blank != NULL && strcmp(blank + 1, "exact") == 0;
-        if (!read_place(where, len, &database->binlog_file, &database->binlog_pos, err))
-            return false;
-    }
-    return source == NULL ||
-           read_place(source, strlen(source), &database->source_file, &database->source_pos, err);
-}
-
-static bool read_databases(const struct ec2_tags *tags, struct backup *backup, struct err *err)
-{
-    static const char more[] = OURS "database:";
-
-    if (backup->database_count > 0)
-        return true;
-    if ((ec2_tags_get(tags, OURS "database") != NULL || ec2_tags_get(tags, OURS "binlog")) &&
-        !read_database(tags, "", backup, err))
-        return false;
-    for (size_t i = 0; i < tags->count; i++) {
-        const char *key = tags->list[i].key;
-        if (strncmp(key, more, sizeof(more) - 1) == 0 &&
-            !read_database(tags, key + sizeof(more) - 2, backup, err))
-            return false;
-    }
-    return true;
-}
-
-static bool read_mount(char *item, const char *volume, struct backup *backup, struct err *err)
-{
-    char *rest = item;
-    char *path = strsep(&rest, ","), *fs = rest ? strsep(&rest, ",") : NULL;
-
-    if (rest == NULL || *path == '\0')
-        return true; /* cut in the middle */
-    bool frozen = strcmp(rest, "frozen") == 0;
-    if (!frozen && strcmp(rest, "moving") != 0)
-        return true;
-    unescape(path);
-    struct backup_mount *mount = backup_mount_at(backup, path);
-    if (mount == NULL) {
-        mount = backup_add_mount(backup);
-        if (mount == NULL)
-            return err_set(err, ERR_INTERNAL, 0, "out of memory");
-        mount->frozen = true;
-        if (!strs_dup(&mount->path, path, err) || !strs_dup(&mount->fs, fs, err))
-            return false;
-    }
-    mount->frozen = mount->frozen && frozen;
-    return strs_add_once(&mount->volumes, volume, err);
-}
-
-static bool read_mounts(const char *text, const char *volume, struct backup *backup,
-                        struct err *err)
-{
-    AUTO_FREE char *copy = text ? strdup(text) : NULL;
-    char *rest = copy;
-
-    if (text != NULL && copy == NULL)
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    for (char *item = strsep(&rest, " "); item != NULL; item = strsep(&rest, " ")) {
-        if (!read_mount(item, volume, backup, err))
-            return false;
-    }
-    return true;
-}
-
-static bool read_own(const struct ec2_tags *tags, struct backup *backup, struct err *err)
-{
-    if (backup->tags.count > 0)
-        return true;
-    for (size_t i = 0; i < tags->count; i++) {
-        const struct ec2_tag *tag = &tags->list[i];
-        if (strncmp(tag->key, OURS, sizeof(OURS) - 1) == 0 || strncmp(tag->key, "aws:", 4) == 0 ||
-            strcmp(tag->key, "Name") == 0)
-            continue;
-        if (!strs_printf(&backup->tags, err, "%s=%s", tag->key, tag->value))
-            return false;
-    }
-    return true;
-}
-
-static void read_plain(const struct ec2_tags *tags, struct backup *backup)
-{
-    const char *asked = ec2_tags_get(tags, OURS "asked");
-    const char *members = ec2_tags_get(tags, OURS "members");
-    const char *expires = ec2_tags_get(tags, OURS "expires");
-    const char *pinned = ec2_tags_get(tags, OURS "pinned");
-
-    if (asked != NULL && backup->asked == LABEL_UNCONFIRMED)
-        (void)label_parse(asked, &backup->asked);
-    if (members != NULL && backup->member_count == BACKUP_UNKNOWN)
-        (void)read_number(members, &backup->member_count);
-    if (expires != NULL && backup->expires_utc_us == BACKUP_UNKNOWN)
-        (void)clock_utc_parse(expires, &backup->expires_utc_us);
-    /* One pin is enough: it can only keep. */
-    backup->pinned = backup->pinned || (pinned != NULL && strcmp(pinned, "yes") == 0);
-    if (backup->window_begin_utc_us == BACKUP_UNKNOWN)
-        read_window(ec2_tags_get(tags, OURS "window"), backup);
-    if (backup->timing.hold_us == BACKUP_UNKNOWN)
-        read_timing(ec2_tags_get(tags, OURS "timing"), &backup->timing);
-}
-
-bool catalog_tags_read(const struct ec2_tags *tags, const char *volume, struct backup *backup,
-                       struct err *err)
-{
-    read_plain(tags, backup);
-    return take_text(tags, OURS "id", &backup->id, err) &&
-           take_text(tags, OURS "instance", &backup->instance, err) &&
-           take_text(tags, OURS "node", &backup->node, err) &&
-           take_text(tags, OURS "policy", &backup->policy, err) &&
-           take_text(tags, OURS "reason", &backup->reason, err) &&
-           take_text(tags, OURS "group", &backup->group, err) &&
-           take_text(tags, OURS "verified", &backup->verified, err) &&
-           take_text(tags, OURS "version", &backup->version, err) &&
-           take_text(tags, OURS "image", &backup->image.method, err) &&
-           (backup->shortfall.count > 0 ||
-            read_sentences(ec2_tags_get(tags, OURS "shortfall"), &backup->shortfall, err)) &&
-           (backup->left_out_count > 0 ||
-            read_left_out(ec2_tags_get(tags, OURS "left-out"), backup, err)) &&
-           read_databases(tags, backup, err) && read_own(tags, backup, err) &&
-           (volume == NULL || read_mounts(ec2_tags_get(tags, OURS "mounts"), volume, backup, err));
 }

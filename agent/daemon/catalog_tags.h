@@ -8,9 +8,11 @@
 #include "agent/daemon/backup_record.h"
 #include "aws/ec2.h"
 
-/* A backup as tags (INTERFACE.md, Tags), and back. Pure.
+/* A backup as tags (INTERFACE.md, Tags). Pure.
  *
  * ret_tags is a set that ec2_tags_free can take ({0} at first); what it had is replaced. */
+
+#define CATALOG_OURS "stillpoint:" /* every key of ours begins so */
 
 enum {
     CATALOG_TAG_CHARS_MAX = 256, /* of a value */
@@ -33,11 +35,5 @@ bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now
                           struct ec2_tags *ret_tags, struct err *err);
 /* Adds or replaces. The value is cut to CATALOG_TAG_CHARS_MAX, its last character then "…". */
 bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value, struct err *err);
-
-/* Fills in what BACKUP does not know yet from the tags of one of its resources; VOLUME is the
- * snapshot's, NULL for an image. A value that can't be read is passed over: a fact that is absent.
- *   false  ERR_INTERNAL */
-bool catalog_tags_read(const struct ec2_tags *tags, const char *volume, struct backup *backup,
-                       struct err *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/clock.h"
+#include "agent/daemon/catalog_json_read.h"
 
 #define ID       "sp-20261124T081530Z-k3f9x"
 #define VOL_ROOT "vol-0aaaaaaaaaaaaaaaa"
