@@ -134,6 +134,8 @@ static enum verdict explain_status(const struct imds *imds, const char *path, in
     }
     (void)err_set(err, ERR_IMDS, 0, "the instance metadata service answered %d to %s", status,
                   path);
+    (void)err_suggest(err, "try again in a minute; if it stays so, stop and start the instance, or "
+                           "ask AWS support");
     return status >= 500 || status == 429 ? AGAIN : GIVE_UP;
 }
 
@@ -191,9 +193,8 @@ static enum verdict fetch_token(struct imds *imds, int64_t deadline_ms, const st
         (void)err_set(err, ERR_IMDS, 0, "what answers at %s gives a token that is none",
                       imds->endpoint);
         verdict = GIVE_UP;
-    } else if (verdict == DONE &&
-               !secret_set(&imds->token, answer.body.data, answer.body.len, err)) {
-        verdict = GIVE_UP;
+    } else if (verdict == DONE) {
+        verdict = secret_set(&imds->token, answer.body.data, answer.body.len, err) ? DONE : GIVE_UP;
     }
     http_answer_free(&answer);
     return verdict;
@@ -264,9 +265,12 @@ static bool role_name(const struct buf *text, char *name, size_t size, struct er
     size_t good = strspn(buf_text(text), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                          "0123456789+=,.@-_");
 
-    if (len == 0 || len != good || len >= size)
-        return err_set(err, ERR_PROTOCOL, 0,
-                       "the instance metadata service names a role that can't be one");
+    if (len == 0 || len != good || len >= size) {
+        (void)err_set(err, ERR_PROTOCOL, 0,
+                      "the instance metadata service names a role that can't be one");
+        return err_suggest(err, "see whether something else answers in its place ([aws] "
+                                "endpoint_imds)");
+    }
     memcpy(name, buf_text(text), len);
     name[len] = '\0';
     return true;
@@ -286,8 +290,9 @@ bool imds_role(struct imds *imds, int64_t deadline_ms, const struct cancel *canc
         if (err->kind != ERR_NOT_FOUND)
             return false;
         (void)err_set(err, ERR_CREDENTIALS, 0, "no IAM role is attached to this instance");
-        return err_suggest(err, "attach an instance profile whose role has the policy that "
-                                "`stillpoint iam-policy` prints");
+        return err_suggest(err, "attach an instance profile whose role may make snapshots: aws ec2 "
+                                "associate-iam-instance-profile --instance-id ID "
+                                "--iam-instance-profile Name=NAME");
     }
     if (!role_name(&name, role.name, sizeof(role.name), err))
         return false;

@@ -176,22 +176,20 @@ static void long_names_are_refused(void **state)
 
 static void too_many_elements_are_refused(void **state)
 {
-    size_t count = XML_ELEMENTS_MAX + 1;
-    char *text = malloc(4 * count + 8);
+    struct buf text = BUF_INIT(8 << 20);
     struct xml_handler handler = {.self = NULL};
     struct err err = ERR_INIT;
     (void)state;
-    assert_non_null(text);
-    memcpy(text, "<R>", 3);
-    for (size_t i = 0; i < count; i++)
-        memcpy(text + 3 + 4 * i, "<a/>", 4);
-    memcpy(text + 3 + 4 * count, "</R>", 4);
+    assert_true(buf_add_text(&text, "<R>", &err));
+    for (size_t i = 0; i < XML_ELEMENTS_MAX + 1; i++)
+        assert_true(buf_add(&text, "<a/>", 4, &err));
+    assert_true(buf_add_text(&text, "</R>", &err));
 
-    bool ok = xml_parse(text, 4 * count + 7, "R", &handler, &err);
+    bool ok = xml_parse(text.data, text.len, "R", &handler, &err);
 
     assert_false(ok);
     assert_int_equal(err.kind, ERR_LIMIT);
-    free(text);
+    buf_free(&text);
 }
 
 static bool fail_at_b(void *self, const char *path, const char *text, struct err *err)
