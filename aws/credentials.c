@@ -21,9 +21,9 @@ struct credentials {
     enum source source; /* fixed at opening */
     char *profile;
     char *profile_file;
-    struct imds *imds;    /* guarded by lock */
-    pthread_mutex_t lock; /* the only one here */
-    /* guarded by lock: */
+    pthread_mutex_t fetching; /* taken before lock; held while imds or the file is read */
+    struct imds *imds;        /* guarded by fetching */
+    pthread_mutex_t lock;     /* never held for long; guards what follows */
     bool have;
     bool doubted;
     int64_t last_try_utc_us; /* while keys are valid the next refresh comes RETRY_MS later */
@@ -103,7 +103,8 @@ bool credentials_open(const struct credentials_options *options,
     struct credentials *credentials = calloc(1, sizeof(*credentials));
     bool ok = true;
 
-    if (credentials == NULL || pthread_mutex_init(&credentials->lock, NULL) != 0) {
+    if (credentials == NULL || pthread_mutex_init(&credentials->lock, NULL) != 0 ||
+        pthread_mutex_init(&credentials->fetching, NULL) != 0) {
         free(credentials);
         imds_free(options->take_imds);
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
@@ -130,40 +131,47 @@ void credentials_free(struct credentials *credentials)
     credentials_key_free(&credentials->key);
     imds_free(credentials->imds);
     (void)pthread_mutex_destroy(&credentials->lock);
+    (void)pthread_mutex_destroy(&credentials->fetching);
     free(credentials->profile);
     free(credentials->profile_file);
     free(credentials);
 }
 
-/* --- getting, all under the lock --- */
+/* --- fetching --- */
 
-static bool refresh_role(struct credentials *credentials, int64_t deadline_ms,
-                         const struct cancel *cancel, struct err *err)
+/* What a fetch brings. */
+struct fetched {
+    struct credentials_key key;
+    char role[65];
+};
+
+static bool fetch_role(struct credentials *credentials, int64_t deadline_ms,
+                       const struct cancel *cancel, struct fetched *ret_fetched, struct err *err)
 {
+    struct credentials_key *key = &ret_fetched->key;
     struct imds_role role;
 
     if (!imds_role(credentials->imds, deadline_ms, cancel, &role, err))
         return false;
-    credentials_key_free(&credentials->key);
-    memcpy(credentials->key.access_key_id, role.access_key_id, sizeof(role.access_key_id));
-    credentials->key.secret_key = role.secret_key; /* moved */
-    credentials->key.session_token = role.session_token;
-    credentials->key.expires_utc_us = role.expires_utc_us;
-    memcpy(credentials->role, role.name, sizeof(role.name));
+    memcpy(key->access_key_id, role.access_key_id, sizeof(role.access_key_id));
+    key->secret_key = role.secret_key; /* moved */
+    key->session_token = role.session_token;
+    key->expires_utc_us = role.expires_utc_us;
+    memcpy(ret_fetched->role, role.name, sizeof(role.name));
     return true;
 }
 
-static bool refresh(struct credentials *credentials, int64_t deadline_ms,
-                    const struct cancel *cancel, struct err *err)
+static bool fetch(struct credentials *credentials, int64_t deadline_ms, const struct cancel *cancel,
+                  struct fetched *ret_fetched, struct err *err)
 {
     switch (credentials->source) {
-    case SOURCE_ENVIRONMENT:
-        return true;
+    case SOURCE_ENVIRONMENT: /* was read at opening, and does not change */
+        return copy_key(&ret_fetched->key, &credentials->key, err);
     case SOURCE_PROFILE:
         return credentials_read_file(credentials->profile_file, credentials->profile,
-                                     &credentials->key, err);
+                                     &ret_fetched->key, err);
     case SOURCE_ROLE:
-        return refresh_role(credentials, deadline_ms, cancel, err);
+        return fetch_role(credentials, deadline_ms, cancel, ret_fetched, err);
     case SOURCE_NONE:
         break;
     }
@@ -171,6 +179,8 @@ static bool refresh(struct credentials *credentials, int64_t deadline_ms,
     return err_suggest(err, "set profile in [aws], or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
                             "in the daemon's environment, or identity = imds on an EC2 instance");
 }
+
+/* --- getting; what is static here is called with the lock held --- */
 
 static bool valid_for(const struct credentials *credentials, int64_t utc_us, int64_t ms)
 {
@@ -191,7 +201,8 @@ static bool refuse_short(const struct credentials *credentials, int64_t utc_us,
     else
         (void)err_set(err, ERR_CREDENTIALS, 0,
                       "the AWS credentials end in %s, and are needed for %s",
-                      parse_duration_text(left_ms, left), parse_duration_text(min_valid_ms, need));
+                      parse_duration_text(left_ms < 1000 ? left_ms : left_ms / 1000 * 1000, left),
+                      parse_duration_text(min_valid_ms, need));
     return err_suggest(err,
                        "the instance metadata service renews a role's keys some minutes before "
                        "they end: try again then; if it stays so, check this node's clock");
@@ -205,37 +216,75 @@ static bool just_tried(const struct credentials *credentials, int64_t utc_us)
     return ago_us >= 0 && ago_us < RETRY_MS * INT64_C(1000);
 }
 
+/* Whether keys are there that need no fetch now. The service may hand out the same keys for a while
+ * although they end soon: that is no reason to ask at once. */
+static bool good_enough(const struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms)
+{
+    bool fresh = !credentials->doubted && valid_for(credentials, utc_us, CREDENTIALS_EARLY_MS);
+
+    return valid_for(credentials, utc_us, min_valid_ms) &&
+           (fresh || just_tried(credentials, utc_us));
+}
+
+/* Fetches and puts in; fetching is held, the lock is taken here. */
+static bool renew(struct credentials *credentials, int64_t utc_us, int64_t deadline_ms,
+                  const struct cancel *cancel, struct err *err)
+{
+    struct fetched fetched = {.key = CREDENTIALS_KEY_INIT, .role = ""};
+    bool ok = fetch(credentials, deadline_ms, cancel, &fetched, err);
+
+    (void)pthread_mutex_lock(&credentials->lock);
+    credentials->last_try_utc_us = utc_us;
+    if (ok) {
+        credentials_key_free(&credentials->key);
+        credentials->key = fetched.key; /* moved */
+        memcpy(credentials->role, fetched.role, sizeof(fetched.role));
+        credentials->have = true;
+        credentials->doubted = false;
+    }
+    (void)pthread_mutex_unlock(&credentials->lock);
+    return ok;
+}
+
+/* Without any lock held. true: there is something to judge, maybe no better than before. */
 static bool ensure(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
                    int64_t deadline_ms, const struct cancel *cancel, struct err *err)
 {
-    bool usable = valid_for(credentials, utc_us, min_valid_ms);
-    bool fresh =
-        usable && !credentials->doubted && valid_for(credentials, utc_us, CREDENTIALS_EARLY_MS);
+    struct err failure = ERR_INIT;
+    bool good, usable, ok = true;
 
-    /* The service may hand out the same keys for a while: that is no reason to ask at once. */
-    if (fresh || (usable && just_tried(credentials, utc_us)))
+    (void)pthread_mutex_lock(&credentials->lock);
+    good = good_enough(credentials, utc_us, min_valid_ms);
+    usable = valid_for(credentials, utc_us, min_valid_ms);
+    (void)pthread_mutex_unlock(&credentials->lock);
+    if (good)
         return true;
-    credentials->last_try_utc_us = utc_us;
-    if (refresh(credentials, deadline_ms, cancel, err)) {
-        credentials->have = true;
-        credentials->doubted = false;
-        return true;
-    }
-    if (!usable || err->kind == ERR_CANCELLED)
-        return false;
-    *err = (struct err)ERR_INIT; /* what is still valid is used on */
-    return true;
+    if (usable && pthread_mutex_trylock(&credentials->fetching) != 0)
+        return true; /* somebody is at it; what is there will do */
+    if (!usable)
+        (void)pthread_mutex_lock(&credentials->fetching);
+    (void)pthread_mutex_lock(&credentials->lock);
+    good = good_enough(credentials, utc_us, min_valid_ms); /* fetched while we waited? */
+    (void)pthread_mutex_unlock(&credentials->lock);
+    if (!good)
+        ok = renew(credentials, utc_us, deadline_ms, cancel, &failure);
+    (void)pthread_mutex_unlock(&credentials->fetching);
+    if (ok || (usable && failure.kind != ERR_CANCELLED))
+        return true; /* what is still valid is used on */
+    *err = failure;
+    return false;
 }
 
 bool credentials_get(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
                      bool no_refresh, int64_t deadline_ms, const struct cancel *cancel,
                      struct credentials_key *ret_key, struct err *err)
 {
+    if (!no_refresh && !ensure(credentials, utc_us, min_valid_ms, deadline_ms, cancel, err))
+        return err_wrap(err, "credentials");
     (void)pthread_mutex_lock(&credentials->lock);
-    bool ok = no_refresh || ensure(credentials, utc_us, min_valid_ms, deadline_ms, cancel, err);
-    if (ok && !valid_for(credentials, utc_us, min_valid_ms))
-        ok = refuse_short(credentials, utc_us, min_valid_ms, err);
-    ok = ok && copy_key(ret_key, &credentials->key, err);
+    bool ok = valid_for(credentials, utc_us, min_valid_ms)
+                  ? copy_key(ret_key, &credentials->key, err)
+                  : refuse_short(credentials, utc_us, min_valid_ms, err);
     (void)pthread_mutex_unlock(&credentials->lock);
     return ok || err_wrap(err, "credentials");
 }

@@ -16,8 +16,9 @@ struct imds;
  * the instance. Keys of a role are renewed when less than 15 minutes are left; where that fails,
  * what is still valid is used on.
  *
- * Thread-safe: one mutex inside, held while IMDS is asked. The imds is used under that mutex only
- * and must not be used by anybody else. */
+ * Thread-safe. Two mutexes inside, taken in this order: one is held while keys are fetched (the
+ * imds is used under it only, and by nobody else), the other for the moment of reading or changing
+ * what is there. A caller that may not fetch, or has keys that do, never waits for the first. */
 struct credentials; /* opaque; shared by all clients of a process */
 
 enum { CREDENTIALS_ID_BYTES = 129, CREDENTIALS_EARLY_MS = 15 * 60 * 1000 };

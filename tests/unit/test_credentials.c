@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "agent/base/clock.h"
@@ -203,6 +204,44 @@ static void in_a_hold_nothing_is_fetched(void **state)
     free(keys);
 }
 
+static void *get_short(void *self)
+{
+    struct play *play = self;
+    struct credentials_key key = CREDENTIALS_KEY_INIT;
+    struct err err = ERR_INIT;
+
+    /* 14 minutes are needed, 10 are left: it has to fetch, and the service is slow. */
+    (void)credentials_get(play->credentials, EPOCH_US + 50 * INT64_C(60000000), 14 * MINUTE_MS,
+                          false, clock_boot_ms() + 1500, NULL, &key, &err);
+    credentials_key_free(&key);
+    return NULL;
+}
+
+static void hold_does_not_wait_for_somebody_else_fetching(void **state)
+{
+    char *keys = keys_until("ONE", 60);
+    struct fake_step steps[] = {{TOKEN, FAKE_KEEP, 0, 0},
+                                {ROLE, FAKE_KEEP, 0, 0},
+                                {keys, FAKE_KEEP, 0, 0},
+                                {NULL, FAKE_HANG, 0, 0}};
+    struct play p = play(steps, 4);
+    pthread_t thread;
+    (void)state;
+    assert_true(get(&p, 0, 1, false));
+    assert_int_equal(pthread_create(&thread, NULL, get_short, &p), 0);
+    while (fake_http_requests(p.fake) < 4)
+        (void)usleep(1000);
+    int64_t begin_ms = clock_boot_ms();
+
+    assert_true(get(&p, 50, 5, true));  /* in a hold */
+    assert_true(get(&p, 50, 5, false)); /* valid keys will do while they are renewed */
+
+    assert_true(clock_boot_ms() - begin_ms < 100);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    play_end(&p);
+    free(keys);
+}
+
 static void environment_comes_before_the_role(void **state)
 {
     struct credentials_options options = {.use_environment = true};
@@ -304,6 +343,7 @@ int main(void)
         cmocka_unit_test(keys_in_doubt_are_asked_for_again_once_a_minute),
         cmocka_unit_test(keys_that_end_too_soon_are_refused),
         cmocka_unit_test(in_a_hold_nothing_is_fetched),
+        cmocka_unit_test(hold_does_not_wait_for_somebody_else_fetching),
         cmocka_unit_test(environment_comes_before_the_role),
         cmocka_unit_test(no_source_names_the_ways_to_give_one),
         cmocka_unit_test(profile_is_read_from_its_file),
