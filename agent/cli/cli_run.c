@@ -8,6 +8,7 @@
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
 #include "agent/daemon/config.h"
+#include "agent/daemon/config_show.h"
 
 #ifndef STILLPOINT_VERSION
 #define STILLPOINT_VERSION "unknown"

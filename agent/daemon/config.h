@@ -2,12 +2,10 @@
 #ifndef STILLPOINT_CONFIG_H
 #define STILLPOINT_CONFIG_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/base/buf.h"
 #include "agent/base/err.h"
 #include "agent/daemon/label.h"
 #include "agent/daemon/strs.h"
@@ -146,12 +144,6 @@ void config_free(struct config *config);
 
 /* getenv for config_source.env (whose const result getenv does not have). */
 const char *config_getenv(const char *name);
-
-/* The effective configuration as a conf file that could be read again, above each value a comment
- * with its origin. */
-bool config_print(const struct config *config, struct buf *ret_text, struct err *err);
-/* The same as [{"section","key","value","origin"}…]; NULL without memory. */
-json_t *config_json(const struct config *config);
 
 /* Names as in the file: "auto", "backup-stage"… Static. */
 const char *config_db_method_name(enum config_db_method method);

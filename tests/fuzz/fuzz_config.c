@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/daemon/config.h"
+#include "agent/daemon/config_show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

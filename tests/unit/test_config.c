@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/base/fileio.h"
+#include "agent/daemon/config_show.h"
 #include "tests/unit/tree.h"
 
 #define MAIN "stillpoint.conf"

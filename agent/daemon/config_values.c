@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/config_values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/parse.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { OWN_TAGS_MAX = 15 }; /* of EC2's 50; the rest are ours (catalog.h) */
+
+static bool replace(char **slot, const char *text, struct err *err)
+{
+    char *copy = strdup(text);
+
+    if (copy == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    free(*slot);
+    *slot = copy;
+    return true;
+}
+
+bool config_value_text(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    (void)key;
+    return replace(slot, text, err);
+}
+
+/* A name as the system has them: of a group, a user, a region. */
+bool config_value_word(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789._-";
+
+    if (strspn(text, allowed) != strlen(text) || strlen(text) > 64) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is not a name", text);
+        return err_suggest(err, "letters, digits, '.', '_' and '-', at most 64");
+    }
+    if (*text == '\0' && *key->fallback != '\0')
+        return err_set(err, ERR_USAGE, 0, "it can't be empty");
+    return replace(slot, text, err);
+}
+
+/* Absolute, and without detours, so that two ways of writing one path compare equal. */
+static bool path_ok(const char *path, struct err *err)
+{
+    size_t len = strlen(path);
+    bool detour = strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../") ||
+                  (len >= 2 && strcmp(path + len - 2, "/.") == 0) ||
+                  (len >= 3 && strcmp(path + len - 3, "/..") == 0);
+
+    if (*path == '/' && !detour && len < 1024 && (len == 1 || path[len - 1] != '/'))
+        return true;
+    (void)err_set(err, ERR_USAGE, 0, "'%s' is not a plain absolute path", path);
+    return err_suggest(err, "write it from / on, without //, /./, /../ and a / at its end");
+}
+
+bool config_value_path(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    if (*text == '\0' && *key->fallback == '\0')
+        return replace(slot, "", err);
+    return path_ok(text, err) && replace(slot, text, err);
+}
+
+static bool is_loopback(const char *host)
+{
+    static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        size_t len = strlen(names[i]);
+        if (strncmp(host, names[i], len) == 0 && strchr(":/", host[len]) != NULL)
+            return true; /* strchr finds the NUL too */
+    }
+    return false;
+}
+
+/* key->max 1: http is fine everywhere (the metadata service knows nothing else). */
+bool config_value_url(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    const char *host = strstr(text, "://");
+
+    if (*text == '\0')
+        return replace(slot, "", err);
+    host = host ? host + 3 : text;
+    bool https = strncmp(text, "https://", 8) == 0;
+    bool http = strncmp(text, "http://", 7) == 0;
+    if ((!https && !http) || strchr("/:", *host) != NULL ||
+        strpbrk(text, " \t@?#\"'<>\\") != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is not the address of a service", text);
+        return err_suggest(err, "write https://HOST or https://HOST:PORT");
+    }
+    if (http && key->max == 0 && !is_loopback(host)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' would send requests in the clear", text);
+        return err_suggest(err, "write https://; http:// is for this machine's own addresses");
+    }
+    if (!replace(slot, text, err))
+        return false;
+    char *kept = *(char **)slot;
+    for (size_t len = strlen(kept); len > 0 && kept[len - 1] == '/'; len--)
+        kept[len - 1] = '\0';
+    return true;
+}
+
+bool config_value_duration(const struct config_key *key, const char *text, void *slot,
+                           struct err *err)
+{
+    return parse_duration_ms(text, key->min, key->max, slot, err);
+}
+
+bool config_value_number(const struct config_key *key, const char *text, void *slot,
+                         struct err *err)
+{
+    return parse_int64(text, key->min, key->max, slot, err);
+}
+
+bool config_value_bool(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    (void)key;
+    return parse_bool(text, slot, err);
+}
+
+static bool name_index(const struct config_key *key, const char *text, int *ret_index,
+                       struct err *err)
+{
+    char known[200] = "";
+
+    for (int i = 0; key->names[i] != NULL; i++) {
+        if (strcmp(text, key->names[i]) == 0) {
+            *ret_index = i;
+            return true;
+        }
+        (void)strncat(known, i ? ", " : "", sizeof(known) - strlen(known) - 1);
+        (void)strncat(known, key->names[i], sizeof(known) - strlen(known) - 1);
+    }
+    (void)err_set(err, ERR_USAGE, 0, "'%s' is none of its values", text);
+    return err_suggest(err, "write one of: %s", known);
+}
+
+/* key->min is the value of the first name. */
+bool config_value_enum(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    int index = 0;
+
+    if (!name_index(key, text, &index, err))
+        return false;
+    *(int *)slot = (int)key->min + index; /* enums are int here: asserted below */
+    return true;
+}
+
+_Static_assert(sizeof(enum label) == sizeof(int) && sizeof(enum config_db_method) == sizeof(int) &&
+                   sizeof(enum config_identity) == sizeof(int) &&
+                   sizeof(enum config_shortfall) == sizeof(int),
+               "enums are written as int");
+
+/* Calls EACH for every item of a list that commas part, without the blanks round it. */
+static bool each_item(const struct config_key *key, const char *text, void *self,
+                      bool (*each)(const struct config_key *key, char *item, void *self,
+                                   struct err *err),
+                      struct err *err)
+{
+    AUTO_FREE char *copy = strdup(text);
+    char *rest = copy;
+
+    if (copy == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    if (copy[strspn(copy, " \t")] == '\0')
+        return true;
+    while (rest != NULL) {
+        char *item = strsep(&rest, ",");
+        item += strspn(item, " \t");
+        for (size_t len = strlen(item); len > 0 && strchr(" \t", item[len - 1]); len--)
+            item[len - 1] = '\0';
+        if (*item == '\0') {
+            (void)err_set(err, ERR_USAGE, 0, "an empty item in '%s'", text);
+            return err_suggest(err, "part the items with one comma");
+        }
+        if (!each(key, item, self, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_path(const struct config_key *key, char *item, void *self, struct err *err)
+{
+    (void)key;
+    if (strs_has(self, item))
+        return err_set(err, ERR_USAGE, 0, "'%s' is there twice", item);
+    return path_ok(item, err) && strs_add(self, item, err);
+}
+
+static bool add_tag(const struct config_key *key, char *item, void *self, struct err *err)
+{
+    struct strs *tags = self;
+    size_t name_len = strcspn(item, "=");
+
+    (void)key;
+    if (item[name_len] == '\0' || name_len == 0 || name_len > 127) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is not NAME=VALUE", item);
+        return err_suggest(err, "write Name=Value, Name=Value; names have at most 127 bytes");
+    }
+    if (strncmp(item, "aws:", 4) == 0 || strncmp(item, "stillpoint:", 11) == 0)
+        return err_set(err, ERR_USAGE, 0, "'%s': tags of that prefix are not yours to set", item);
+    if (strlen(item + name_len + 1) > 256)
+        return err_set(err, ERR_USAGE, 0, "'%s': a value has at most 256 characters", item);
+    for (size_t i = 0; i < tags->count; i++) {
+        if (strncmp(tags->items[i], item, name_len + 1) == 0)
+            return err_set(err, ERR_USAGE, 0, "tag '%.*s' is there twice", (int)name_len, item);
+    }
+    if (tags->count >= OWN_TAGS_MAX)
+        return err_set(err, ERR_USAGE, 0, "more than %d tags", OWN_TAGS_MAX);
+    return strs_add(tags, item, err);
+}
+
+static bool read_list(const struct config_key *key, const char *text, struct strs *slot,
+                      bool (*each)(const struct config_key *key, char *item, void *self,
+                                   struct err *err),
+                      struct err *err)
+{
+    struct strs fresh = {NULL, 0};
+
+    if (!each_item(key, text, &fresh, each, err)) {
+        strs_free(&fresh);
+        return false;
+    }
+    strs_free(slot);
+    *slot = fresh;
+    return true;
+}
+
+bool config_value_paths(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    return read_list(key, text, slot, add_path, err);
+}
+
+bool config_value_tags(const struct config_key *key, const char *text, void *slot, struct err *err)
+{
+    return read_list(key, text, slot, add_tag, err);
+}
+
+/* SLOT is the list; the flag beside it says whether it counts. */
+bool config_value_mounts(const struct config_key *key, const char *text, void *slot,
+                         struct err *err)
+{
+    struct config_backup *backup =
+        (struct config_backup *)(void *)((char *)slot - offsetof(struct config_backup, mounts));
+    bool is_auto = strcmp(text, "auto") == 0;
+
+    if (*text == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "it can't be empty");
+        return err_suggest(err, "write auto, or the mount points");
+    }
+    if (!read_list(key, is_auto ? "" : text, slot, add_path, err))
+        return false;
+    backup->mounts_auto = is_auto;
+    return true;
+}
+
+static bool add_phase(const struct config_key *key, char *item, void *self, struct err *err)
+{
+    unsigned *phases = self;
+    int index = 0;
+
+    if (!name_index(key, item, &index, err))
+        return false;
+    *phases |= 1U << index;
+    return true;
+}
+
+bool config_value_phases(const struct config_key *key, const char *text, void *slot,
+                         struct err *err)
+{
+    unsigned phases = 0;
+
+    if (!each_item(key, text, &phases, add_phase, err))
+        return false;
+    if (phases == 0)
+        return err_set(err, ERR_USAGE, 0, "it names no phase");
+    if ((phases & CONFIG_PHASE_HOLD) != 0 && (phases & CONFIG_PHASE_RELEASE) == 0)
+        return err_set(err, ERR_USAGE, 0, "a hook that holds must release too");
+    *(unsigned *)slot = phases;
+    return true;
+}
