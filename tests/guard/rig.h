@@ -410,18 +410,26 @@ static inline void rig_start_guard(struct rig *rig, const char *const *more)
     fail_msg("the guard did not start");
 }
 
-/* Waits for the guard's keeper to end by itself; its exit code, or 128 + signal. */
-static inline int rig_wait_guard(struct rig *rig)
+/* Waits for PID, a child of ours, to end by itself; its exit code, or 128 + signal. */
+static inline int rig_wait_pid(pid_t pid)
 {
     int status = 0;
 
     for (int64_t until_ms = clock_boot_ms() + 10000; clock_boot_ms() < until_ms; rig_nap_ms(5))
-        if (waitpid(rig->guard, &status, WNOHANG) == rig->guard) {
-            rig->guard = 0;
+        if (waitpid(pid, &status, WNOHANG) == pid)
             return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-        }
-    fail_msg("the guard did not end");
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    fail_msg("process %d did not end", (int)pid);
     return -1;
+}
+
+static inline int rig_wait_guard(struct rig *rig)
+{
+    pid_t pid = rig->guard;
+
+    rig->guard = 0;
+    return rig_wait_pid(pid);
 }
 
 static inline void rig_hang_up(struct rig *rig)

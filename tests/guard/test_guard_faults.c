@@ -42,11 +42,8 @@ static void kill_both(struct rig *rig, pid_t freezer)
 static int run_thaw(const struct rig *rig)
 {
     static const char *const more[] = {"--thaw", NULL};
-    int status = 0;
-    pid_t pid = rig_spawn(rig, more);
 
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+    return rig_wait_pid(rig_spawn(rig, more));
 }
 
 /* ---- deaths ---- */
@@ -516,13 +513,10 @@ static void record_path_is_not_followed(void **state)
 static void second_guard_does_not_start_and_harms_nothing(void **state)
 {
     struct rig *rig = *state;
-    int status = 0;
 
     hold_fast(rig, 10000);
-    pid_t second = rig_spawn(rig, NULL);
-    assert_int_equal(waitpid(second, &status, 0), second);
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, NULL)), 1);
 
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     assert_int_equal(rig_plain(rig, GUARD_OP_THAW), GUARD_OK);
     assert_int_equal(rig->reply.lease.whole, 1);
 }

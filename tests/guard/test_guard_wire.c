@@ -287,14 +287,11 @@ static void user_that_is_not_there_is_a_failure(void **state)
 {
     static const char *const more[] = {"--user", "no-such-user-here", NULL};
     struct rig *rig = *state;
-    int status = 0;
 
     (void)rig_after(state);
     rig_arm_thaw(rig);
-    pid_t pid = rig_spawn(rig, more);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
 
-    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, more)), 1);
 }
 
 static void crowd_is_turned_away_and_room_comes_back(void **state)
