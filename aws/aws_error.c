@@ -150,6 +150,9 @@ static void missing_right(const struct aws_error *error, const char *service, co
     const char *named = strstr(error->message, before);
     size_t len = named != NULL ? strcspn(named + sizeof(before) - 1, " ,") : 0;
 
+    if (len > 0 && named[sizeof(before) - 2 + len] == '.') /* the sentence's, not the name's */
+        len--;
+
     if (len > 0 && len < 100 && memchr(named + sizeof(before) - 1, ':', len) != NULL)
         (void)snprintf(text, size, "%.*s", (int)len, named + sizeof(before) - 1);
     else
@@ -185,8 +188,7 @@ static bool explain_denied(const struct aws_error *error, const char *service, c
     missing_right(error, service, action, right, sizeof(right));
     err->kind = ERR_AWS_DENIED;
     (void)err_wrap(err, "%s is not allowed", right);
-    return err_suggest(err, "allow %s to %s: attach the policy that `stillpoint iam-policy` prints",
-                       right, who);
+    return err_suggest(err, "allow it: add %s to the policies of %s", right, who);
 }
 
 bool aws_explain(const struct aws_error *error, enum aws_kind kind, const char *service,

@@ -198,6 +198,8 @@ bool imds_parse_role(const char *text, size_t len, struct imds_role *ret_role, s
     }
     if (!ok) {
         imds_role_free(&role);
+        (void)err_suggest(err, "see whether something else answers in the place of EC2's metadata "
+                               "service ([aws] endpoint_imds)");
         return err_wrap(err, "role credentials");
     }
     memcpy(role.name, ret_role->name, sizeof(role.name));

@@ -352,8 +352,11 @@ static void missing_right_is_named_with_its_remedy(void **state)
                              "authorization failure message: Qk1xyz");
     char *named = ec2_error("403 Forbidden", DATE_OK, "UnauthorizedOperation",
                             "You are not authorized to perform: ec2:CreateTags on resource: x");
-    struct fake_step steps[] = {{denied, FAKE_KEEP, 0, 0}, {named, FAKE_KEEP, 0, 0}};
-    struct play p = play(steps, 2);
+    char *short_one = ec2_error("403 Forbidden", DATE_OK, "UnauthorizedOperation",
+                                "You are not authorized to perform: ec2:RegisterImage.");
+    struct fake_step steps[] = {
+        {denied, FAKE_KEEP, 0, 0}, {named, FAKE_KEEP, 0, 0}, {short_one, FAKE_KEEP, 0, 0}};
+    struct play p = play(steps, 3);
     (void)state;
 
     call(&p, AWS_SAFE);
@@ -366,9 +369,13 @@ static void missing_right_is_named_with_its_remedy(void **state)
 
     call(&p, AWS_SAFE);
     assert_non_null(strstr(p.err.text, "ec2:CreateTags is not allowed"));
+
+    call(&p, AWS_SAFE); /* the sentence's full stop is not the right's */
+    assert_non_null(strstr(p.err.text, "ec2:RegisterImage is not allowed"));
     play_end(&p);
     free(denied);
     free(named);
+    free(short_one);
 }
 
 static void wrong_clock_is_corrected_and_told(void **state)
