@@ -15,7 +15,7 @@
 #
 # A case may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
 # and `# timeout: SECONDS` (300 otherwise). JOBS (2) run side by side. ONLY='*glob*' picks by name.
-# Output is shown of what failed, its last 60 lines. The last line is `N passed, N failed`, with
+# Output is shown of what failed, at most 60 lines. The last line is `N passed, N failed`, with
 # `, N skipped` where there were some; the exit code is 1 if anything failed or nothing ran.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -152,8 +152,16 @@ report() { # WORD NAME DETAIL STARTED_US
     printf '%-4s %-62s %5d.%d s%s\n' "$1" "$2" $((us / 1000000)) $((us / 100000 % 10)) "${3:+  $3}"
 }
 
-show() { # LOG
-    tail -n 60 "$1" | cut -c 1-400 | sed 's/^/     | /'
+show() { # LOG: its beginning, where a case says what failed, and its end
+    local lines
+    lines=$(wc -l <"$1")
+    if [ "$lines" -le 60 ]; then
+        cat "$1"
+    else
+        head -n 20 "$1"
+        echo "… $((lines - 60)) lines …"
+        tail -n 40 "$1"
+    fi | cut -c 1-400 | sed 's/^/     | /'
 }
 
 judge_lines() { # LOG STATUS NAME STARTED_US: output in which each test has its line
