@@ -153,7 +153,7 @@ static int sync_one(const struct guard_twin *twin, uint32_t index)
 
 int guard_freezer_run(struct guard_twin *twin, struct guard_manifest *manifest)
 {
-    struct guard_order order;
+    struct guard_order order = {0};
     int fd;
 
     while (receive(twin->twin_fd, &order, &fd)) {

@@ -113,7 +113,7 @@ static void close_from(int first, int keep)
 
 static _Noreturn void become_hook(const struct hook_request *request, int output_fd, int errno_fd)
 {
-    struct surroundings env;
+    struct surroundings env = {.list = {NULL}};
     char *args[] = {(char *)(uintptr_t)request->path,
                     (char *)(uintptr_t)phase_names[request->phase], NULL};
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
