@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct fake_http {
     size_t step_count, step;
     int listen_fd, stop_fd;
     char url[64], ca_path[64];
+    FILE *ca_file;
     SSL_CTX *tls;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -106,11 +108,13 @@ static void open_tls(struct fake_http *fake)
     EVP_PKEY *key = make_key();
     X509 *cert = make_certificate(key);
 
-    (void)snprintf(fake->ca_path, sizeof(fake->ca_path), "/tmp/stillpoint-test-ca-XXXXXX");
-    int fd = mkstemp(fake->ca_path);
-    need(fd >= 0, "mkstemp");
-    FILE *file = fdopen(fd, "w");
-    need(file != NULL && PEM_write_X509(file, cert) == 1 && fclose(file) == 0, "writing the CA");
+    /* In memory: a test that fails leaves no file behind. */
+    int fd = memfd_create("test-ca", MFD_CLOEXEC);
+    fake->ca_file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    need(fake->ca_file != NULL && PEM_write_X509(fake->ca_file, cert) == 1 &&
+             fflush(fake->ca_file) == 0,
+         "writing the CA");
+    (void)snprintf(fake->ca_path, sizeof(fake->ca_path), "/proc/self/fd/%d", fd);
     fake->tls = SSL_CTX_new(TLS_server_method());
     need(fake->tls != NULL && SSL_CTX_use_certificate(fake->tls, cert) == 1 &&
              SSL_CTX_use_PrivateKey(fake->tls, key) == 1,
@@ -329,7 +333,7 @@ void fake_http_stop(struct fake_http *fake)
         free(fake->requests[i]);
     if (fake->tls != NULL) {
         SSL_CTX_free(fake->tls);
-        (void)unlink(fake->ca_path);
+        (void)fclose(fake->ca_file);
     }
     (void)close(fake->listen_fd);
     (void)close(fake->stop_fd);

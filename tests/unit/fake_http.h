@@ -28,12 +28,13 @@ struct fake_step {
 };
 
 struct fake_http *fake_http_start(bool tls, const struct fake_step *steps, size_t count);
-void fake_http_stop(struct fake_http *fake); /* ends the thread, removes its files */
+void fake_http_stop(struct fake_http *fake); /* ends the thread, frees all */
 
 const char *fake_http_url(const struct fake_http *fake); /* "https://127.0.0.1:PORT", no path */
-const char *fake_http_ca(const struct fake_http *fake);  /* PEM file to trust; NULL without TLS */
-int fake_http_requests(struct fake_http *fake);          /* whole requests read so far */
-int fake_http_connections(struct fake_http *fake);       /* accepted so far */
+const char *fake_http_ca(
+    const struct fake_http *fake);              /* path of a PEM file to trust; NULL without TLS */
+int fake_http_requests(struct fake_http *fake); /* whole requests read so far */
+int fake_http_connections(struct fake_http *fake); /* accepted so far */
 /* The n-th request (from 0) as it came, head and body; "" if there was none. Until fake_http_stop.
  */
 const char *fake_http_request(struct fake_http *fake, int n);
