@@ -149,6 +149,20 @@ bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct 
     return true;
 }
 
+bool parse_device(const char *text, uint32_t *ret_major, uint32_t *ret_minor)
+{
+    int64_t major = 0, minor = 0;
+    const char *rest = NULL;
+
+    if (!leading_number(text, &major, &rest) || *rest != ':' ||
+        !leading_number(rest + 1, &minor, &rest) || *rest != '\0' || major > UINT32_MAX ||
+        minor > UINT32_MAX)
+        return false;
+    *ret_major = (uint32_t)major;
+    *ret_minor = (uint32_t)minor;
+    return true;
+}
+
 enum { NEAREST_MAX = 48 };
 
 /* Levenshtein over two rows; words longer than NEAREST_MAX are not compared. */

@@ -25,6 +25,10 @@ bool parse_bool(const char *text, bool *ret_value, struct err *err);
  *   ret_key, ret_value  given to the caller (free) */
 bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct err *err);
 
+/* "MAJ:MIN", a device's number as the kernel writes it. No err: it is the caller who knows what the
+ * text is. */
+bool parse_device(const char *text, uint32_t *ret_major, uint32_t *ret_minor);
+
 /* The candidate that is nearest to WORD (edit distance at most 3 and below half its length), or
  * NULL. For "did you mean". CANDIDATES ends with NULL; the result is one of them. */
 const char *parse_nearest(const char *word, const char *const *candidates);

@@ -11,15 +11,20 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/catalog_tags.h"
 
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+/* Undoes the \OOO of catalog_tags.c in place. */
 static void unescape(char *text)
 {
     char *to = text;
 
     for (const char *at = text; *at != '\0';) {
-        unsigned value;
-        if (at[0] == '\\' && strspn(at + 1, "01234567") >= 3 &&
-            sscanf(at + 1, "%3o", &value) == 1) {
-            *to++ = (char)(unsigned char)(value & 0xff);
+        if (at[0] == '\\' && is_octal(at[1]) && is_octal(at[2]) && is_octal(at[3])) {
+            int c = (at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0');
+            *to++ = (char)(unsigned char)(c & 0xff);
             at += 4;
         } else {
             *to++ = *at++;
@@ -42,16 +47,20 @@ static bool take_text(const struct ec2_tags *tags, const char *key, char **slot,
     return value == NULL || strs_dup(slot, value, err);
 }
 
-/* "0.400ms" */
-static bool read_milliseconds(const char *text, int64_t *ret_us)
+/* "0.400ms"; TEXT is cut up. */
+static bool read_milliseconds(char *text, int64_t *ret_us)
 {
-    int64_t whole_ms;
-    int us, used = 0;
+    size_t len = strlen(text);
+    char *point = strchr(text, '.');
+    int64_t ms, us;
 
-    if (sscanf(text, "%15" SCNd64 ".%3dms%n", &whole_ms, &us, &used) != 2 || used == 0 ||
-        text[used] != '\0' || whole_ms < 0 || us < 0)
+    if (point == NULL || len != (size_t)(point - text) + 6 || strcmp(text + len - 2, "ms") != 0)
         return false;
-    *ret_us = whole_ms * 1000 + us;
+    text[len - 2] = '\0';
+    *point = '\0';
+    if (!read_number(text, &ms) || !read_number(point + 1, &us) || ms > INT64_MAX / 1001)
+        return false;
+    *ret_us = ms * 1000 + us;
     return true;
 }
 
@@ -73,21 +82,27 @@ static void read_window(const char *text, struct backup *backup)
         backup->clock_error_us = BACKUP_UNKNOWN;
 }
 
-static void read_timing(const char *text, struct backup_timing *timing)
+/* "freeze=1400us exchange=300200us …" */
+static bool read_timing(const char *text, struct backup_timing *timing, struct err *err)
 {
-    for (size_t i = 0; text != NULL && i < BACKUP_TIMINGS; i++) {
-        char name[40];
-        int64_t value_us;
-        (void)snprintf(name, sizeof(name), "%s=", backup_timing_names[i]);
-        for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
-            int used = 0;
-            if (at != text && at[-1] != ' ')
-                continue; /* the end of a longer name */
-            if (sscanf(at + strlen(name), "%18" SCNd64 "us%n", &value_us, &used) == 1 && used > 0 &&
-                value_us >= 0)
-                *backup_timing_slot(timing, i) = value_us;
+    AUTO_FREE char *copy = text ? strdup(text) : NULL;
+    char *rest = copy;
+
+    if (text != NULL && copy == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
+        char *value = strchr(word, '=');
+        size_t len = strlen(word);
+        if (value == NULL || len < 2 || strcmp(word + len - 2, "us") != 0)
+            continue;
+        word[len - 2] = '\0';
+        *value++ = '\0';
+        for (size_t i = 0; i < BACKUP_TIMINGS; i++) {
+            if (strcmp(word, backup_timing_names[i]) == 0)
+                (void)read_number(value, backup_timing_slot(timing, i)); /* else absent */
         }
     }
+    return true;
 }
 
 static bool read_sentences(const char *text, struct strs *ret_list, struct err *err)
@@ -266,15 +281,15 @@ static void read_plain(const struct ec2_tags *tags, struct backup *backup)
     backup->pinned = backup->pinned || (pinned != NULL && strcmp(pinned, "yes") == 0);
     if (backup->window_begin_utc_us == BACKUP_UNKNOWN)
         read_window(ec2_tags_get(tags, CATALOG_OURS "window"), backup);
-    if (backup->timing.hold_us == BACKUP_UNKNOWN)
-        read_timing(ec2_tags_get(tags, CATALOG_OURS "timing"), &backup->timing);
 }
 
 bool catalog_tags_read(const struct ec2_tags *tags, const char *volume, struct backup *backup,
                        struct err *err)
 {
     read_plain(tags, backup);
-    return take_text(tags, CATALOG_OURS "id", &backup->id, err) &&
+    return (backup->timing.hold_us != BACKUP_UNKNOWN ||
+            read_timing(ec2_tags_get(tags, CATALOG_OURS "timing"), &backup->timing, err)) &&
+           take_text(tags, CATALOG_OURS "id", &backup->id, err) &&
            take_text(tags, CATALOG_OURS "instance", &backup->instance, err) &&
            take_text(tags, CATALOG_OURS "node", &backup->node, err) &&
            take_text(tags, CATALOG_OURS "policy", &backup->policy, err) &&

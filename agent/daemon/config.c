@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/config.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agent/base/auto.h"
-#include "agent/base/parse.h"
 #include "agent/daemon/config_file.h"
 #include "agent/daemon/config_folder.h"
 #include "agent/daemon/config_hooks.h"

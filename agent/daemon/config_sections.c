@@ -135,7 +135,7 @@ void *config_section_open(struct config *config, enum config_kind kind, const ch
     void *section = config_section_struct(config, kind, name);
     char title[80];
 
-    if (section != NULL)
+    if (section != NULL || (kind != CONFIG_MYSQL && kind != CONFIG_HOOK))
         return section;
     if ((kind == CONFIG_MYSQL ? config->mysql_count : config->hook_count) >= CONFIG_SECTIONS_MAX) {
         (void)err_set(err, ERR_CONFIG, 0, "more than %d [%s] sections", CONFIG_SECTIONS_MAX,

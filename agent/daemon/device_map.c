@@ -2,15 +2,17 @@
 #include "agent/daemon/device_map.h"
 
 #include <jansson.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
-#include "agent/base/fileio.h"
+#include "agent/daemon/config_file.h"
 
 enum { MAP_BYTES_MAX = 256 * 1024, MAP_MAX = 1024 };
+
+#define MAP_FORM "{\"/dev/NAME or MAJ:MIN\": \"vol-...\", ...}"
 
 bool devices_is_volume_id(const char *text)
 {
@@ -24,12 +26,11 @@ bool devices_is_volume_id(const char *text)
 
 static bool is_device(const char *text)
 {
-    unsigned major, minor;
-    int used = 0;
+    uint32_t major, minor;
 
     if (strncmp(text, "/dev/", 5) == 0)
         return text[5] != '\0' && strstr(text, "/../") == NULL;
-    return sscanf(text, "%9u:%9u%n", &major, &minor, &used) == 2 && text[used] == '\0';
+    return parse_device(text, &major, &minor);
 }
 
 /* A link (/dev/disk/by-id/…) is what it leads to, as long as that is below /dev. */
@@ -67,8 +68,10 @@ static bool read_object(const char *path, json_t *root, struct device_map *map, 
     const char *device;
     json_t *value;
 
-    if (!json_is_object(root))
-        return err_set(err, ERR_CONFIG, 0, "%s: not one JSON object", path);
+    if (!json_is_object(root)) {
+        (void)err_set(err, ERR_CONFIG, 0, "%s: not one JSON object", path);
+        return err_suggest(err, "write " MAP_FORM);
+    }
     if (json_object_size(root) > MAP_MAX)
         return err_set(err, ERR_CONFIG, 0, "%s: more than %d devices", path, MAP_MAX);
     map->items = calloc(json_object_size(root) + 1, sizeof(*map->items));
@@ -92,11 +95,17 @@ bool devices_map_load(const char *path, struct device_map *ret_map, struct err *
         *ret_map = map;
         return true;
     }
-    if (!fileio_read(path, &text, err))
+    if (!config_file_text(path, &text, err)) {
+        if (err->kind == ERR_NOT_FOUND)
+            err->kind = ERR_CONFIG;
+        (void)err_suggest(err, "make it, or take map out of [devices]");
         return err_wrap(err, "[devices] map");
+    }
     json_t *root = json_loadb(buf_text(&text), text.len, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL)
-        return err_set(err, ERR_CONFIG, 0, "%s:%d: %s", path, why.line, why.text);
+    if (root == NULL) {
+        (void)err_set(err, ERR_CONFIG, 0, "%s:%d: %s", path, why.line, why.text);
+        return err_suggest(err, "write one JSON object: " MAP_FORM);
+    }
     bool ok = read_object(path, root, &map, err);
     json_decref(root);
     if (!ok) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/auto.h"
+#include "agent/base/parse.h"
 
 static bool no_memory(struct err *err)
 {
@@ -55,21 +56,6 @@ static bool read_number(const char *text, uint64_t max, uint64_t *ret_value)
     }
     *ret_value = value;
     return value <= max;
-}
-
-static bool read_device(char *text, uint32_t *ret_major, uint32_t *ret_minor)
-{
-    char *colon = strchr(text, ':');
-    uint64_t major, minor;
-
-    if (colon == NULL)
-        return false;
-    *colon = '\0';
-    if (!read_number(text, UINT32_MAX, &major) || !read_number(colon + 1, UINT32_MAX, &minor))
-        return false;
-    *ret_major = (uint32_t)major;
-    *ret_minor = (uint32_t)minor;
-    return true;
 }
 
 bool mounts_path_below(const char *path, const char *base)
@@ -126,7 +112,7 @@ static bool parse_line(char *line, struct mount *ret_mount, struct err *err)
     if (!read_number(id, INT64_MAX, &ret_mount->id) ||
         !read_number(parent, INT64_MAX, &ret_mount->parent_id))
         return err_set(err, ERR_PROTOCOL, 0, "its number is none");
-    if (!read_device(device, &ret_mount->major, &ret_mount->minor))
+    if (!parse_device(device, &ret_mount->major, &ret_mount->minor))
         return err_set(err, ERR_PROTOCOL, 0, "its device is none");
     if (*path != '/' || *fs == '\0' || *root == '\0')
         return err_set(err, ERR_PROTOCOL, 0,

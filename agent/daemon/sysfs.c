@@ -12,6 +12,7 @@
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
 #include "agent/base/fileio.h"
+#include "agent/base/parse.h"
 
 static bool read_text(const char *path, char *text)
 {
@@ -25,18 +26,6 @@ static bool read_text(const char *path, char *text)
         len--;
     memcpy(text, buf_text(&buf), len);
     text[len] = '\0';
-    return true;
-}
-
-static bool parse_number(const char *text, uint32_t *ret_major, uint32_t *ret_minor)
-{
-    unsigned major, minor;
-    int used = 0;
-
-    if (sscanf(text, "%9u:%9u%n", &major, &minor, &used) != 2 || text[used] != '\0')
-        return false;
-    *ret_major = major;
-    *ret_minor = minor;
     return true;
 }
 
@@ -96,7 +85,7 @@ bool sysfs_open_link(const char *root, const char *folder, const char *name,
 
     if (snprintf(path, sizeof(path), "%s/%s/%s/dev", root, folder, name) >= (int)sizeof(path))
         return false;
-    return read_text(path, text) && parse_number(text, &major, &minor) &&
+    return read_text(path, text) && parse_device(text, &major, &minor) &&
            sysfs_open(root, major, minor, ret_device);
 }
 
@@ -134,7 +123,7 @@ bool sysfs_open_parent(const struct sysfs_device *part, struct sysfs_device *ret
     uint32_t major, minor;
 
     /* The folder is reached by a link into /sys/devices: the kernel takes ".." from there. */
-    return sysfs_text(part, "../dev", text) && parse_number(text, &major, &minor) &&
+    return sysfs_text(part, "../dev", text) && parse_device(text, &major, &minor) &&
            sysfs_open(part->root, major, minor, ret_device);
 }
 

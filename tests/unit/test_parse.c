@@ -153,6 +153,23 @@ static void a_pair_is_split_at_the_first_equals_sign(void **state)
     assert_false(parse_key_value("=b", &key, &value, &err));
 }
 
+static void a_devices_number_is_two_numbers_and_a_colon(void **state)
+{
+    static const char *const bad[] = {"",     "8",     "8:",  ":1",           "8:1 ",        " 8:1",
+                                      "8:-1", "8:1:2", "a:b", "4294967296:0", "0:4294967296"};
+    uint32_t major = 7, minor = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (parse_device(bad[i], &major, &minor))
+            fail_msg("taken: '%s'", bad[i]);
+        assert_int_equal(major, 7);
+    }
+    assert_true(parse_device("259:4294967295", &major, &minor));
+    assert_int_equal(major, 259);
+    assert_true(minor == UINT32_MAX);
+}
+
 static void the_nearest_word_is_near_or_none(void **state)
 {
     static const char *const words[] = {"lock_wait", "hold_deadline", "image", "map", NULL};
@@ -219,6 +236,7 @@ int main(void)
         cmocka_unit_test(sizes_need_a_unit),
         cmocka_unit_test(yes_and_no_have_four_spellings_each),
         cmocka_unit_test(a_pair_is_split_at_the_first_equals_sign),
+        cmocka_unit_test(a_devices_number_is_two_numbers_and_a_colon),
         cmocka_unit_test(the_nearest_word_is_near_or_none),
         cmocka_unit_test(durations_are_written_in_their_two_largest_units),
         cmocka_unit_test(cutting_keeps_characters_whole),
