@@ -226,9 +226,8 @@ static bool owner_ok(const char *path, const struct stat *st, struct err *err)
     return true;
 }
 
-bool config_file_read(const char *path, const struct config_file_sink *sink, struct err *err)
+bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
 {
-    AUTO_BUF struct buf text = BUF_INIT(CONFIG_FILE_BYTES_MAX);
     struct stat st;
 
     /* O_NONBLOCK: a FIFO must not hold us. */
@@ -241,10 +240,18 @@ bool config_file_read(const char *path, const struct config_file_sink *sink, str
         return err_set(err, ERR_CONFIG, errno, "%s", path);
     if (!owner_ok(path, &st, err))
         return false;
-    if (!fileio_read_fd(fd, path, &text, err)) {
+    if (!fileio_read_fd(fd, path, ret_text, err)) {
         if (err->kind != ERR_INTERNAL)
             err->kind = ERR_CONFIG;
         return false;
     }
-    return config_file_parse(path, buf_text(&text), text.len, sink, err);
+    return true;
+}
+
+bool config_file_read(const char *path, const struct config_file_sink *sink, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(CONFIG_FILE_BYTES_MAX);
+
+    return config_file_text(path, &text, err) &&
+           config_file_parse(path, buf_text(&text), text.len, sink, err);
 }

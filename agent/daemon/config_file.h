@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/base/buf.h"
 #include "agent/base/err.h"
 
 /* One INI file, read strictly on top of inih: what inih passes over in silence (a line longer than
- * its buffer, a section's name cut short, a key twice) is an error here. Used by config.c alone. */
+ * its buffer, a section's name cut short, a key twice) is an error here. Its opening is also that
+ * of the files that the configuration names. */
 
 struct config_file_sink {
     void *self;
@@ -21,8 +23,12 @@ struct config_file_sink {
 
 enum { CONFIG_FILE_BYTES_MAX = 256 * 1024 };
 
-/* Opens PATH, which must be a file that root or the user we run as owns and nobody else can write.
- *   false  ERR_NOT_FOUND: it is not there; ERR_CONFIG: "PATH:LINE: …"; ERR_INTERNAL */
+/* Opens PATH, which must be a file that root or the user we run as owns and nobody else can write,
+ * and adds what it holds to RET_TEXT.
+ *   false  ERR_NOT_FOUND: it is not there; ERR_CONFIG; ERR_INTERNAL */
+bool config_file_text(const char *path, struct buf *ret_text, struct err *err);
+/* The same, parsed.
+ *   false  ERR_CONFIG then is "PATH:LINE: …" */
 bool config_file_read(const char *path, const struct config_file_sink *sink, struct err *err);
 /* The same from memory; PATH is for messages. */
 bool config_file_parse(const char *path, const char *text, size_t len,

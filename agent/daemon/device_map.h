@@ -19,7 +19,7 @@ struct device_map {
 
 /* Reads a JSON object {"/dev/NAME" or "MAJ:MIN": "vol-…"}. PATH "" gives an empty map. A name that
  * is a symbolic link (/dev/disk/by-id/…) is resolved now.
- *   false  ERR_CONFIG with file and entry; ERR_NOT_FOUND, ERR_SYS */
+ *   false  ERR_CONFIG with file and entry, also where it is not there or others can write it */
 bool devices_map_load(const char *path, struct device_map *ret_map, struct err *err);
 void devices_map_free(struct device_map *map); /* idempotent */
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -463,7 +464,10 @@ static void a_map_file_is_read_strictly(void **state)
     assert_true(devices_map_load("", &map, &err));
     assert_int_equal(map.count, 0);
     assert_false(devices_map_load("/nonexistent/map.json", &map, &err));
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_int_equal(chmod(path, 0646), 0); /* who writes it decides what is backed up */
+    assert_false(devices_map_load(path, &map, &err));
+    assert_non_null(strstr(err.remedy, "chmod go-w"));
 }
 
 /* --- Xen ---------------------------------------------------------------------------------------
