@@ -284,6 +284,17 @@ static bool check_path(struct plan_maker *maker, const struct plan_server *serve
     return shortfall(maker, LABEL_FILESYSTEM, "%s", why);
 }
 
+/* Most of a server's parts lie in one folder: once is enough to say what is wrong with it. */
+static bool was_checked(const struct plan_server *server, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (server->paths[i].role == server->paths[index].role &&
+            strcmp(server->paths[i].path, server->paths[index].path) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool check_servers(struct plan_maker *maker)
 {
     const struct plan_input *input = maker->input;
@@ -294,7 +305,8 @@ static bool check_servers(struct plan_maker *maker)
     maker->plan->server_count = input->server_count;
     for (size_t i = 0; i < input->server_count; i++) {
         for (size_t k = 0; k < input->servers[i].path_count; k++) {
-            if (!check_path(maker, &input->servers[i], &input->servers[i].paths[k],
+            if (!was_checked(&input->servers[i], k) &&
+                !check_path(maker, &input->servers[i], &input->servers[i].paths[k],
                             &maker->plan->servers[i]))
                 return false;
         }
