@@ -74,10 +74,21 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->err_look);
     struct err passed_over = ERR_INIT;
     const json_t *reason;
+    const char *asked = cli_str(data, "asked"), *reached = cli_str(data, "consistency");
+    bool as_consistent = asked != NULL && reached != NULL && strcmp(asked, reached) == 0;
     size_t i;
 
     cli_page_text(&page, "stillpoint: ");
-    if (outcome->cli->options->dry_run) {
+    if (!outcome->cli->options->dry_run && as_consistent) { /* the image, then */
+        cli_page_text(&page, "backup ");
+        cli_page_clean(&page, cli_str(data, "id"));
+        cli_page_text(&page, ": as consistent as asked for, but something else is missing\n");
+        if (outcome->warned[0] != '\0') {
+            cli_page_text(&page, "  why: ");
+            cli_page_clean_lines(&page, outcome->warned, 7);
+            cli_page_text(&page, "\n");
+        }
+    } else if (outcome->cli->options->dry_run) {
         cli_page_text(&page, "a backup would be less consistent than asked for\n");
     } else {
         cli_page_text(&page, "backup ");
@@ -97,7 +108,9 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
         cli_page_text(&page, "\n");
     }
     if (!outcome->cli->options->dry_run)
-        cli_page_text(&page, "  now: the backup is kept, and labelled as what it is\n");
+        cli_page_text(&page, as_consistent
+                                 ? "  now: the backup is kept\n"
+                                 : "  now: the backup is kept, and labelled as what it is\n");
     (void)cli_page_write(&page, outcome->cli->err, &passed_over);
 }
 

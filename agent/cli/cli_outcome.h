@@ -21,10 +21,11 @@ enum { CLI_ID_BYTES = 64 };
 
 struct cli_outcome {
     const struct cli *cli;
-    json_t *rows;          /* items or checks, as they came */
-    json_t *last;          /* the event that ended it, or NULL */
-    char id[CLI_ID_BYTES]; /* of the backup, once it was accepted; else "" */
-    bool changes;          /* what was asked for changes something */
+    json_t *rows;                /* items or checks, as they came */
+    json_t *last;                /* the event that ended it, or NULL */
+    char id[CLI_ID_BYTES];       /* of the backup, once it was accepted; else "" */
+    bool changes;                /* what was asked for changes something */
+    char warned[ERR_TEXT_BYTES]; /* the last warning's text; "" */
     struct err why;
 };
 

@@ -151,6 +151,7 @@ static void hear_warning(struct talk *talk, const char *lead, const json_t *even
     struct err passed_over = ERR_INIT; /* stderr that can't be written: nowhere to say so */
     const char *text = cli_str(event, "text"), *remedy = cli_str(event, "remedy");
 
+    (void)snprintf(talk->outcome.warned, sizeof(talk->outcome.warned), "%s", text ? text : "");
     if (talk->cli->options->quiet || is_event_stream(talk))
         return;
     cli_progress_clear(&talk->progress);

@@ -43,6 +43,19 @@ static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err
                                                 &work->job->cancel, err));
 }
 
+static void warn_of_clock(struct work *work)
+{
+    int64_t ahead_s = ec2_clock_ahead_s(work->ec2);
+    char text[160];
+
+    if (ahead_s == 0)
+        return;
+    (void)snprintf(text, sizeof(text), "this node's clock is %lld s %s EC2's",
+                   (long long)(ahead_s < 0 ? -ahead_s : ahead_s),
+                   ahead_s < 0 ? "ahead of" : "behind");
+    job_warn(work->job, text, "set it: chronyd or systemd-timesyncd should be running");
+}
+
 static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
 {
     bool hooks = work->options.asked == LABEL_APPLICATION;
@@ -53,6 +66,7 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     job_set_step(work->job, "plan");
     if (!survey_cloud(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
         return false;
+    warn_of_clock(work);
     /* A dry run runs nobody's programs. */
     if (hooks &&
         (!survey_hooks(work, !work->options.dry_run, err) ||
@@ -82,7 +96,11 @@ static bool tell_shortfalls(struct work *work, struct err *err)
         job_warn(work->job, why->text, why->remedy);
     }
     for (size_t i = 0; i < work->plan->shortfall_count; i++)
-        job_warn(work->job, work->plan->shortfalls[i].why, NULL);
+        job_warn(
+            work->job, work->plan->shortfalls[i].why,
+            i + 1 < work->plan->shortfall_count
+                ? NULL
+                : "see `stillpoint doctor`; where less is enough, ask for --consistency crash");
     return true;
 }
 
@@ -259,6 +277,18 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
            settle_end(verdict, 1, "nothing is held or frozen; the set is in EC2, unconfirmed");
 }
 
+/* A set whose tags can never say what it is, is no backup: it goes. */
+static bool raise_label(struct work *work, struct cut *cut, struct verdict *verdict,
+                        struct err *err)
+{
+    if (finish_raise(work, cut, clock_boot_ms() + RAISE_MS, err))
+        return true;
+    if (err->kind == ERR_AWS_DENIED)
+        return settle_discard(work, cut, verdict);
+    return settle_end(verdict, 6,
+                      "nothing is held or frozen; the set is in EC2, its label still unconfirmed");
+}
+
 static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
 {
     int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
@@ -342,10 +372,8 @@ static bool run_past_plan(struct work *work, struct verdict *verdict, struct err
         tell_hold(work, &hold, &cut);
         ok = attest(work, &hold, &cut, verdict, err);
     }
-    if (ok && !finish_raise(work, &cut, clock_boot_ms() + 60000, err))
-        ok = settle_end(verdict, 6,
-                        "nothing is held or frozen; the set is in EC2, its label still "
-                        "unconfirmed");
+    if (ok)
+        ok = raise_label(work, &cut, verdict, err);
     if (ok) {
         remember_last(work);
         leave_node(work, "complete");

@@ -140,28 +140,31 @@ static bool tag_failed(struct work *work, const char *id, int64_t deadline_ms, s
     return ok;
 }
 
-bool cut_discard(struct work *work, struct cut *cut, size_t *ret_left, struct err *err)
+bool cut_discard(struct work *work, struct cut *cut, size_t *ret_left, bool *ret_tagged,
+                 struct err *err)
 {
     int64_t deadline_ms = clock_boot_ms() + DISCARD_MS;
-    bool ok = true;
 
     *ret_left = 0;
+    *ret_tagged = true;
     for (size_t i = 0; i < cut->set.count; i++) {
         const char *id = cut->set.list[i].id;
         struct err why = ERR_INIT;
         /* Not cancellable: what was made is to go, whoever is in a hurry. */
         if (ec2_delete_snapshot(work->ec2, id, deadline_ms, NULL, &why))
             continue;
-        ++*ret_left;
-        log_err(LOG_LEVEL_WARNING, "not_deleted", &why);
+        if (++*ret_left == 1) {
+            *err = why;
+            (void)err_wrap(err, "could not be deleted");
+        }
         struct err tag_err = ERR_INIT;
-        if (!tag_failed(work, id, deadline_ms, &tag_err) && ok) {
-            *err = tag_err;
-            ok = err_wrap(err, "%s could neither be deleted nor tagged", id);
+        if (!tag_failed(work, id, deadline_ms, &tag_err)) {
+            *ret_tagged = false;
+            log_err(LOG_LEVEL_WARNING, "not_tagged", &tag_err);
         }
     }
     ec2_snapshot_set_free(&cut->set);
-    return ok;
+    return *ret_left == 0;
 }
 
 void cut_free(struct cut *cut)

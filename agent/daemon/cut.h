@@ -33,9 +33,11 @@ bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms
 bool cut_find(struct work *work, struct cut *cut, int64_t deadline_ms, size_t *ret_found,
               struct err *err);
 /* Deletes the set's snapshots; what can't be deleted is tagged `failed`, for the pruner.
- *   ret_left  how many are left
- *   false     some are left and could not even be tagged */
-bool cut_discard(struct work *work, struct cut *cut, size_t *ret_left, struct err *err);
+ *   ret_left    how many are left
+ *   ret_tagged  and all of those are tagged so
+ *   false       some are left: ERR says why of the first */
+bool cut_discard(struct work *work, struct cut *cut, size_t *ret_left, bool *ret_tagged,
+                 struct err *err);
 void cut_free(struct cut *cut);
 
 #endif

@@ -51,14 +51,19 @@ bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict)
 {
     struct err why = ERR_INIT;
     size_t left = 0, made = cut->set.count;
+    bool tagged = true;
     char now[SETTLE_NOW_BYTES];
 
-    if (!cut_discard(work, cut, &left, &why))
-        job_warn(work->job, why.text, why.remedy);
     work->backup->state = BACKUP_FAILED;
+    if (cut_discard(work, cut, &left, &tagged, &why)) {
+        (void)snprintf(now, sizeof(now),
+                       "nothing is held or frozen, the %zu snapshots were deleted", made);
+        return settle_end(verdict, 1, now);
+    }
+    job_warn(work->job, why.text, why.remedy);
     (void)snprintf(now, sizeof(now),
-                   left == 0 ? "nothing is held or frozen, the %zu snapshots were deleted"
-                             : "nothing is held or frozen, %zu snapshots are tagged failed",
-                   left == 0 ? made : left);
+                   "nothing is held or frozen; %zu snapshots are left in EC2%s: delete those with "
+                   "tag stillpoint:id=%s",
+                   left, tagged ? ", tagged failed" : "", work->backup->id);
     return settle_end(verdict, 1, now);
 }
