@@ -80,7 +80,8 @@ static void check_clock(struct doctor *doctor)
 
     int64_t ahead_s = doctor->work.ec2 ? ec2_clock_ahead_s(doctor->work.ec2) : 0;
     if (ahead_s != 0) {
-        (void)snprintf(text, sizeof(text), "off by %" PRId64 " s against EC2's", ahead_s);
+        (void)snprintf(text, sizeof(text), "%" PRId64 " s %s EC2's",
+                       ahead_s < 0 ? -ahead_s : ahead_s, ahead_s < 0 ? "ahead of" : "behind");
         say(doctor, "clock", "warning", text,
             "run chronyd or systemd-timesyncd; signing corrects for it meanwhile");
     } else if (!clock_error_us(&error_us, &synced)) {
@@ -96,40 +97,71 @@ static void check_clock(struct doctor *doctor)
     }
 }
 
-/* EC2's DryRun for each call that a backup makes. Where it wants to see a resource that does not
- * exist yet (tags on a snapshot to be), that is said, not guessed. */
-static bool check_rights(struct doctor *doctor)
+/* A snapshot of this node's backups, to try on it (dry) what only a snapshot can be tried on; ""
+ * where there is none. */
+static void find_snapshot(struct doctor *doctor, char ret_id[EC2_ID_BYTES])
 {
-    static const struct {
-        enum ec2_action action;
-        bool needed; /* or only for cleaning up and images */
-    } calls[] = {
-        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
-        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, false}, {EC2_CREATE_TAGS, true},
-        {EC2_REGISTER_IMAGE, false},    {EC2_DELETE_SNAPSHOT, false},
-    };
-    const struct ec2_dry_run_target target = {.instance_id =
-                                                  doctor->work.identity.document.instance_id};
-    bool usable = true;
+    struct gather gather = {.all_nodes = false};
+    struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
 
-    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        const char *action = ec2_action_name(calls[i].action);
-        struct err err = ERR_INIT;
-        char text[80];
-        if (ec2_dry_run(doctor->work.ec2, calls[i].action, &target, soon(), &doctor->job->cancel,
-                        &err)) {
-            (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
-            say(doctor, "right", "ok", text, NULL);
-        } else if (err.kind == ERR_USAGE) {
-            (void)snprintf(text, sizeof(text), "ec2:%s can't be tried without a snapshot", action);
-            say(doctor, "right", "skipped", text, NULL);
-        } else if (err.kind == ERR_AWS_DENIED && !calls[i].needed) {
-            say(doctor, "right", "warning", err.text, err.remedy);
-        } else {
-            say(doctor, "right", "failed", err.text, err.remedy);
-            usable = usable && err.kind == ERR_AWS_DENIED;
+    ret_id[0] = '\0';
+    if (gather_catalog(&doctor->work, &gather, soon(), &ignored)) {
+        for (size_t i = 0; i < gather.count; i++) {
+            if (!gather.resources[i].is_image)
+                (void)snprintf(ret_id, EC2_ID_BYTES, "%s", gather.resources[i].id);
         }
     }
+    gather_free(&gather);
+}
+
+static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed,
+                        const struct ec2_dry_run_target *target)
+{
+    const char *action = ec2_action_name(call);
+    struct err err = ERR_INIT;
+    char text[80];
+
+    if (ec2_dry_run(doctor->work.ec2, call, target, soon(), &doctor->job->cancel, &err)) {
+        (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
+        say(doctor, "right", "ok", text, NULL);
+    } else if (err.kind == ERR_USAGE) {
+        (void)snprintf(text, sizeof(text), "ec2:%s can't be tried before the first backup", action);
+        say(doctor, "right", "skipped", text, NULL);
+    } else {
+        bool bad = needed || err.kind != ERR_AWS_DENIED;
+        say(doctor, "right", bad ? "failed" : "warning", err.text, err.remedy);
+        return err.kind == ERR_AWS_DENIED; /* of anything else the next ones would say the same */
+    }
+    return true;
+}
+
+/* EC2's DryRun for each call that a backup makes. */
+static bool check_rights(struct doctor *doctor)
+{
+    bool image = doctor->work.config->backup.image;
+    const struct {
+        enum ec2_action action;
+        bool needed; /* or only for cleaning up */
+    } calls[] = {
+        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
+        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, true},  {EC2_CREATE_TAGS, true},
+        {EC2_REGISTER_IMAGE, image},    {EC2_DELETE_SNAPSHOT, false},
+    };
+    char snapshot[EC2_ID_BYTES];
+    struct ec2_tags tags = {.count = 0};
+    struct err ignored = ERR_INIT; /* no memory: EC2 says what is missing */
+    bool usable = true;
+
+    find_snapshot(doctor, snapshot);
+    (void)catalog_tags_put(&tags, "stillpoint:state", "complete", &ignored);
+    const struct ec2_dry_run_target target = {
+        .instance_id = doctor->work.identity.document.instance_id,
+        .snapshot_id = snapshot[0] ? snapshot : NULL,
+        .tags = &tags,
+    };
+    for (size_t i = 0; usable && i < sizeof(calls) / sizeof(calls[0]); i++)
+        usable = check_right(doctor, calls[i].action, calls[i].needed, &target);
+    ec2_tags_free(&tags);
     return usable;
 }
 

@@ -32,8 +32,13 @@ bool identity_read(const struct config *config, int64_t deadline_ms, const struc
     if (ok && imds_item(imds, "meta-data/services/domain", deadline_ms, cancel, &suffix, &ignored))
         (void)snprintf(identity.dns_suffix, sizeof(identity.dns_suffix), "%s", buf_text(&suffix));
     imds_free(imds);
-    if (!ok)
+    if (!ok) {
+        if (err->kind == ERR_NOT_FOUND)
+            err->kind = ERR_IMDS; /* of the service, not of a backup */
+        (void)err_suggest(err, "see whether something else answers in the place of EC2's metadata "
+                               "service ([aws] endpoint_imds)");
         return err_wrap(err, "who this node is");
+    }
     if (gethostname(identity.hostname, sizeof(identity.hostname) - 1) != 0)
         identity.hostname[0] = '\0'; /* a name that is too long is no reason to stop */
     *ret_identity = identity;

@@ -63,12 +63,6 @@ bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
             .multi_attach = volume->multi_attach,
         };
     }
-    if (ec2_clock_ahead_s(work->ec2) != 0) {
-        char text[160];
-        (void)snprintf(text, sizeof(text), "this node's clock is off by %lld s against EC2's",
-                       (long long)ec2_clock_ahead_s(work->ec2));
-        job_warn(work->job, text, "set it: chronyd or systemd-timesyncd should be running");
-    }
     return true;
 }
 
