@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # One backup under load: labelled, tagged, an image that restores all of it, within the budget of
 # calls; found again by list and show; and whole to the judge.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

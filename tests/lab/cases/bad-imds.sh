@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # The instance metadata service is absent, switched off, slow, lying or without a role; keys expire; the
 # clock is wrong: a backup is refused before anything is held, or made, with what is to be done about it.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

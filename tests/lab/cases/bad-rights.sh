@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # Each right that a backup needs is missing in turn: the message names it, nothing is left behind, and
 # doctor names it too.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # Ctrl-C at a backup: before the cut all is let go and nothing is left in EC2; after it the command
 # says that the backup goes on, leaves with 6, and the daemon finishes it.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

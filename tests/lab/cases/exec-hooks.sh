@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # An operator's program runs as root in each phase with what it needs to know; one that others can
 # write to never runs; one that fails in prepare refuses; one that fails or hangs in hold lowers the
 # label, and its release is called all the same.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # SIGTERM to the daemon in the middle of a hold: everything is let go at once, the client is told, and
 # what EC2 made is deleted again.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

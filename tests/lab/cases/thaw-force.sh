@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # thaw: -n says what is held and touches nothing; --force lets go in the middle of a hold, and the
 # backup that it breaks doesn't claim more than it is; without a guard its record is enough.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

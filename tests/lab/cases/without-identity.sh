@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # From any machine with rights: a daemon without identity, keys from its environment, lists and shows
 # what nodes have made, page by page; what needs a node exits 5.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
