@@ -8,6 +8,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
+#include "agent/base/parse.h"
 #include "agent/daemon/config_file.h"
 
 enum { MAP_BYTES_MAX = 256 * 1024, MAP_MAX = 1024 };
