@@ -595,6 +595,33 @@ static void tags_that_cant_be_read_are_facts_that_are_absent(void **state)
     free_cloud(&cloud);
 }
 
+static void a_window_without_a_readable_error_keeps_its_ends(void **state)
+{
+    static const struct {
+        const char *tail;
+        int64_t error_us;
+    } cases[] = {{"", BACKUP_UNKNOWN},          {"/0.400ms", 400},
+                 {"/12.005ms", 12005},          {"/0.4ms", BACKUP_UNKNOWN},
+                 {"/1.0000ms", BACKUP_UNKNOWN}, {"/-1.000ms", BACKUP_UNKNOWN},
+                 {"/soon", BACKUP_UNKNOWN},     {"/0.400s", BACKUP_UNKNOWN}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ec2_tags tags = {.count = 0};
+        struct backup *backup = backup_new();
+        char window[200];
+        (void)snprintf(window, sizeof(window), "2026-11-24T08:15:31.2Z/2026-11-24T08:15:31.5Z%s",
+                       cases[i].tail);
+        assert_true(ec2_tags_set(&tags, "stillpoint:window", window, &err));
+        assert_true(catalog_tags_read(&tags, VOL_ROOT, backup, &err));
+        assert_int_equal(backup->window_begin_utc_us, moment("2026-11-24T08:15:31.2Z"));
+        assert_int_equal(backup->window_end_utc_us, moment("2026-11-24T08:15:31.5Z"));
+        assert_int_equal(backup->clock_error_us, cases[i].error_us);
+        ec2_tags_free(&tags);
+        backup_free(backup);
+    }
+}
+
 static void what_is_not_ours_is_passed_over_and_the_newest_comes_first(void **state)
 {
     struct cloud cloud = {.count = 0};
@@ -841,6 +868,7 @@ int main(void)
         cmocka_unit_test(a_label_raised_on_some_members_only_is_the_lowest),
         cmocka_unit_test(an_image_with_an_instant_of_its_own_does_not_lower_the_set),
         cmocka_unit_test(tags_that_cant_be_read_are_facts_that_are_absent),
+        cmocka_unit_test(a_window_without_a_readable_error_keeps_its_ends),
         cmocka_unit_test(what_is_not_ours_is_passed_over_and_the_newest_comes_first),
         cmocka_unit_test(a_backup_is_found_by_id_unique_prefix_or_latest),
         cmocka_unit_test(in_an_empty_catalogue_there_is_no_latest),

@@ -155,8 +155,9 @@ static void a_pair_is_split_at_the_first_equals_sign(void **state)
 
 static void a_devices_number_is_two_numbers_and_a_colon(void **state)
 {
-    static const char *const bad[] = {"",     "8",     "8:",  ":1",           "8:1 ",        " 8:1",
-                                      "8:-1", "8:1:2", "a:b", "4294967296:0", "0:4294967296"};
+    static const char *const bad[] = {
+        "",    "8",   "8:",    ":1",  "8:1 ",         " 8:1",        "8:-1",
+        "8-1", "8x1", "8:1:2", "a:b", "4294967296:0", "0:4294967296"};
     uint32_t major = 7, minor = 7;
 
     (void)state;
