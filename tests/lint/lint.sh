@@ -110,8 +110,8 @@ for name in sys.argv[1:]:
         compile(stream.read(), name, "exec")'
 }
 
-step_frozen() { bash tests/lint/frozen-symbols.sh; }
-step_guard_libs() { bash tests/lint/guard-libs.sh; }
+step_frozen() { bash tests/lint/frozen-symbols.sh "$BUILD"; }
+step_guard_libs() { bash tests/lint/guard-libs.sh "$BUILD"; }
 step_man() { bash tests/lint/man-help.sh; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-lint.XXXXXX")
