@@ -37,10 +37,17 @@ static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err
 {
     const struct ec2_dry_run_target target = {.instance_id = work->backup->instance};
 
-    return ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
-                       err) &&
-           (!work->options.image || ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms,
-                                                &work->job->cancel, err));
+    if (!ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
+                     err))
+        return false;
+    if (!work->options.image ||
+        ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms, &work->job->cancel, err))
+        return true;
+    if (err->kind != ERR_AWS)
+        return false;
+    /* Refused for its parameters before the right was judged: there is no snapshot to name yet. */
+    *err = (struct err)ERR_INIT;
+    return true;
 }
 
 static void warn_of_clock(struct work *work)
@@ -165,8 +172,8 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
     for (int64_t i = 1;; i++) {
         job_set_step(work->job, "ready");
         /* Once more after the dry run: what was written meanwhile is little, and quickly out. */
-        if (!hold_sync(work, deadline_ms, err) || !cut_prepare(work, cut, deadline_ms, err) ||
-            !hold_sync(work, deadline_ms, err))
+        if (!hold_sync(work, deadline_ms, err) || (i == 1 && !hold_rehearse(work, err)) ||
+            !cut_prepare(work, cut, deadline_ms, err) || !hold_sync(work, deadline_ms, err))
             return false;
         if (cancel_asked(&work->job->cancel))
             return err_set(err, ERR_CANCELLED, 0, "cancelled before the hold");
@@ -330,8 +337,7 @@ static void leave_node(struct work *work, const char *outcome)
     job_leave_node(work->job);
 }
 
-/* --- the straight line
- * ---------------------------------------------------------------------------- */
+/* --- the straight line -------------------------------------------------------------------- */
 
 static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
 {
@@ -349,12 +355,12 @@ static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
     return true;
 }
 
-static bool run_past_plan(struct work *work, struct verdict *verdict, struct err *err)
+static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict *verdict,
+                          struct err *err)
 {
     struct hold hold = {.counter_count = 0};
     struct cut cut = {.ok = false};
     struct err cause = ERR_INIT;
-    int64_t deadline_ms = clock_boot_ms() + work->config->backup.job_timeout_ms;
     bool told = false;
 
     bool ok = tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
@@ -420,7 +426,7 @@ void backup_command(struct job *job)
                              "nothing was held or frozen, no snapshot was made");
         else
             ok = work.options.dry_run ? run_dry(&work, &verdict, &err)
-                                      : run_past_plan(&work, &verdict, &err);
+                                      : run_past_plan(&work, deadline_ms, &verdict, &err);
         leave_node(&work, ok ? "complete" : "failed");
     }
     if (!ok)

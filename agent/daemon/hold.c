@@ -89,6 +89,27 @@ bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err)
     return true;
 }
 
+bool hold_rehearse(struct work *work, struct err *err)
+{
+    int64_t deadline_ms = clock_boot_ms() + work->config->backup.hold_deadline_ms;
+    struct guard_reply_lease story;
+    struct err thaw_err = ERR_INIT;
+
+    if (work->options.asked < LABEL_FILESYSTEM)
+        return true;
+    log_hold();
+    bool ok = lease_freeze(work->lease, deadline_ms, &story, err);
+    bool thawed = lease_thaw(work->lease, &story, &thaw_err);
+    log_release();
+    if (thawed)
+        return ok;
+    lease_close(work->lease); /* at which the guard lets go, if it lives */
+    work->lease = NULL;
+    if (ok)
+        *err = thaw_err;
+    return false;
+}
+
 /* --- the hold ---------------------------------------------------------------------------- */
 
 /* sysfs answers from memory: no disk is touched, frozen or not. */

@@ -39,6 +39,12 @@ struct hold {
 bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, struct err *err);
 /* Before each hold: writes out what is dirty until one more time takes less than 50 ms. */
 bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err);
+/* Before the first hold: freezes and thaws at once, under the lease like any freeze. What can't be
+ * frozen, or is by somebody else, is known before a server is locked and before the manifest is
+ * written: into a frozen filesystem that write would sleep, beyond any signal, until it is thawed.
+ * There is no other way to ask the kernel. Costs the writers a few milliseconds.
+ *   false  as lease_freeze; nothing of ours is frozen */
+bool hold_rehearse(struct work *work, struct err *err);
 
 /* Hooks in order, the positions, the manifest, the freeze. With asked = filesystem no hook is
  * called, with asked = crash this does nothing.
