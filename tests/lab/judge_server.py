@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import sweep
+from lab_server import Server
 
 # What stands in the copy's error log when the server found a table broken, or mended it.
 BROKEN = re.compile(r"marked as crashed|should be repaired|Checking table|corrupt", re.I)
@@ -28,7 +29,7 @@ ASTRAY = """SELECT COUNT(*) FROM (SELECT b.amount - 1000000
 
 
 class CopyServer:
-    """MariaDB on the copy. judge: judge.Judge, for its fault(), facts, claim and paths."""
+    """The node's server on the copy. judge: judge.Judge, for its fault(), facts, claim and paths."""
 
     def __init__(self, judge):
         self.judge = judge
@@ -38,28 +39,16 @@ class CopyServer:
 
     def start(self):
         work = self.judge.work
+        mysql = self.judge.node["mysql"]
         shutil.chown(work, "mysql", "mysql")
-        command = [
-            "mariadbd",
-            f"--defaults-file={self.judge.node['mysql']['cnf']}",
-            f"--socket={self.socket}",
-            f"--pid-file={work}/mysqld.pid",
-            f"--log-error={self.error_log}",
-            "--skip-networking",
-            "--myisam-recover-options=OFF",
-            "--aria-recover-options=OFF",
-            "--event-scheduler=OFF",
-            "--skip-slave-start",
-        ]
-        # The copy is bound over the node's root, for this process alone: same paths, other disks.
-        script = 'mount --rbind "$1" "$2" && shift 2 && exec "$@"'
-        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+        paths = [f"--socket={self.socket}", f"--pid-file={work}/mysqld.pid",
+                 f"--log-error={self.error_log}"]
+        command = Server(mysql["tree"]).copy_command(
+            mysql["cnf"], self.judge.lab_directory, self.judge.root, self.judge.node["root"], paths
+        )
         self.log = open(os.path.join(work, "server.out"), "ab")
         self.process = subprocess.Popen(
-            [*enter, self.judge.root, self.judge.node["root"], *command],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
+            command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             start_new_session=True,
         )
         sweep.record_pid(self.judge.lab_directory, self.process.pid, "judge")
@@ -73,7 +62,7 @@ class CopyServer:
             with open(self.error_log, encoding="utf-8", errors="replace") as stream:
                 lines = [line for line in stream if "ERROR" in line] or ["no error in its log"]
                 tail = " / ".join(line.strip() for line in lines[:4])
-        self.judge.fault("server", f"MariaDB does not start on the copy: {tail}")
+        self.judge.fault("server", f"it does not start on the copy: {tail}")
         return False
 
     def stop(self):

@@ -12,6 +12,8 @@ Options of up:
     --volumes N              N more volumes (/dev/sdh...), ext4 and XFS in turn, at /srv/dataN
     --layout separate|binlog-in-data|data-in-binlog|one   how the two mounts of MariaDB nest; one:
                              neither is there, everything lies on the root volume
+    --server TREE            the database from a tree (lab_server.py) instead of the machine's
+    --no-grant               without the agent's user in the database
     --trx-commit 0|1|2, --sync-binlog N                durability of commits
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
@@ -23,9 +25,10 @@ What it makes below DIR:
                              (ext4, /dev/sdf), node/root/var/log/mysql (XFS, /dev/sdg)
     run, acks                tmpfs: sockets and the guard's record; the writers' records
     state, log, conf.d, stillpoint.conf, my.cnf, map.json, hooks.d
-    node.json                instance, mounts [{path, at, device, fs, volume, name}], mysql {...}
+    node.json                instance, mounts [{path, at, device, fs, volume, name}],
+                             mysql {kind, tree, cnf, datadir, binlog_dir, socket, user}
 The daemon runs as user `stillpoint` (made if missing, as the package does) with empty capability
-sets; MariaDB as `mysql`. Everything is on loop devices over DIR/pool.
+sets; the database as `mysql`. Everything is on loop devices over DIR/pool.
 """
 import argparse
 import grp
@@ -38,12 +41,12 @@ import socket
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import sweep  # noqa: E402
+from lab_server import Server, ServerError  # noqa: E402
 from labclient import Lab  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -157,79 +160,40 @@ def tmpfs(path, size, mode):
     run("mount", "-t", "tmpfs", "-o", f"size={size},mode={mode},nosuid,nodev", "tmpfs", path)
 
 
-# -- MariaDB ---------------------------------------------------------------------------------------
-
-
-def seed_datadir():
-    """A tarball of a fresh datadir, made once a server version and kept in build/lab-cache."""
-    version = run("mariadbd", "--version").split()[2]
-    cache = os.path.join(TOP, "build", "lab-cache")
-    path = os.path.join(cache, f"datadir-{version}.tar")
-    if os.path.exists(path):
-        return path
-    os.makedirs(cache, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="stillpoint-seed.") as scratch:
-        datadir = os.path.join(scratch, "data")
-        shutil.chown(scratch, "mysql", "mysql")
-        run("mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={datadir}",
-            "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
-            "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M")
-        fresh = f"{path}.{os.getpid()}"
-        with tarfile.open(fresh, "w") as archive:
-            archive.add(datadir, arcname=".")
-        os.rename(fresh, path)
-    return path
-
-
-def write_my_cnf(directory, node, options):
-    data, binlog = LAYOUTS[options.layout]
-    root = os.path.join(directory, "node", "root")
-    lines = [
-        "[mariadbd]",
-        "user = mysql",
-        f"datadir = {root}{data}",
-        f"socket = {directory}/run/mysqld.sock",
-        f"pid_file = {directory}/run/mysqld.pid",
-        f"log_error = {directory}/log/mariadb.log",
-        f"log_bin = {root}{binlog}/binlog",
-        f"log_bin_index = {root}{binlog}/binlog.index",
-        "server_id = 1",
-        "skip_networking",
-        "skip_name_resolve",
-        "binlog_format = MIXED",
-        "max_binlog_size = 128M",
-        "expire_logs_days = 1",
-        f"sync_binlog = {options.sync_binlog}",
-        f"innodb_flush_log_at_trx_commit = {options.trx_commit}",
-        "innodb_buffer_pool_size = 32M",
-        "innodb_log_file_size = 16M",
-        "innodb_log_buffer_size = 2M",
-        "innodb_fast_shutdown = 1",
-        "key_buffer_size = 8M",
-        "aria_pagecache_buffer_size = 8M",
-        "performance_schema = OFF",
-        "max_connections = 40",
-        "ignore_db_dirs = lost+found",
-        "ignore_db_dirs = binlog",
-        "ignore_db_dirs = .lab-files",
-        *options.mysql_option,
-    ]
-    path = os.path.join(directory, "my.cnf")
-    write(path, "\n".join(lines) + "\n")
-    node["mysql"] = {
-        "cnf": path, "datadir": root + data, "binlog_dir": root + binlog,
-        "socket": f"{directory}/run/mysqld.sock", "user": USER,
-    }
+# -- the database ----------------------------------------------------------------------------------
 
 
 def prepare_mysql(directory, node, options):
-    write_my_cnf(directory, node, options)
-    mysql = node["mysql"]
-    with tarfile.open(seed_datadir()) as archive:
+    data, binlog = LAYOUTS[options.layout]
+    root = node["root"]
+    server = Server(options.server)
+    mysql = node["mysql"] = {
+        "kind": server.kind, "tree": server.tree, "cnf": f"{directory}/my.cnf",
+        "datadir": root + data, "binlog_dir": root + binlog,
+        "socket": f"{directory}/run/mysqld.sock", "user": USER,
+    }
+    paths = {
+        "datadir": mysql["datadir"],
+        "socket": mysql["socket"],
+        "pid_file": f"{directory}/run/mysqld.pid",
+        "log_error": f"{directory}/log/mariadb.log",
+        "log_bin": f"{mysql['binlog_dir']}/binlog",
+        "log_bin_index": f"{mysql['binlog_dir']}/binlog.index",
+    }
+    lines = [
+        f"sync_binlog = {options.sync_binlog}",
+        f"innodb_flush_log_at_trx_commit = {options.trx_commit}",
+        *options.mysql_option,
+    ]
+    write(mysql["cnf"], server.options_file(paths, lines))
+    with tarfile.open(server.seed()) as archive:
         archive.extractall(mysql["datadir"], numeric_owner=False)
     for path in (mysql["datadir"], mysql["binlog_dir"]):
         shutil.chown(path, "mysql", "mysql")
         os.chmod(path, 0o700 if path == mysql["datadir"] else 0o750)
+        lost = os.path.join(path, "lost+found")
+        if os.path.exists(lost):  # MySQL looks into every folder of its datadir
+            shutil.chown(lost, "mysql", "mysql")
 
 
 def sql(node, text, database=None):
@@ -241,8 +205,9 @@ def sql(node, text, database=None):
 
 def start_mysql(directory, node):
     log = open(os.path.join(directory, "log", "mariadb.out"), "ab")
+    mysql = node["mysql"]
     child = subprocess.Popen(
-        ["mariadbd", f"--defaults-file={node['mysql']['cnf']}"],
+        Server(mysql["tree"]).command(mysql["cnf"], directory),
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
     )
     sweep.record_pid(directory, child.pid, "mysql")
@@ -258,7 +223,7 @@ def start_mysql(directory, node):
         finally:
             probe.close()
         if child.poll() is not None or time.monotonic() > end:
-            raise NodeError(f"mariadbd did not start: see {directory}/log/mariadb.log")
+            raise NodeError(f"the database did not start: see {directory}/log/mariadb.log")
         time.sleep(0.02)
 
 
@@ -411,7 +376,8 @@ def up(options):
     save(directory, node)
     if not options.no_mysql:
         start_mysql(directory, node)
-        grant(node)
+        if not options.no_grant:
+            grant(node)
     if not options.no_agent:
         for part in ("guard", "hook", "daemon"):
             STARTERS[part](directory, node)
@@ -455,6 +421,8 @@ def main():
     one.add_argument("--no-agent", action="store_true")
     one.add_argument("--volumes", type=int, default=0)
     one.add_argument("--layout", choices=sorted(LAYOUTS), default="separate")
+    one.add_argument("--server")
+    one.add_argument("--no-grant", action="store_true")
     one.add_argument("--trx-commit", type=int, default=1, choices=(0, 1, 2))
     one.add_argument("--sync-binlog", type=int, default=1)
     one.add_argument("--mysql-option", action="append", default=[])
@@ -482,7 +450,7 @@ def main():
         else:
             number = signal.Signals[f"SIG{options.signal.removeprefix('SIG')}"]
             stop_part(os.path.realpath(options.dir), options.part, number)
-    except (NodeError, OSError, RuntimeError) as error:
+    except (NodeError, ServerError, OSError, RuntimeError) as error:
         print(f"node: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The lab's load: transactions, tables of every engine and files, with a record of each write.
  *
- *   writer --lab DIR [--sql N] [--no-sql] [--no-files] [--pause-us N] [--txn-pause-us N]
- *          [--seconds N]
+ *   writer --lab DIR [--sql N] [--no-sql] [--innodb-only] [--no-files] [--pause-us N]
+ *          [--txn-pause-us N] [--seconds N]
  *
  * Reads DIR/node.json for the server's socket and the mounts. Threads, each with one write in
  * flight: N (2) with transactions over two InnoDB tables and a balance, one each for MyISAM, Aria
- * and transactional Aria, one for each mount with files (appended, checksummed, some synced).
+ * and transactional Aria (unless told InnoDB only, and Aria where there is one: MySQL has none),
+ * one for each mount with files (appended, checksummed, some synced).
  * Rows and records are numbered from 1 without a gap by each thread, so a restored copy can be
  * judged to the row. A first run makes the tables; a later one goes on where they end.
  *
@@ -53,6 +54,7 @@ struct options {
     long txn_pause_us;
     long seconds;
     bool sql;
+    bool innodb_only;
     bool files;
 };
 
@@ -77,7 +79,7 @@ struct thread {
     char error[512];
 };
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* lock-free: fine in a signal handler, too */
 
 static void on_signal(int number)
 {
@@ -155,20 +157,25 @@ static void ack_add(struct thread *thread, int64_t begin_utc_us)
 /* --- SQL
  * ------------------------------------------------------------------------------------------ */
 
-static const char *const schema[] = {
-    "CREATE DATABASE IF NOT EXISTS lab",
-    "CREATE TABLE IF NOT EXISTS lab.orders (writer INT, seq BIGINT, pad VARCHAR(80), "
-    "PRIMARY KEY (writer, seq)) ENGINE=InnoDB",
-    "CREATE TABLE IF NOT EXISTS lab.ledger (writer INT, seq BIGINT, a INT, b INT, amount INT, "
-    "PRIMARY KEY (writer, seq), KEY (a)) ENGINE=InnoDB",
-    "CREATE TABLE IF NOT EXISTS lab.balance (writer INT, account INT, amount BIGINT, "
-    "PRIMARY KEY (writer, account)) ENGINE=InnoDB",
-    "CREATE TABLE IF NOT EXISTS lab.warehouse (writer INT, seq BIGINT, pad VARCHAR(80), "
-    "PRIMARY KEY (seq), KEY (pad(20))) ENGINE=MyISAM",
-    "CREATE TABLE IF NOT EXISTS lab.aria_plain (writer INT, seq BIGINT, pad VARCHAR(80), "
-    "PRIMARY KEY (seq), KEY (pad(20))) ENGINE=Aria TRANSACTIONAL=0 PAGE_CHECKSUM=1",
-    "CREATE TABLE IF NOT EXISTS lab.aria_trx (writer INT, seq BIGINT, pad VARCHAR(80), "
-    "PRIMARY KEY (seq), KEY (pad(20))) ENGINE=Aria TRANSACTIONAL=1",
+static const struct {
+    enum kind kind;
+    const char *sql;
+} schema[] = {
+    {KIND_INNODB, "CREATE DATABASE IF NOT EXISTS lab"},
+    {KIND_INNODB, "CREATE TABLE IF NOT EXISTS lab.orders (writer INT, seq BIGINT, pad VARCHAR(80), "
+                  "PRIMARY KEY (writer, seq)) ENGINE=InnoDB"},
+    {KIND_INNODB, "CREATE TABLE IF NOT EXISTS lab.ledger (writer INT, seq BIGINT, a INT, b INT, "
+                  "amount INT, PRIMARY KEY (writer, seq), KEY (a)) ENGINE=InnoDB"},
+    {KIND_INNODB, "CREATE TABLE IF NOT EXISTS lab.balance (writer INT, account INT, amount BIGINT, "
+                  "PRIMARY KEY (writer, account)) ENGINE=InnoDB"},
+    {KIND_MYISAM, "CREATE TABLE IF NOT EXISTS lab.warehouse (writer INT, seq BIGINT, "
+                  "pad VARCHAR(80), PRIMARY KEY (seq), KEY (pad(20))) ENGINE=MyISAM"},
+    {KIND_ARIA, "CREATE TABLE IF NOT EXISTS lab.aria_plain (writer INT, seq BIGINT, "
+                "pad VARCHAR(80), PRIMARY KEY (seq), KEY (pad(20))) "
+                "ENGINE=Aria TRANSACTIONAL=0 PAGE_CHECKSUM=1"},
+    {KIND_ARIA_TRX, "CREATE TABLE IF NOT EXISTS lab.aria_trx (writer INT, seq BIGINT, "
+                    "pad VARCHAR(80), PRIMARY KEY (seq), KEY (pad(20))) "
+                    "ENGINE=Aria TRANSACTIONAL=1"},
 };
 
 static const char *const engine_table[] = {
@@ -438,7 +445,7 @@ static struct thread *thread_add(struct thread **threads, size_t *count,
 }
 
 static bool plan_sql(struct thread **threads, size_t *count, const struct options *options,
-                     const char *socket_path)
+                     const char *socket_path, enum kind last_kind)
 {
     static const char *const names[] = {
         [KIND_MYISAM] = "myisam", [KIND_ARIA] = "aria-plain", [KIND_ARIA_TRX] = "aria-trx"};
@@ -452,7 +459,7 @@ static bool plan_sql(struct thread **threads, size_t *count, const struct option
             return false;
         thread->socket = socket_path;
     }
-    for (enum kind kind = KIND_MYISAM; kind <= KIND_ARIA_TRX; kind++) {
+    for (enum kind kind = KIND_MYISAM; kind <= last_kind; kind++) {
         thread = thread_add(threads, count, options, kind, 1, names[kind]);
         if (thread == NULL)
             return false;
@@ -483,19 +490,29 @@ static bool plan_files(struct thread **threads, size_t *count, const struct opti
     return true;
 }
 
-static bool make_schema(const char *socket_path)
+static bool make_schema(const char *socket_path, enum kind last_kind)
 {
     struct thread scratch = {.error = ""};
     MYSQL *db = sql_connect(socket_path, scratch.error, sizeof(scratch.error));
     bool ok = db != NULL;
 
     for (size_t i = 0; ok && i < sizeof(schema) / sizeof(schema[0]); i++)
-        ok = sql_run(db, &scratch, schema[i]);
+        ok = schema[i].kind > last_kind || sql_run(db, &scratch, schema[i].sql);
     if (!ok)
         fprintf(stderr, "writer: %s\n", scratch.error);
     if (db != NULL)
         mysql_close(db);
     return ok;
+}
+
+/* The kinds are in this order: InnoDB alone, MyISAM too, Aria too. */
+static enum kind last_engine(const json_t *mysql, const struct options *options)
+{
+    const char *server = json_string_value(json_object_get(mysql, "kind"));
+
+    if (options->innodb_only)
+        return KIND_INNODB;
+    return server != NULL && strcmp(server, "mysql") == 0 ? KIND_MYISAM : KIND_ARIA_TRX;
 }
 
 static bool say_ready(const struct options *options, struct thread **threads, size_t count)
@@ -544,6 +561,8 @@ static bool read_options(int argc, char **argv, struct options *options)
         const char *name = argv[i];
         if (strcmp(name, "--no-sql") == 0) {
             options->sql = false;
+        } else if (strcmp(name, "--innodb-only") == 0) {
+            options->innodb_only = true;
         } else if (strcmp(name, "--no-files") == 0) {
             options->files = false;
         } else if (i + 1 < argc && strcmp(name, "--lab") == 0) {
@@ -583,6 +602,7 @@ int main(int argc, char **argv)
     char path[640];
     json_error_t json_error;
     json_t *node;
+    const json_t *mysql;
     const char *socket_path;
     bool ok = read_options(argc, argv, &options);
 
@@ -595,10 +615,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "writer: %s: %s\n", path, json_error.text);
         return 2;
     }
-    socket_path = json_string_value(json_object_get(json_object_get(node, "mysql"), "socket"));
+    mysql = json_object_get(node, "mysql");
+    socket_path = json_string_value(json_object_get(mysql, "socket"));
     mysql_library_init(0, NULL, NULL);
-    if (options.sql && socket_path != NULL)
-        ok = make_schema(socket_path) && plan_sql(threads, &count, &options, socket_path);
+    if (options.sql && socket_path != NULL) {
+        enum kind last_kind = last_engine(mysql, &options);
+        ok = make_schema(socket_path, last_kind) &&
+             plan_sql(threads, &count, &options, socket_path, last_kind);
+    }
     if (ok && options.files)
         ok = plan_files(threads, &count, &options, json_object_get(node, "mounts"));
     for (size_t i = 0; ok && i < count; i++)

@@ -41,7 +41,19 @@ hold_on() {
     judge_backups "$name" "$count"
 }
 
-mysql() {
+# The same eyes must see a copy that nothing held still.
+unheld_is_seen() {
+    start_writers
+    sleep 0.7
+    cloud_set '{"cut_at": 0.5}'
+    python3 "$LIB_DIR/plain_backup.py" --lab "$LAB" --how nothing >"$LAB/unheld.json" || fail "no backup"
+    stop_writers >"$LAB/writers.json"
+    judge "$LAB/unheld.json" >"$LAB/verdict.json"
+    assert_eq 1 $? "judge's exit for a copy of $server that nothing held"
+    assert_match '(files|rows|check|fsck): ' "$(json "' '.join(d['faults'])" <"$LAB/verdict.json")" "faults"
+}
+
+holds_of_mysql() {
     # All tables InnoDB: commits go on until the freeze, and the position is a lower bound.
     EXACT=false
     hold_on separate 1 1 5 --innodb-only
@@ -53,7 +65,7 @@ mysql() {
     hold_on binlog-in-data 0 0 2
 }
 
-mariadb() {
+holds_of_mariadb() {
     hold_on separate 1 1 5
     hold_on binlog-in-data 0 0 2
     hold_on data-in-binlog 2 0 2
@@ -69,7 +81,8 @@ cloud_set '{"snapshot_time_s": 0.2}'
 for server in mysql mariadb; do
     [ "${ONLY_SERVER:-$server}" = "$server" ] || continue
     if why=$(servers_tree "$server" "$(packages "$server")"); then
-        "$server"
+        "holds_of_$server"
+        unheld_is_seen
     else
         missing+="${missing:+; }$server: $why"
     fi
