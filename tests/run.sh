@@ -8,7 +8,8 @@
 # guard    build/…/tests/guard/test_* the same way, and tests/guard/*.sh
 # corpus   build/…/tests/fuzz/fuzz_*: every fuzz target once over its corpus
 # lab      tests/lab/cases/*.sh: exit 0 passed, 77 skipped (the last line says why), else failed
-# servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"
+# servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
+#          as lab
 # faults   tests/faults/*.sh, as lab
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
@@ -96,7 +97,10 @@ add_group() {
         ;;
     corpus) add_binaries fuzz fuzz ;;
     lab) add_scripts tests/lab/cases ;;
-    servers) [ ! -e tests/servers/run.sh ] || add lines tests/servers/run.sh ;;
+    servers)
+        [ ! -e tests/servers/run.sh ] || add lines tests/servers/run.sh
+        [ ! -e tests/servers/consistency.sh ] || add shell tests/servers/consistency.sh
+        ;;
     faults) add_scripts tests/faults ;;
     thread)
         add_binaries unit test
