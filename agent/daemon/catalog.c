@@ -201,9 +201,9 @@ static bool settle(struct backup *backup, struct err *err)
         completed += strcmp(state, "completed") == 0;
     }
     const char *image = backup->image.id ? backup->image.state : NULL;
-    bool waits =
-        completed < backup->snapshot_count || (image != NULL && strcmp(image, "pending") == 0);
-    backup->state = waits ? BACKUP_PENDING : BACKUP_COMPLETE;
+    /* Never raised here: that all snapshots are completed says nothing of an image to come. */
+    if (completed < backup->snapshot_count || (image != NULL && strcmp(image, "pending") == 0))
+        backup->state = BACKUP_PENDING;
     return true;
 }
 

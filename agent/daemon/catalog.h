@@ -39,9 +39,9 @@ struct catalog {
 };
 
 /* Groups by stillpoint:id; what has no such tag is passed over. A tag that can't be read is a fact
- * that is absent. The state follows the resources: complete only where every member is there and
- * completed (and an image, if there is one, available); a set that misses one, or has one in error,
- * is failed with the reason among its shortfalls. A set whose tags say failed or cut stays so.
+ * that is absent. The state is the tags' or lower: complete only where every member is there and
+ * completed, too (and an image, if there is one, available); a set that misses one, or has one in
+ * error, is failed with the reason among its shortfalls.
  *   false  ERR_INTERNAL */
 bool catalog_group(const struct catalog_resource *resources, size_t count,
                    struct catalog *ret_catalog, struct err *err);

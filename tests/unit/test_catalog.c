@@ -479,6 +479,23 @@ static void a_set_that_misses_a_member_is_failed_with_the_reason(void **state)
     backup_free(backup);
 }
 
+static void a_set_whose_image_is_still_to_come_is_not_complete(void **state)
+{
+    struct backup *backup = full_backup();
+    struct cloud cloud = {.count = 0};
+
+    (void)state;
+    backup->state = BACKUP_PENDING;
+    publish(&cloud, backup);
+    cloud.count--; /* the image */
+    group(&cloud);
+
+    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_PENDING);
+    cloud.count++;
+    free_cloud(&cloud);
+    backup_free(backup);
+}
+
 static void the_state_follows_the_resources(void **state)
 {
     struct backup *backup = full_backup();
@@ -863,6 +880,7 @@ int main(void)
         cmocka_unit_test(everything_together_fits_on_a_resource),
         cmocka_unit_test(a_backup_reads_back_from_its_tags_as_it_was),
         cmocka_unit_test(a_set_that_misses_a_member_is_failed_with_the_reason),
+        cmocka_unit_test(a_set_whose_image_is_still_to_come_is_not_complete),
         cmocka_unit_test(the_state_follows_the_resources),
         cmocka_unit_test(a_set_whose_tags_say_cut_or_failed_stays_so),
         cmocka_unit_test(a_label_raised_on_some_members_only_is_the_lowest),
