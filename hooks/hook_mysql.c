@@ -94,7 +94,9 @@ static bool mysql_prepare(void *hook, const struct hook_job *job, int64_t deadli
               unless_lock_wait(db_lock_begin(&self->lock, deadline_ms, err), err);
     if (!ok) {
         disconnect(self);
-        err_suggest(err, "`stillpoint doctor` prints the GRANT statements for this server");
+        if (err->kind == ERR_DB)
+            (void)err_suggest(err, "`stillpoint doctor` prints the GRANT statements for this "
+                                   "server");
     }
     return ok;
 }

@@ -206,15 +206,17 @@ static void tell_grants(struct doctor *doctor, const struct hook_link *link, con
         if (strcmp(config->mysql[i].name, link->hook.name) == 0 && config->mysql[i].user[0])
             (void)snprintf(user, sizeof(user), "%s", config->mysql[i].user);
     }
-    if (socket == NULL || !db_peek_version(socket, soon(), version_text, &err) ||
+    if (why->kind != ERR_DB || socket == NULL ||
+        !db_peek_version(socket, soon(), version_text, &err) ||
         !db_version_parse(version_text, "", &version) ||
         !db_grants_text(&version, user, false, &grants, &err)) {
         say(doctor, link->hook.name, "failed", why->text, why->remedy);
         return;
     }
     char remedy[TEXT_BYTES];
-    (void)snprintf(remedy, sizeof(remedy), "%s%son the server (%s) as its administrator:\n%s",
-                   why->remedy, why->remedy[0] ? "; " : "", version_text, buf_text(&grants));
+    const char *plain = strncmp(version_text, "5.5.5-", 6) == 0 ? version_text + 6 : version_text;
+    (void)snprintf(remedy, sizeof(remedy), "on the server (%s) as its administrator:\n%s", plain,
+                   buf_text(&grants));
     say(doctor, link->hook.name, "failed", why->text, remedy);
 }
 
@@ -259,8 +261,9 @@ static void check_plan(struct doctor *doctor)
     for (size_t i = 0; i < work->plan->mount_count; i++) {
         static const char *const uses[] = {"is frozen", "is synced and watched", "is read-only"};
         const struct plan_mount *mount = &work->plan->mounts[i];
-        (void)snprintf(text, sizeof(text), "%s (%s, %zu volumes) %s", mount->path, mount->fs,
-                       mount->volumes.count, uses[mount->use]);
+        (void)snprintf(text, sizeof(text), "%s (%s, %zu volume%s) %s", mount->path, mount->fs,
+                       mount->volumes.count, mount->volumes.count == 1 ? "" : "s",
+                       uses[mount->use]);
         say(doctor, "mount", "ok", text, NULL);
     }
     for (size_t i = 0; i < work->plan->left_out_count; i++) {
@@ -270,8 +273,13 @@ static void check_plan(struct doctor *doctor)
     }
     for (size_t i = 0; i < work->plan->shortfall_count; i++)
         say(doctor, "label", "warning", work->plan->shortfalls[i].why, NULL);
-    (void)snprintf(text, sizeof(text), "a backup can reach %s", label_name(work->plan->at_most));
-    say(doctor, "label", work->plan->at_most >= work->options.asked ? "ok" : "warning", text, NULL);
+    enum label reach = work->plan->at_most;
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        if (!work->hooks.links[i].prepared && reach > LABEL_FILESYSTEM)
+            reach = LABEL_FILESYSTEM; /* its failure was told */
+    }
+    (void)snprintf(text, sizeof(text), "a backup can reach %s", label_name(reach));
+    say(doctor, "label", reach >= work->options.asked ? "ok" : "warning", text, NULL);
 }
 
 /* The same rules by which stillpoint-hook will judge, as far as we can see them unprivileged. */
