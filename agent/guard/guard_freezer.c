@@ -3,14 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h> /* renameat */
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/base/clock.h"
 #include "agent/guard/guard_frozen.h"
+
+enum { CREW_STACK_BYTES = 128 * 1024 }; /* address space: a page or two is touched */
 
 #define MANIFEST_TEMPORARY GUARD_MANIFEST_NAME ".new"
 
@@ -117,8 +121,30 @@ static void forget(struct guard_twin *twin)
     }
 }
 
-static void add(struct guard_twin *twin, uint32_t index, int fd)
+/* Threads for WANTED freezes at a time; with fewer it takes longer, with none it still works. */
+static void grow_crew(struct guard_twin *twin, unsigned wanted)
 {
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    if (wanted > GUARD_CREW_MAX)
+        wanted = GUARD_CREW_MAX;
+    if (twin->crew.count >= wanted || twin->crew.job_fd < 0 || twin->crew.done_fd < 0 ||
+        pthread_attr_init(&attributes) != 0)
+        return;
+    (void)pthread_attr_setstacksize(&attributes, CREW_STACK_BYTES); /* else the default */
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    while (twin->crew.count < wanted &&
+           pthread_create(&thread, &attributes, guard_frozen_worker, twin) == 0)
+        twin->crew.count++;
+    (void)pthread_attr_destroy(&attributes);
+}
+
+/* *company counts the mounts that are to be frozen together, up to this one. */
+static void add(struct guard_twin *twin, const struct guard_order *order, int fd, unsigned *company)
+{
+    uint32_t index = order->index;
+
     if (index >= GUARD_MOUNTS_MAX) {
         if (fd >= 0)
             (void)close(fd);
@@ -127,6 +153,8 @@ static void add(struct guard_twin *twin, uint32_t index, int fd)
     if (twin->mount_fds[index] >= 0)
         (void)close(twin->mount_fds[index]);
     twin->mount_fds[index] = fd;
+    *company = index > 0 && (order->flags & GUARD_ADD_TOGETHER) != 0 ? *company + 1 : 1;
+    grow_crew(twin, *company);
     /* this process's page of the record, before it matters */
     (void)atomic_fetch_or(&twin->record->mounts[index].state, 0);
 }
@@ -154,13 +182,17 @@ static int sync_one(const struct guard_twin *twin, uint32_t index)
 int guard_freezer_run(struct guard_twin *twin, struct guard_manifest *manifest)
 {
     struct guard_order order = {0};
+    unsigned company = 0;
     int fd;
 
+    twin->crew.count = 0;
+    twin->crew.job_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+    twin->crew.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     while (receive(twin->twin_fd, &order, &fd)) {
         int64_t begin_us = clock_boot_us();
         switch (order.kind) {
         case GUARD_ORDER_ADD:
-            add(twin, order.index, fd);
+            add(twin, &order, fd, &company);
             break;
         case GUARD_ORDER_FORGET:
             forget(twin);

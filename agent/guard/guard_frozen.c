@@ -71,7 +71,7 @@ static void thaw_mount(struct guard_twin *twin, struct guard_record_mount *mount
     int tries = 0, answer;
 
     if (!atomic_compare_exchange_strong(&mount->state, &state, GUARD_MOUNT_THAWING))
-        return; /* the other process was faster */
+        return; /* somebody else was faster */
     note_thaw_begin(twin->record);
     mount->thaw_begin_boot_us = clock_boot_us();
     do {
@@ -79,8 +79,7 @@ static void thaw_mount(struct guard_twin *twin, struct guard_record_mount *mount
     } while (answer < 0 && errno != EINVAL && ++tries < 3);
     mount->thaw_errno = answer == 0 ? 0 : errno;
     mount->thaw_end_boot_us = clock_boot_us();
-    twin->record->thaw_end_boot_us = mount->thaw_end_boot_us;
-    twin->record->thaw_end_utc_us = clock_utc_us();
+
     atomic_store(&mount->state, answer == 0                   ? GUARD_MOUNT_THAWED
                                 : mount->thaw_errno == EINVAL ? GUARD_MOUNT_LET_GO
                                                               : GUARD_MOUNT_THAW_FAILED);
@@ -114,12 +113,19 @@ static bool has(const struct guard_record *record, uint32_t state, int *ret_inde
     return false;
 }
 
+static bool is_thawing(const struct guard_record *record)
+{
+    int index;
+
+    return has(record, GUARD_MOUNT_THAWING, &index);
+}
+
 static bool is_clear(const struct guard_record *record)
 {
     int index;
 
     return !has(record, GUARD_MOUNT_FROZEN, &index) && !has(record, GUARD_MOUNT_FREEZING, &index) &&
-           !has(record, GUARD_MOUNT_THAWING, &index);
+           !is_thawing(record);
 }
 
 /* ---- the freezer ---- */
@@ -158,20 +164,6 @@ static void freeze_mount(struct guard_twin *twin, struct guard_record_mount *mou
         end(twin, GUARD_END_FREEZE_FAILED);
 }
 
-static void freeze_all(struct guard_twin *twin)
-{
-    struct guard_record *record = twin->record;
-
-    rcu_hurry(twin);
-    for (uint32_t i = 0; i < record->mount_count && may_go_on(twin); i++)
-        if (atomic_load(&record->mounts[i].state) == GUARD_MOUNT_ADDED)
-            freeze_mount(twin, &record->mounts[i], twin->mount_fds[i]);
-    if (may_go_on(twin)) {
-        record->held_boot_us = clock_boot_us();
-        record->held_utc_us = clock_utc_us();
-    }
-}
-
 static void report(const struct guard_twin *twin, enum guard_report_kind kind, uint64_t serial)
 {
     struct guard_report message;
@@ -183,23 +175,95 @@ static void report(const struct guard_twin *twin, enum guard_report_kind kind, u
     (void)send(twin->twin_fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Until the deadline, the keeper's word or its end. */
-static void freezer_waits(struct guard_twin *twin, int64_t deadline_ms)
+/* What a freezer can hear while it waits: the end of its keeper, the keeper's word, the deadline,
+ * and its crew (DONE_FD, -1 where none is at work). Once the lease is over only the crew is waited
+ * for. Returns how many jobs are done. */
+static uint64_t freezer_hears(struct guard_twin *twin, int64_t deadline_ms, int done_fd)
 {
-    struct pollfd both[2] = {{twin->twin_fd, POLLIN, 0}, {twin->timer_fd, POLLIN, 0}};
+    bool was_over = is_over(twin);
+    struct pollfd three[3] = {{done_fd, POLLIN, 0},
+                              {was_over ? -1 : twin->twin_fd, POLLIN, 0},
+                              {was_over ? -1 : twin->timer_fd, POLLIN, 0}};
     struct guard_order order;
+    uint64_t done = 0;
 
-    while (!is_over(twin)) {
-        (void)poll(both, 2, -1);
-        if ((both[0].revents & POLLIN) != 0 &&
-            recv(twin->twin_fd, &order, sizeof(order), MSG_DONTWAIT) == (ssize_t)sizeof(order)) {
-            if (order.kind == GUARD_ORDER_OVER && order.lease == twin->lease)
-                return;
-        } else if ((both[0].revents & (POLLHUP | POLLERR)) != 0) {
-            end(twin, GUARD_END_TWIN_GONE);
-        }
-        if (clock_boot_ms() >= deadline_ms)
-            end(twin, GUARD_END_DEADLINE);
+    (void)poll(three, 3, -1);
+    if ((three[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+        recv(twin->twin_fd, &order, sizeof(order), MSG_DONTWAIT) == 0)
+        end(twin,
+            GUARD_END_TWIN_GONE); /* an order can only be OVER: the record has said so before */
+    if (!was_over && clock_boot_ms() >= deadline_ms)
+        end(twin, GUARD_END_DEADLINE);
+    if ((three[0].revents & POLLIN) != 0 &&
+        read(done_fd, &done, sizeof(done)) != (ssize_t)sizeof(done))
+        done = 0;
+    if (!was_over && is_over(twin) && done_fd >= 0)
+        guard_frozen_thaw(twin, false); /* what is frozen already, though others are still at it */
+    return done;
+}
+
+/* Has COUNT jobs done, for the freeze from mount FIRST on, and waits for all of them. */
+static void crew_does(struct guard_twin *twin, enum guard_job kind, uint32_t first, uint64_t count,
+                      int64_t deadline_ms)
+{
+    atomic_store(&twin->crew.kind, kind);
+    atomic_store(&twin->crew.next, first);
+    if (write(twin->crew.job_fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+        return;
+    while (count > 0)
+        count -= freezer_hears(twin, deadline_ms, twin->crew.done_fd);
+}
+
+static void freeze_one(struct guard_twin *twin, uint32_t index)
+{
+    struct guard_record_mount *mount = &twin->record->mounts[index];
+
+    if (!is_over(twin) && atomic_load(&mount->state) == GUARD_MOUNT_ADDED)
+        freeze_mount(twin, mount, twin->mount_fds[index]);
+    if (is_over(
+            twin)) /* it may have ended while the kernel was at it: nobody else thaws this one */
+        guard_frozen_thaw(twin, false);
+}
+
+void *guard_frozen_worker(void *arg)
+{
+    struct guard_twin *twin = arg;
+    volatile char stack[8192]; /* its pages are wanted now, not while the disks are still */
+    uint64_t one;
+
+    for (size_t i = 0; i < sizeof(stack); i += 1024)
+        stack[i] = 0;
+    for (;;) {
+        if (read(twin->crew.job_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+            continue;
+        if (atomic_load(&twin->crew.kind) == GUARD_JOB_FREEZE)
+            freeze_one(twin, atomic_fetch_add(&twin->crew.next, 1));
+        else
+            guard_frozen_thaw(twin, false);
+        (void)!write(twin->crew.done_fd, &one, sizeof(one)); /* never full */
+    }
+    return NULL;
+}
+
+static void freeze_all(struct guard_twin *twin, int64_t deadline_ms)
+{
+    struct guard_record *record = twin->record;
+    uint32_t next;
+
+    rcu_hurry(twin);
+    for (uint32_t first = 0; first < record->mount_count && may_go_on(twin); first = next) {
+        next = first + 1;
+        while (next < record->mount_count && (record->mounts[next].flags & GUARD_ADD_TOGETHER) != 0)
+            next++;
+        if (twin->crew.count > 0)
+            crew_does(twin, GUARD_JOB_FREEZE, first, next - first, deadline_ms);
+        else
+            for (uint32_t i = first; i < next && may_go_on(twin); i++)
+                freeze_one(twin, i);
+    }
+    if (may_go_on(twin)) {
+        record->held_boot_us = clock_boot_us();
+        record->held_utc_us = clock_utc_us();
     }
 }
 
@@ -210,12 +274,15 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
     /* an order that lay in the socket while we were stopped belongs to a lease that is over */
     if (may_go_on(twin)) {
         arm(twin, deadline_ms); /* before the first FIFREEZE */
-        freeze_all(twin);
+        freeze_all(twin, deadline_ms);
         if (is_over(twin))
             guard_frozen_thaw(twin, false);
         rcu_restore(twin);
         report(twin, GUARD_REPORT_FROZE, serial);
-        freezer_waits(twin, deadline_ms);
+        while (!is_over(twin))
+            (void)freezer_hears(twin, deadline_ms, -1);
+        if (twin->crew.count > 1)
+            crew_does(twin, GUARD_JOB_THAW, 0, twin->crew.count, deadline_ms);
         guard_frozen_thaw(twin, twin_is_gone(twin));
         arm(twin, 0);
     }
@@ -244,8 +311,7 @@ void guard_frozen_story(const struct guard_record *record, struct guard_reply_le
     story->held_utc_us = record->held_utc_us;
     story->thaw_begin_boot_us = atomic_load(&record->thaw_begin_boot_us);
     story->thaw_begin_utc_us = record->thaw_begin_utc_us;
-    story->thaw_end_boot_us = record->thaw_end_boot_us;
-    story->thaw_end_utc_us = record->thaw_end_utc_us;
+
     for (uint32_t i = 0; i < record->mount_count; i++) {
         const struct guard_record_mount *mount = &record->mounts[i];
         struct guard_mount_story *line = &story->mounts[i];
@@ -261,10 +327,15 @@ void guard_frozen_story(const struct guard_record *record, struct guard_reply_le
         line->until_thaw = told && state == GUARD_MOUNT_THAWED;
         story->frozen_count += state == GUARD_MOUNT_FROZEN;
         story->froze_count += mount->freeze_end_boot_us != 0 && mount->freeze_errno == 0;
+        if (line->thaw_end_boot_us > story->thaw_end_boot_us)
+            story->thaw_end_boot_us = line->thaw_end_boot_us;
         whole = whole && (state == GUARD_MOUNT_SYNC_ONLY ||
                           state == (told ? GUARD_MOUNT_THAWED : GUARD_MOUNT_FROZEN));
     }
     story->whole = whole;
+    if (story->thaw_end_boot_us != 0)
+        story->thaw_end_utc_us =
+            story->thaw_begin_utc_us + story->thaw_end_boot_us - story->thaw_begin_boot_us;
 }
 
 void guard_frozen_hello(const struct guard_keeper *keeper, struct guard_reply_hello *hello)
@@ -278,7 +349,7 @@ void guard_frozen_hello(const struct guard_keeper *keeper, struct guard_reply_he
 }
 
 bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind, uint32_t index,
-                        int fd)
+                        uint32_t flags, int fd)
 {
     union {
         struct cmsghdr align;
@@ -292,6 +363,7 @@ bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind,
     memset(&msg, 0, sizeof(msg));
     order.kind = kind;
     order.index = index;
+    order.flags = flags;
     order.serial = ++keeper->order_serial;
     order.lease = keeper->twin.lease;
     msg.msg_iov = &part;
@@ -310,10 +382,32 @@ bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind,
            (ssize_t)sizeof(order);
 }
 
+/* Does any mount of the lease have company? Then its thaw has, too. */
+static bool is_parallel(const struct guard_record *record)
+{
+    for (uint32_t i = 0; i < record->mount_count; i++)
+        if ((record->mounts[i].flags & GUARD_ADD_TOGETHER) != 0)
+            return true;
+    return false;
+}
+
+static void tell_freezer(struct guard_keeper *keeper)
+{
+    if (keeper->told_freezer || keeper->twin_gone)
+        return;
+    keeper->told_freezer = true;
+    (void)guard_frozen_order(keeper, GUARD_ORDER_OVER, 0, 0,
+                             -1); /* not taken: it sees the record */
+}
+
+/* Whoever has cause calls it; the first cause stays, and what is thawed already is passed over. */
 static void end_lease(struct guard_keeper *keeper, enum guard_end_cause cause)
 {
     end(&keeper->twin, cause);
+    if (is_parallel(keeper->twin.record))
+        tell_freezer(keeper); /* first, so that its crew takes part */
     guard_frozen_thaw(&keeper->twin, keeper->twin_gone);
+    tell_freezer(keeper);
 }
 
 /* FREEZE's status, where the lease is over. */
@@ -413,6 +507,7 @@ static void hear_freezer(struct guard_keeper *keeper, short revents, uint64_t se
 }
 
 enum { POLL_TWIN, POLL_SIGNAL, POLL_TIMER, POLL_CONN };
+enum { THAW_LOOK_MS = 2 };
 
 static struct pollfd polls[POLL_CONN + 1 + GUARD_CLIENTS_MAX];
 
@@ -425,7 +520,9 @@ static void keeper_waits(struct guard_keeper *keeper, uint64_t serial, bool is_e
     polls[POLL_TIMER].fd = is_ended ? -1 : keeper->twin.timer_fd;
     polls[POLL_TWIN].events = polls[POLL_SIGNAL].events = polls[POLL_TIMER].events = POLLIN;
     size_t count = POLL_CONN + guard_conn_polls(&keeper->conn, &polls[POLL_CONN]);
-    if (poll(polls, count, -1) <= 0)
+    /* a thaw by the freezer's crew ends without a word while another of them is kept by the kernel
+     */
+    if (poll(polls, count, is_ended && is_thawing(keeper->twin.record) ? THAW_LOOK_MS : -1) <= 0)
         return;
 
     /* the clock first: a THAW that comes too late must not count as one in time */
@@ -443,40 +540,44 @@ static void keeper_waits(struct guard_keeper *keeper, uint64_t serial, bool is_e
         guard_conn_accept(&keeper->conn);
 }
 
-/* Once a lease: what the other process needs to know of its end. */
-static void tell_freezer(struct guard_keeper *keeper)
+/* After the lease's end, whoever has seen it, until nothing is frozen. */
+static void wind_up(struct guard_keeper *keeper)
 {
-    if (keeper->twin_gone)
+    const struct guard_record *record = keeper->twin.record;
+
+    end_lease(keeper,
+              GUARD_END_FORCED); /* it has its cause: this is for an end that nobody told us */
+    keeper->state = is_clear(record) ? GUARD_ENDED : GUARD_CLEARING;
+    if (keeper->twin_gone || keeper->continued_freezer)
         return;
-    (void)guard_frozen_order(keeper, GUARD_ORDER_OVER, 0,
-                             -1); /* if not taken: it sees the record */
-    if (guard_record_cause(keeper->twin.record, keeper->twin.lease) == GUARD_END_DEADLINE)
-        (void)kill(keeper->freezer_pid, SIGCONT); /* it may have been stopped between two steps */
+    if (keeper->state == GUARD_CLEARING ||
+        guard_record_cause(record, keeper->twin.lease) == GUARD_END_DEADLINE) {
+        keeper->continued_freezer = true; /* it may have been stopped between two steps */
+        (void)kill(keeper->freezer_pid, SIGCONT);
+    }
 }
 
 void guard_frozen_keeper(struct guard_keeper *keeper)
 {
     struct guard_record *record = keeper->twin.record;
-    bool is_ended = false, is_reset = false;
+    bool is_reset = false, is_ended = false;
     int index;
 
     keeper->state = GUARD_FREEZING;
+    keeper->told_freezer = keeper->continued_freezer = false;
     arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
-    if (!guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, -1))
-        end_lease(keeper, GUARD_END_FREEZE_FAILED);
+    bool is_taken = guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, 0, -1);
     uint64_t serial = keeper->order_serial;
+    if (!is_taken)
+        end_lease(keeper, GUARD_END_FREEZE_FAILED);
 
     for (;;) {
-        if (is_over(&keeper->twin)) {
-            guard_frozen_thaw(&keeper->twin, keeper->twin_gone);
-            if (!is_ended)
-                tell_freezer(keeper);
-            is_ended = true;
-            keeper->state = is_clear(record) ? GUARD_ENDED : GUARD_CLEARING;
-        }
+        is_ended = is_over(&keeper->twin);
+        if (is_ended)
+            wind_up(keeper);
         /* a FIFREEZE that has not returned is no reason to let anyone wait for an answer */
         if (keeper->state == GUARD_HELD || keeper->state == GUARD_ENDED ||
-            (is_ended && has(record, GUARD_MOUNT_FREEZING, &index)))
+            (is_ended && has(record, GUARD_MOUNT_FREEZING, &index) && !is_thawing(record)))
             answer_pending(keeper, &is_reset);
         if (keeper->state == GUARD_ENDED)
             break;
@@ -507,7 +608,9 @@ void guard_frozen_rehearse(void)
     atomic_store(&scratch.rcu_old, -1);
     atomic_store(&scratch.mounts[0].state, GUARD_MOUNT_ADDED);
     scratch.deadline_ms = clock_boot_ms() + GUARD_LEASE_MS_MAX;
-    freeze_all(&twin); /* EBADF: no descriptor at all is the only one that can do no harm */
+    freeze_all(
+        &twin,
+        scratch.deadline_ms); /* EBADF: no descriptor at all is the only one that can do no harm */
     thaw_mount(&twin, &scratch.mounts[0], -1, GUARD_MOUNT_FAILED);
     guard_frozen_thaw(&twin, true);
     arm(&twin, 0);

@@ -22,9 +22,12 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial);
  * then, or GUARD_IDLE where the owner is gone or asked for RESET; quit and twin_gone may be set. */
 void guard_frozen_keeper(struct guard_keeper *keeper);
 
+/* A thread of the freezer's crew: ARG is its struct guard_twin. Never returns. */
+void *guard_frozen_worker(void *arg);
+
 /* Thaws what the record says is frozen and nobody is thawing, in reverse order, each exactly once.
- *   twin_gone  the other process is dead: what it was freezing or thawing is ours to thaw as well
- */
+ *   twin_gone  the other process is dead: what it was freezing or thawing is ours to thaw as well.
+ * In the freezer only while none of its crew is at work */
 void guard_frozen_thaw(struct guard_twin *twin, bool twin_gone);
 
 /* The story of the lease as the wire tells it, behind the head of *reply, with GUARD_OK. */
@@ -35,7 +38,7 @@ void guard_frozen_hello(const struct guard_keeper *keeper, struct guard_reply_he
 /* Sends an order to the freezer, with FD (-1 = none). False: it does not take it (stopped, or
  * gone). */
 bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind, uint32_t index,
-                        int fd);
+                        uint32_t flags, int fd);
 
 /* Walks the freezing and thawing code on descriptors that are none (EBADF), on a record of its own,
  * so that its pages are in memory before they matter. */

@@ -56,7 +56,7 @@ static void forget_mounts(struct guard_keeper *keeper)
             (void)close(keeper->twin.mount_fds[i]);
         keeper->twin.mount_fds[i] = -1;
     }
-    if (!guard_frozen_order(keeper, GUARD_ORDER_FORGET, 0, -1) && !keeper->twin_gone)
+    if (!guard_frozen_order(keeper, GUARD_ORDER_FORGET, 0, 0, -1) && !keeper->twin_gone)
         guard_log(GUARD_LOG_WARNING, "event=freezer_does_not_answer order=forget");
 }
 
@@ -156,7 +156,7 @@ static void add_mount(struct guard_keeper *keeper, const struct guard_found *fou
         (void)close(take_fd);
         return;
     }
-    if (!guard_frozen_order(keeper, GUARD_ORDER_ADD, index, take_fd)) {
+    if (!guard_frozen_order(keeper, GUARD_ORDER_ADD, index, wanted->flags, take_fd)) {
         reply.head.status = GUARD_BUSY;
         (void)close(take_fd);
         return;
@@ -219,7 +219,8 @@ static void op_order(struct guard_keeper *keeper, int client)
         return;
     }
     if (keeper->busy_serial != 0 ||
-        !guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST, index, -1)) {
+        !guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST, index, 0,
+                            -1)) {
         answer_status(keeper, client, GUARD_BUSY, 0, -1);
         return;
     }

@@ -136,7 +136,7 @@ void guard_record_renew(struct guard_record *record, bool keep_mounts)
     record->deadline_ms = 0;
     record->rcu_was_set = 0;
     record->held_boot_us = record->held_utc_us = 0;
-    record->thaw_begin_utc_us = record->thaw_end_boot_us = record->thaw_end_utc_us = 0;
+    record->thaw_begin_utc_us = 0;
     atomic_store(&record->thaw_begin_boot_us, 0);
     atomic_store(&record->rcu_old, -1);
     atomic_store(&record->lease, (guard_record_lease(record) + 1) << 8);
@@ -168,9 +168,8 @@ static void nap(long ms)
 
 /* A freeze that may not have returned: FITHAW would sleep until it does, so a process of its own
  * sleeps. */
-static bool thaw_in_child(int fd, int wait_ms, struct guard_recovery *recovery)
+static bool thaw_in_child(int fd, int64_t until_ms, struct guard_recovery *recovery)
 {
-    int64_t until_ms = clock_boot_ms() + wait_ms;
     pid_t pid = fork();
 
     if (pid == 0)
@@ -193,7 +192,7 @@ static bool thaw_in_child(int fd, int wait_ms, struct guard_recovery *recovery)
     return true;
 }
 
-static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int wait_ms,
+static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int64_t until_ms,
                      struct guard_recovery *recovery)
 {
     struct guard_found found;
@@ -205,7 +204,7 @@ static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int wait_
     if (fd < 0)
         return false;
     if (state == GUARD_MOUNT_FREEZING) {
-        ok = thaw_in_child(fd, wait_ms, recovery);
+        ok = thaw_in_child(fd, until_ms, recovery);
     } else if (atomic_compare_exchange_strong(&mount->state, &state, GUARD_MOUNT_THAWING)) {
         int answer = ioctl(fd, FITHAW, 0);
         ok = answer == 0 || errno == EINVAL;
@@ -243,6 +242,8 @@ static void restore_rcu(struct guard_record *record, const char *rcu_path,
 void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                           const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
 {
+    int64_t until_ms = clock_boot_ms() + wait_ms;
+
     memset(ret_recovery, 0, sizeof(*ret_recovery));
     struct guard_record *record = map_existing(path);
     if (record == NULL)
@@ -262,7 +263,7 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
             struct guard_record_mount *mount = &record->mounts[i];
             uint32_t state = atomic_load(&mount->state);
             if (needs_thaw(state) && (state != GUARD_MOUNT_FREEZING || pass == 1) &&
-                !thaw_one(mount, state, wait_ms, ret_recovery))
+                !thaw_one(mount, state, until_ms, ret_recovery))
                 ret_recovery->failed_count += pass == 1; /* the second pass tries again */
         }
     restore_rcu(record, rcu_path, ret_recovery);

@@ -14,7 +14,7 @@
  * of both processes, and cannot wait for a frozen disk. Atomic fields are those that either process
  * changes at any time; the rest is written by the one named. */
 
-enum { GUARD_RECORD_VERSION = 1, GUARD_BOOT_ID_BYTES = 40 };
+enum { GUARD_RECORD_VERSION = 2, GUARD_BOOT_ID_BYTES = 40 };
 
 #define GUARD_RECORD_MAGIC "SPLEASE" /* eight bytes with its NUL */
 
@@ -50,8 +50,7 @@ struct guard_record {
     int64_t held_utc_us;
     _Atomic int64_t thaw_begin_boot_us; /* before the first FITHAW */
     int64_t thaw_begin_utc_us;
-    int64_t thaw_end_boot_us; /* after the last FITHAW so far */
-    int64_t thaw_end_utc_us;
+
     struct guard_record_mount mounts[GUARD_MOUNTS_MAX];
 };
 

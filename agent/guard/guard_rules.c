@@ -66,7 +66,8 @@ static bool is_well_formed(const union guard_request *request)
         return request->device_of.reserved == 0 &&
                ends_inside(request->device_of.path, sizeof(request->device_of.path));
     case GUARD_OP_ADD_MOUNT:
-        return (request->add_mount.flags & ~(uint32_t)GUARD_ADD_SYNC_ONLY) == 0 &&
+        return (request->add_mount.flags & ~(uint32_t)(GUARD_ADD_SYNC_ONLY | GUARD_ADD_TOGETHER)) ==
+                   0 &&
                ends_inside(request->add_mount.path, sizeof(request->add_mount.path));
     case GUARD_OP_MANIFEST:
         return request->manifest.length > 0 &&

@@ -9,13 +9,30 @@
 
 /* What each of the two guard processes has, and the orders and reports between them. */
 
+/* The freezer's threads, one for each FIFREEZE that may run at the same time: grace periods and
+ * disks are then waited for once, not one after the other, and the freezer itself can still hear
+ * and thaw while a FIFREEZE sits in the kernel. Made when mounts are added, asleep between leases.
+ */
+struct guard_crew {
+    unsigned count;        /* 0 in the keeper, and where no thread could be made */
+    int job_fd;            /* eventfd, a semaphore: one for each job */
+    int done_fd;           /* eventfd: jobs done */
+    _Atomic uint32_t kind; /* enum guard_job of all jobs that are out */
+    _Atomic uint32_t next; /* the mount that the next GUARD_JOB_FREEZE is about */
+};
+
+enum guard_job { GUARD_JOB_FREEZE = 1, GUARD_JOB_THAW = 2 };
+
+enum { GUARD_CREW_MAX = 8 };
+
 struct guard_twin {
     struct guard_record *record;     /* shared by both */
     uint64_t lease;                  /* the number of the lease that this process is busy with */
     int mount_fds[GUARD_MOUNTS_MAX]; /* opened before the lease; -1 = none */
-    int twin_fd;  /* SOCK_SEQPACKET to the other; its end of file means that it died */
-    int timer_fd; /* CLOCK_BOOTTIME, the deadline */
-    int rcu_fd;   /* /sys/kernel/rcu_expedited, -1 where it can't be written */
+    int twin_fd;            /* SOCK_SEQPACKET to the other; its end of file means that it died */
+    int timer_fd;           /* CLOCK_BOOTTIME, the deadline */
+    int rcu_fd;             /* /sys/kernel/rcu_expedited, -1 where it can't be written */
+    struct guard_crew crew; /* the freezer's */
 };
 
 /* The manifest on its way from keeper to freezer, and what became of it; mapped shared, 0 at first.
@@ -42,6 +59,8 @@ enum guard_order_kind {
 struct guard_order {
     uint32_t kind;
     uint32_t index;
+    uint32_t flags; /* ADD: GUARD_ADD_… */
+    uint32_t reserved;
     uint64_t serial; /* echoed in the report */
     uint64_t lease;
 };

@@ -146,13 +146,17 @@ struct guard_msg_device_of {
 };
 
 enum {
-    GUARD_ADD_SYNC_ONLY = 1
-}; /* for what can't be frozen (vfat): SYNC works, FREEZE and the manifest pass it over */
+    GUARD_ADD_SYNC_ONLY =
+        1, /* can't be frozen (vfat): SYNC works, FREEZE and manifest pass it over */
+    GUARD_ADD_TOGETHER = 2, /* its FIFREEZE may run at the same time as that of the mount before */
+};
 
 /* Opens a mount point (a directory or a bind-mounted file) and keeps it. The freeze goes in the
- * order of adding. Checked on the opened descriptor: its device is dev_major:dev_minor as mountinfo
- * shows it (st_dev), or, for filesystems whose st_dev differs from mountinfo's (btrfs), it is on
- * mount mnt_id. IDLE and LOADED; reply: struct guard_reply_add_mount. */
+ * order of adding, except that a mount and those after it with GUARD_ADD_TOGETHER are frozen at the
+ * same time (and thawed so), which takes about as long as one: for mounts that need no order.
+ * Checked on the opened descriptor: its device is dev_major:dev_minor as mountinfo shows it
+ * (st_dev), or, for filesystems whose st_dev differs from mountinfo's (btrfs), it is on mount
+ * mnt_id. IDLE and LOADED; reply: struct guard_reply_add_mount. */
 struct guard_msg_add_mount {
     struct guard_request_head head;
     uint32_t dev_major;

@@ -41,7 +41,7 @@
 #define RIG_MARK "/var/tmp/stillpoint-guard-test."
 
 enum {
-    RIG_MOUNTS_MAX = 4,
+    RIG_MOUNTS_MAX = 12,
     RIG_THAW_S = 25, /* the independent thaw; no test may hold longer */
     RIG_ANSWER_MS = 15000,
 };
@@ -245,7 +245,7 @@ static inline size_t rig_add_fs_in(struct rig *rig, const char *kind, const char
     assert_int_equal(mkdir(mount->path, 0755), 0);
     assert_int_equal(rig_sh("truncate -s %dM %s", strcmp(kind, "ext4") == 0 ? 48 : 320, image), 0);
     assert_int_equal(
-        rig_sh("mkfs.%s %s %s", kind, strcmp(kind, "ext4") == 0 ? "-q -F" : "-q", image), 0);
+        rig_sh("mkfs.%s -q %s %s", kind, strcmp(kind, "ext4") == 0 ? "-F" : "-f", image), 0);
     assert_int_equal(rig_sh("mount -o loop %s %s", image, mount->path), 0);
     rig_describe(mount);
     rig->mount_count++;

@@ -396,16 +396,74 @@ static void slow_freeze_and_a_killed_keeper(void **state)
     pid_t freezer = rig_freezer_pid(rig);
 
     (void)freeze_slowly(rig, 10000);
+    int64_t now_ms = clock_boot_ms();
     assert_int_equal(kill(rig->guard, SIGKILL), 0);
+    int64_t late_ms =
+        rig_wait_loose(rig, FAST, now_ms); /* though the kernel has one of its threads */
     (void)rig_wait_guard(rig);
-    int code = run_thaw(rig); /* ExecStopPost= */
-    assert_false(rig_is_frozen(rig, FAST));
     unblock_slow(rig);
 
-    assert_int_equal(code, 0);
+    assert_in_range(late_ms, 0, rig_late_ms());
     assert_true(rig_wait_gone(freezer));
     (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
     assert_int_equal(rig_read(rig->rcu)[0], '0');
+}
+
+static void slow_freeze_and_the_thaw_option(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)freeze_slowly(rig, 10000);
+    int code = run_thaw(rig); /* while the guard lives */
+    assert_false(rig_is_frozen(rig, FAST));
+    unblock_slow(rig);
+    assert_true(rig_receive(rig));
+
+    assert_int_equal(code, 0);
+    assert_int_equal(rig->reply.head.status, GUARD_CANCELLED);
+    assert_int_equal(rig->reply.head.state, GUARD_ENDED);
+    assert_false(rig_is_frozen(rig, SLOW));
+}
+
+static void company_is_frozen_while_the_first_is_slow(void **state)
+{
+    struct rig *rig = *state;
+    const struct guard_reply_lease *lease = &rig->reply.lease;
+
+    assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
+    assert_int_equal(rig_add(rig, FAST, GUARD_ADD_TOGETHER), GUARD_OK);
+    block_slow(rig);
+    int64_t deadline_ms = rig_send_freeze(rig, 800);
+    rig_nap_ms(300);
+    assert_true(rig_is_frozen(rig, FAST));
+    int64_t late_ms = rig_wait_loose(rig, FAST, deadline_ms);
+    assert_true(rig_receive(rig));
+    assert_int_equal(lease->head.status, GUARD_DEADLINE);
+    assert_int_equal(lease->head.index, 0);
+    assert_int_equal(lease->mounts[0].state, GUARD_MOUNT_FREEZING);
+    assert_int_equal(lease->mounts[1].state, GUARD_MOUNT_THAWED);
+    unblock_slow(rig);
+
+    assert_in_range(late_ms, 0, rig_late_ms());
+    assert_int_equal(wait_until_clear(rig), GUARD_ENDED);
+    assert_int_equal(lease->mounts[0].state, GUARD_MOUNT_THAWED);
+    assert_false(rig_is_frozen(rig, SLOW));
+}
+
+static void company_is_not_begun_before_its_turn(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
+    assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK); /* in order, without the flag */
+    block_slow(rig);
+    (void)rig_send_freeze(rig, 600);
+    assert_true(rig_receive(rig));
+    unblock_slow(rig);
+
+    assert_int_equal(rig->reply.head.status, GUARD_DEADLINE);
+    assert_int_equal(rig->reply.lease.mounts[1].state, GUARD_MOUNT_ADDED);
+    assert_int_equal(wait_until_clear(rig), GUARD_ENDED);
 }
 
 static void slow_freeze_and_both_killed(void **state)
@@ -577,6 +635,9 @@ int main(void)
         WITH_GUARD(slow_freeze_and_a_killed_freezer),
         WITH_GUARD(slow_freeze_and_a_killed_keeper),
         WITH_GUARD(slow_freeze_and_both_killed),
+        WITH_GUARD(slow_freeze_and_the_thaw_option),
+        WITH_GUARD(company_is_frozen_while_the_first_is_slow),
+        WITH_GUARD(company_is_not_begun_before_its_turn),
         WITH_GUARD(record_that_can_not_be_believed_thaws_nothing),
         WITH_GUARD(record_path_is_not_followed),
         WITH_GUARD(second_guard_does_not_start_and_harms_nothing),

@@ -67,6 +67,56 @@ static void one_guard_can_hold_many_times(void **state)
     assert_false(rig_is_frozen(rig, XFS));
 }
 
+/* More mounts than the freezer has threads, all of them at the same time; and one of them can't. */
+static void many_mounts_are_held_together(void **state)
+{
+    struct rig *rig = *state;
+    const struct guard_reply_lease *lease = &rig->reply.lease;
+    const size_t own = rig->mount_count;
+
+    for (int i = 0; i < 8; i++)
+        (void)rig_add_fs(rig, "ext4");
+    rig_disarm_thaw(rig);
+    rig_arm_thaw(rig);
+    for (size_t i = 0; i < rig->mount_count; i++)
+        assert_int_equal(rig_add(rig, i, GUARD_ADD_TOGETHER), GUARD_OK);
+    assert_int_equal(rig_freeze(rig, 10000), GUARD_OK);
+    for (size_t i = 0; i < rig->mount_count; i++)
+        assert_true(rig_is_frozen(rig, i));
+    assert_int_equal(rig_plain(rig, GUARD_OP_THAW), GUARD_OK);
+    uint32_t whole = lease->whole, thawed = 0;
+    int64_t last_us = 0;
+    for (size_t i = 0; i < rig->mount_count; i++) {
+        thawed += lease->mounts[i].until_thaw;
+        last_us = lease->mounts[i].thaw_end_boot_us > last_us ? lease->mounts[i].thaw_end_boot_us
+                                                              : last_us;
+    }
+    assert_int_equal(lease->thaw_end_boot_us, last_us);
+    assert_int_equal(ioctl(rig->mounts[5].fd, FIFREEZE, 0), 0);
+    enum guard_status second = rig_freeze(rig, 10000);
+    int32_t culprit = lease->head.index;
+    assert_int_equal(ioctl(rig->mounts[5].fd, FITHAW, 0), 0);
+    bool is_frozen = false;
+    for (size_t i = 0; i < rig->mount_count; i++)
+        is_frozen = is_frozen || rig_is_frozen(rig, i);
+    assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
+    rig_disarm_thaw(rig);
+    rig_nap_ms(50);
+    while (rig->mount_count > own) {
+        struct rig_mount *last = &rig->mounts[--rig->mount_count];
+        (void)close(last->fd);
+        assert_int_equal(umount(last->path), 0);
+        assert_int_equal(rmdir(last->path), 0);
+    }
+    rig_arm_thaw(rig);
+
+    assert_int_equal(whole, 1);
+    assert_int_equal(thawed, 10);
+    assert_int_equal(second, GUARD_SYSCALL_FAILED);
+    assert_int_equal(culprit, 5);
+    assert_false(is_frozen);
+}
+
 static void deadline_thaws_and_the_story_says_so(void **state)
 {
     struct rig *rig = *state;
@@ -556,6 +606,7 @@ int main(void)
         WITH_GUARD(guard_says_who_it_is),
         WITH_GUARD(lease_freezes_in_order_and_thaws_in_reverse),
         WITH_GUARD(one_guard_can_hold_many_times),
+        WITH_GUARD(many_mounts_are_held_together),
         WITH_GUARD(deadline_thaws_and_the_story_says_so),
         WITH_GUARD(deadline_is_cut_to_the_guards_own_cap),
         WITH_GUARD(deadline_in_the_past_freezes_nothing),

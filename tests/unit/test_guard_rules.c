@@ -144,7 +144,7 @@ static void fields_out_of_range_are_refused(void **state)
     union guard_request request = good(GUARD_OP_ADD_MOUNT);
 
     (void)state;
-    request.add_mount.flags = 2;
+    request.add_mount.flags = 4;
     assert_int_equal(guard_rules_judge(&request, sizeof(request.add_mount), GUARD_IDLE, GUARD_OWN),
                      GUARD_BAD_MESSAGE);
     request = good(GUARD_OP_SYNC);
