@@ -145,7 +145,7 @@ class Server:
     def _seed_of_machine(datadir):
         _run(["mariadb-install-db", "--no-defaults", f"--user={USER}", f"--datadir={datadir}",
               "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
-              "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M"])
+              "--skip-test-db", "--skip-name-resolve", "--force", "--innodb-log-file-size=16M"])
 
     def _seed_of_mysql(self, scratch, datadir):
         command = [self.program, "--no-defaults", "--initialize-insecure", f"--datadir={datadir}",
