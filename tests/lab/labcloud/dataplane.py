@@ -46,7 +46,8 @@ def loop_detach(device):
     run("losetup", "--detach", device)
     # A detach while a descriptor is open only happens at the last close: wait for it, bounded.
     name = os.path.basename(device)
-    deadline = time.monotonic() + 5
+    # A mount namespace made while it was mounted keeps it for as long as it lasts.
+    deadline = time.monotonic() + 20
     while os.path.exists(f"/sys/block/{name}/loop/backing_file"):
         if time.monotonic() > deadline:
             raise RuntimeError(f"{device} is still in use")
