@@ -72,7 +72,7 @@ $B/stillpointd: $B/agent/daemon/main.o $B/libstillpoint.a
 $B/stillpoint: $B/agent/cli/cli_main.o $B/libstillpoint.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/stillpoint-guard: $B/agent/guard/guard_main.o $B/libguard.a
-	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lpthread
 $B/stillpoint-hook: $B/agent/hookrun/hookrun_main.o $B/libguard.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@
 
