@@ -455,6 +455,9 @@ static void company_is_not_begun_before_its_turn(void **state)
     struct rig *rig = *state;
 
     assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
+    assert_int_equal(rig_add(rig, FAST, GUARD_ADD_TOGETHER), GUARD_OK); /* the threads are there */
+    assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
+    assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
     assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK); /* in order, without the flag */
     block_slow(rig);
     (void)rig_send_freeze(rig, 600);
