@@ -346,8 +346,7 @@ static void a_path_that_is_not_absolute_is_refused(void **state)
     assert_int_equal(err.kind, ERR_CONFIG);
 }
 
-/* --- with the real one --------------------------------------------------------------------------
- */
+/* --- with the real one -------------------------------------------------------------------- */
 
 static void *run_program(void *arg)
 {
