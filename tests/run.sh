@@ -168,6 +168,15 @@ show() { # LOG: its beginning, where a case says what failed, and its end
     fi | cut -c 1-400 | sed 's/^/     | /'
 }
 
+show_lines() { # LOG: the tests that failed, each with what it said; else the end
+    if grep -qE '^not ok ' "$1"; then
+        awk '/^(ok|skip) /{ on = 0 } /^not ok / && !/# SKIP/ { on = 20 } on-- > 0' "$1" >"$1.bad"
+        show "$1.bad"
+    else
+        show "$1"
+    fi
+}
+
 judge_lines() { # LOG STATUS NAME STARTED_US: output in which each test has its line
     local log=$1 status=$2 name=$3 ok bad skip planned broken=
     skip=$(grep -cE '^((not )?ok .*# SKIP|skip )' "$log")
@@ -192,7 +201,7 @@ judge_lines() { # LOG STATUS NAME STARTED_US: output in which each test has its 
         grep -E '^skip ' "$log" | sed 's/^/     | /'
     else
         report FAIL "$name" "$bad failed${broken:+ ($broken)}" "$4"
-        show "$log"
+        show_lines "$log"
     fi
 }
 
