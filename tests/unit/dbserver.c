@@ -54,10 +54,10 @@ static void sleep_ms(long ms)
 static void make_database(const struct dbserver *server, const char *const *options)
 {
     char data[96], log[96];
-    const char *arguments[ARGUMENTS_MAX] = {"mariadb-install-db", "--no-defaults",
-                                            "--auth-root-authentication-method=normal",
-                                            "--skip-test-db", data};
-    size_t count = 5;
+    const char *arguments[ARGUMENTS_MAX] = {
+        "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal",
+        "--skip-test-db",     "--force",       data};
+    size_t count = 6;
     int status = 0;
 
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->dir);
