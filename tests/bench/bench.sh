@@ -6,7 +6,7 @@
 #
 #   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 bench.sh
 #
-# The machine should have nothing else to do: what else runs is in every figure.
+# The machine should have nothing else to do.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/lab/python.sh
@@ -16,6 +16,11 @@ for program in stillpoint stillpointd stillpoint-guard tests/bench/floor tests/l
     [ -x "${BUILD:=build/plain}/$program" ] || { echo "bench: $BUILD/$program is not built: make bench" >&2; exit 1; }
 done
 export BUILD
+read -r load _ </proc/loadavg
+case $load in
+0.*) ;;
+*) echo "bench: the machine is busy (load average $load): what else runs is in every figure" >&2 ;;
+esac
 work=build/bench
 mkdir -p "$work"
 rm -f "$work"/*
