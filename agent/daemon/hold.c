@@ -67,7 +67,10 @@ bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, str
         if (mount->use == PLAN_STILL)
             continue;
         if (!lease_add_mount(work->lease, mount->path, mount->dev_major, mount->dev_minor,
-                             mount->mnt_id, mount->use == PLAN_SYNC_ONLY, deadline_ms, err))
+                             mount->mnt_id,
+                             (mount->use == PLAN_SYNC_ONLY ? GUARD_ADD_SYNC_ONLY : 0) |
+                                 (mount->together ? GUARD_ADD_TOGETHER : 0),
+                             deadline_ms, err))
             return false;
         if (added++ != i) /* the plan puts the still ones last: the guard's index is the plan's */
             return err_set(err, ERR_INTERNAL, 0, "the plan's order of mounts is broken");

@@ -261,7 +261,7 @@ bool lease_device_of(struct lease *lease, const char *path, int64_t deadline_ms,
 }
 
 bool lease_add_mount(struct lease *lease, const char *path, unsigned dev_major, unsigned dev_minor,
-                     uint64_t mnt_id, bool sync_only, int64_t deadline_ms, struct err *err)
+                     uint64_t mnt_id, uint32_t flags, int64_t deadline_ms, struct err *err)
 {
     struct guard_msg_add_mount *message = &lease->request.add_mount;
 
@@ -272,7 +272,7 @@ bool lease_add_mount(struct lease *lease, const char *path, unsigned dev_major, 
     message->dev_major = dev_major;
     message->dev_minor = dev_minor;
     message->mnt_id = mnt_id;
-    message->flags = sync_only ? GUARD_ADD_SYNC_ONLY : 0;
+    message->flags = flags;
     message->timeout_ms = guard_timeout_ms(deadline_ms);
     if (!call(lease, GUARD_OP_ADD_MOUNT, sizeof(*message), sizeof(struct guard_reply_add_mount),
               path, deadline_ms, err))

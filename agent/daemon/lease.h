@@ -36,9 +36,10 @@ bool lease_mount_table(struct lease *lease, int64_t deadline_ms, struct buf *ret
 bool lease_device_of(struct lease *lease, const char *path, int64_t deadline_ms,
                      struct guard_reply_device_of *ret_device, struct err *err);
 
-/* Adds a mount to what will be frozen, in order. DEV is "MAJ:MIN" in numbers. */
+/* Adds a mount to what will be frozen, in order. DEV is "MAJ:MIN" in numbers.
+ *   flags  GUARD_ADD_… */
 bool lease_add_mount(struct lease *lease, const char *path, unsigned dev_major, unsigned dev_minor,
-                     uint64_t mnt_id, bool sync_only, int64_t deadline_ms, struct err *err);
+                     uint64_t mnt_id, uint32_t flags, int64_t deadline_ms, struct err *err);
 /* Writes out what is dirty on mount INDEX. */
 bool lease_sync(struct lease *lease, unsigned index, int64_t deadline_ms, int64_t *ret_took_us,
                 struct err *err);

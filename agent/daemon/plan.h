@@ -73,6 +73,7 @@ struct plan_mount {
     uint32_t dev_major, dev_minor;
     uint64_t mnt_id;
     enum plan_use use;
+    bool together;       /* may be frozen at the same time as the one before it */
     struct strs volumes; /* of the set, below it */
     struct strs stats;   /* PLAN_SYNC_ONLY: stat files to compare before and after */
 };

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/base/grow.h"
 #include "agent/daemon/mounts_order.h"
@@ -120,7 +121,24 @@ static bool tell_unmet(struct plan_maker *maker, const struct ordering *ordering
     return true;
 }
 
-static bool add_mount(struct plan_maker *maker, const struct plan_item *item)
+/* Whether the mount at place AT of the order needs nothing of those from FIRST on to be frozen
+ * before it: then the grace periods of all are waited for once. The root stays last by itself. */
+static bool is_free_of(const struct ordering *ordering, const size_t *order, size_t first,
+                       size_t at)
+{
+    if (strcmp(ordering->mounts[order[at]]->path, "/") == 0)
+        return false;
+    for (size_t i = 0; i < ordering->rule_count; i++) {
+        const struct mount_rule *rule = &ordering->rules[i];
+        for (size_t k = first; rule->met && rule->after == order[at] && k < at; k++) {
+            if (rule->before == order[k])
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool add_mount(struct plan_maker *maker, const struct plan_item *item, bool together)
 {
     struct plan *plan = maker->plan;
     const struct mount *from = item->pick->mount;
@@ -132,6 +150,7 @@ static bool add_mount(struct plan_maker *maker, const struct plan_item *item)
     mount->dev_minor = from->minor;
     mount->mnt_id = from->id;
     mount->use = item->use;
+    mount->together = together;
     plan->freeze_count += item->use == PLAN_FREEZE;
     return strs_dup(&mount->path, from->path, maker->err) &&
            strs_dup(&mount->fs, from->fs, maker->err) &&
@@ -142,7 +161,7 @@ static bool add_mount(struct plan_maker *maker, const struct plan_item *item)
 
 static bool order_and_add(struct plan_maker *maker, struct ordering *ordering)
 {
-    size_t order[GUARD_MOUNTS_MAX];
+    size_t order[GUARD_MOUNTS_MAX], first = 0;
     bool ok = gather(maker, ordering) && add_loop_rules(maker, ordering);
 
     for (size_t i = 0; ok && i < maker->input->server_count; i++)
@@ -150,12 +169,15 @@ static bool order_and_add(struct plan_maker *maker, struct ordering *ordering)
     ok = ok && mounts_order(ordering->mounts, ordering->count, ordering->rules,
                             ordering->rule_count, order, maker->err);
     ok = ok && tell_unmet(maker, ordering);
-    for (size_t i = 0; ok && i < ordering->count; i++)
-        ok = add_mount(maker, ordering->items[order[i]]);
+    for (size_t i = 0; ok && i < ordering->count; i++) {
+        bool together = i > 0 && is_free_of(ordering, order, first, i);
+        first = together ? first : i;
+        ok = add_mount(maker, ordering->items[order[i]], together);
+    }
     for (size_t i = 0; ok && i < maker->input->list->count; i++) {
         const struct plan_item *item = &maker->items[i];
         if (item->fate == PLAN_FATE_TAKEN && item->use == PLAN_STILL)
-            ok = add_mount(maker, item);
+            ok = add_mount(maker, item, false);
     }
     return ok;
 }

@@ -128,7 +128,7 @@ static int tear_down(void **state)
 
 static bool add(struct rig *rig, struct err *err)
 {
-    return lease_add_mount(rig->lease, "/data", 7, 1, 0, false, clock_boot_ms() + 2000, err);
+    return lease_add_mount(rig->lease, "/data", 7, 1, 0, 0, clock_boot_ms() + 2000, err);
 }
 
 static void no_guard_is_an_error_with_the_remedy(void **state)
@@ -282,7 +282,7 @@ static void a_path_too_long_is_not_sent(void **state)
     memset(path, 'a', sizeof(path));
     path[0] = '/';
     path[sizeof(path) - 1] = '\0';
-    assert_false(lease_add_mount(rig->lease, path, 1, 1, 0, false, clock_boot_ms() + 500, &err));
+    assert_false(lease_add_mount(rig->lease, path, 1, 1, 0, 0, clock_boot_ms() + 500, &err));
     assert_int_equal(err.kind, ERR_LIMIT);
     lease_close(rig->lease);
     rig->lease = NULL;

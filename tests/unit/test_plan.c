@@ -178,13 +178,14 @@ static void assert_has(const char *text, const char *words)
         fail_msg("\"%s\" lacks \"%s\"", text, words);
 }
 
+/* In the order of freezing; a "+" for what may be frozen together with the one before it. */
 static void assert_order(const struct world *world, const char *expected)
 {
     char text[1024] = "";
 
     for (size_t i = 0; i < world->plan->mount_count; i++)
-        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "",
-                       world->plan->mounts[i].path);
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s%s", i ? " " : "",
+                       world->plan->mounts[i].together ? "+" : "", world->plan->mounts[i].path);
     assert_string_equal(text, expected);
 }
 
@@ -213,7 +214,7 @@ static void a_plain_node_freezes_its_volumes_deepest_first_and_claims_everything
     assert_true(world->plan->volumes[0].root);
     assert_string_equal(world->plan->volumes[1].device_name, "/dev/sdf");
     assert_int_equal(world->plan->volumes[1].size_gib, 20);
-    assert_order(world, "/var/lib/mysql /var/log/mysql /boot/efi /");
+    assert_order(world, "/var/lib/mysql +/var/log/mysql +/boot/efi /");
     assert_int_equal(world->plan->freeze_count, 3);
     const struct plan_mount *data = mount_at(world, "/var/lib/mysql");
     assert_int_equal(data->use, PLAN_FREEZE);
@@ -268,7 +269,7 @@ static void a_read_only_superblock_is_still_but_a_read_only_mount_is_frozen(void
     assert_int_equal(mount_at(world, "/still")->use, PLAN_STILL);
     assert_int_equal(mount_at(world, "/iso")->use, PLAN_STILL);
     assert_int_equal(mount_at(world, "/mount")->use, PLAN_FREEZE);
-    assert_order(world, "/var/lib/mysql /var/log/mysql /boot/efi /mount / /still /iso");
+    assert_order(world, "/var/lib/mysql +/var/log/mysql +/boot/efi +/mount / /still /iso");
     assert_int_equal(world->plan->at_most, LABEL_APPLICATION);
     free_world(world);
 }
@@ -362,7 +363,7 @@ static void a_mount_not_in_the_configured_list_lowers_to_crash(void **state)
     assert_true(strs_add(&world->config.mounts, "/boot/efi", &world->err));
     make(world);
 
-    assert_order(world, "/var/lib/mysql /boot/efi /");
+    assert_order(world, "/var/lib/mysql +/boot/efi /");
     assert_falls(world, LABEL_CRASH, "/var/log/mysql (xfs) was not frozen: it is not in the list");
     free_world(world);
 }
@@ -448,7 +449,7 @@ static void a_filesystem_in_a_file_lies_where_the_file_lies_and_freezes_first(vo
     make(world);
 
     assert_string_equal(mount_at(world, "/a/b")->volumes.items[0], VOL_DATA);
-    assert_order(world, "/var/log/mysql /a/b /boot/efi /a /var/lib/mysql /");
+    assert_order(world, "/var/log/mysql +/a/b +/boot/efi /a /var/lib/mysql /");
     assert_int_equal(world->plan->at_most, LABEL_APPLICATION);
     free_world(world);
 }
@@ -488,7 +489,7 @@ static void a_mapped_loop_device_still_freezes_before_the_filesystem_of_its_file
     assert_true(strs_add(&trace_at(world, "/a")->backing, "/var/lib/mysql/d.img", &world->err));
     make(world);
 
-    assert_order(world, "/var/log/mysql /boot/efi /a /var/lib/mysql /");
+    assert_order(world, "/var/log/mysql +/boot/efi +/a /var/lib/mysql /");
     free_world(world);
 }
 
@@ -685,7 +686,7 @@ static void where_commits_go_on_the_binary_logs_mount_comes_first(void **state)
     world->server.commits_go_on = true;
     make(world);
 
-    assert_order(world, "/var/log/mysql /var/lib/mysql /boot/efi /");
+    assert_order(world, "/var/log/mysql /var/lib/mysql +/boot/efi /");
     assert_false(world->plan->servers[0].must_block_commits);
     free_world(world);
 }
@@ -701,7 +702,7 @@ static void a_binary_log_on_the_root_must_block_commits(void **state)
 
     assert_true(world->plan->servers[0].must_block_commits);
     assert_has(world->plan->servers[0].why, "/ can't be frozen before /var/lib/mysql");
-    assert_order(world, "/var/lib/mysql /var/log/mysql /boot/efi /");
+    assert_order(world, "/var/lib/mysql +/var/log/mysql +/boot/efi /");
     free_world(world);
 }
 
