@@ -162,6 +162,8 @@ class CopyServer:
             return
         inserts = re.findall(rf"lab\.{table} VALUES \((\d+), (\d+),", self.judge.binlog_text)
         numbers = [int(seq) for who, seq in inserts if writer is None or int(who) == writer]
+        binlog = self.judge.facts.setdefault("binlog", {})
+        binlog["inserts"] = binlog.get("inserts", 0) + len(numbers)
         if numbers and max(numbers) != last:
             name = table if writer is None else f"{table} of writer {writer}"
             text = f"{name}: the table ends with {last}, the binary log with {max(numbers)}"

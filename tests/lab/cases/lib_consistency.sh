@@ -69,6 +69,8 @@ if len(backup["snapshots"]) != len(node["mounts"]):
 judged = [fact for fact in facts.values() if isinstance(fact, dict) and "on_copy" in fact]
 if not facts.get("tables_checked") or not all(fact["on_copy"] for fact in judged):
     faults.append("judge: saw no tables, or a writer that wrote nothing")
+if not facts.get("binlog", {}).get("inserts"):
+    faults.append("judge: compared no row with the binary log")
 print(f"{name}: {backup['consistency']}, hold {timing['hold']:.1f} ms, "
       f"{timing['hold'] - timing['exchange']:.1f} beside the exchange, instant at {cut_at} of it, "
       f"{database['method']}; {facts.get('tables_checked', 0)} tables, "
