@@ -33,13 +33,17 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
                        "nothing is held or frozen; whether EC2 made snapshots is not known: "
                        "`stillpoint list`, tag stillpoint:id=%s",
                        work->backup->id);
+        (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
+                               "backup: delete it");
         return settle_end(verdict, 6, now);
     }
     if (found == 0)
         return settle_end(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
     if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
         work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
-        job_warn(work->job, cause->text, "every snapshot was found by its tag and is kept");
+        char text[ERR_TEXT_BYTES + 40];
+        (void)snprintf(text, sizeof(text), "EC2's answer was lost: %s", cause->text);
+        job_warn(work->job, text, "nothing: every snapshot was found by its tag and is kept");
         *err = (struct err)ERR_INIT;
         cut->ok = cut->adopted = true;
         return true;

@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# EC2's answer to the one call is lost, late or a refusal, or the operator presses Ctrl-C around it: the
+# node is free at once, and what was made is found by its tag and adopted or deleted, never forgotten.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/refusals.sh
+. "$LIB_DIR/refusals.sh"
+
+need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
+start_cloud
+start_node --conf '[aws]' --conf 'request_timeout = 2s'
+begin_refusals
+cut_fault() { cloud_fault "{\"action\": \"CreateSnapshots\", \"dry_run\": false, $1}"; }
+adopted() {
+    assert_exit 3 sp backup --no-image
+    assert_match "warning: EC2's answer was lost: cut: CreateSnapshots: .*($1)" "$OUT" "the warning"
+    assert_match 'every snapshot was found by its tag and is kept' "$OUT" "what became of it"
+    assert_match 'crash consistent, application was asked for' "$OUT" "the label"
+    assert_match "why: EC2's answer was lost: the instant can't be placed inside the hold" "$OUT" "the reason"
+    assert_eq '["complete", "crash"]' "$(sp show latest --json | json "[d['state'], d['consistency']]")" "the tags"
+    node_is_free
+    made
+}
+in_background() { # Ctrl-C reaches what a shell started in the background only if it is let through
+    env --default-signal=INT "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" backup "$@" >"$LAB/run/out" 2>&1 &
+    client=$!
+}
+ends_with() {
+    wait "$client"
+    assert_eq "$1" $? "exit code of: $(cat "$LAB/run/out")"
+    OUT=$(cat "$LAB/run/out")
+}
+until_status() { # EXPRESSION of status's JSON
+    for _ in {1..100}; do
+        [ "$(sp status --json | json "$1")" = true ] && return
+        sleep 0.05
+    done
+    fail "never came: $1"
+}
+
+cut_fault '"kind": "reset_after"'
+adopted 'connection broke after the request was sent'
+cut_fault '"kind": "lost", "seconds": 30'
+adopted 'deadline'
+cloud_faults_off
+
+# Wanted whole or not at all.
+cut_fault '"kind": "reset_after"'
+sed -i 's/^\[devices\]$/[backup]\non_shortfall = discard\n[devices]/' "$LAB/stillpoint.conf"
+stop_part daemon && start_part daemon
+assert_exit 1 sp backup --no-image
+assert_match 'now: nothing is held or frozen, the 3 snapshots were deleted' "$OUT" "what is said to be"
+node_is_free
+made_nothing
+
+# A clear no: nothing was made, nothing is looked for.
+cut_fault '"kind": "error", "code": "SnapshotLimitExceeded"'
+refused 1 'cut: CreateSnapshots: SnapshotLimitExceeded' 'delete snapshots, or have' sp backup
+assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
+node_is_free
+made_nothing
+
+# Throttled: let go of, and held again after the time that EC2 wants between snapshots of a volume.
+cut_fault '"kind": "error", "code": "RequestLimitExceeded"'
+since=$(cloud_calls | json "max(c['number'] for c in d)")
+in_background --no-image
+until_status "d['job'] is not None and d['job']['step'] == 'hold'"
+for _ in {1..100}; do
+    grep -q 'next try in' "$LAB/run/out" && break
+    sleep 0.05
+done
+node_is_free # in between
+ends_with 0
+assert_match 'warning: cut: .*RequestLimitExceeded.*; everything is let go, next try in (1[5-9]|2[01]) s' "$OUT" "the warning"
+assert_match 'do:  .*try later' "$OUT" "its remedy"
+gap=$(cloud_calls action=CreateSnapshots since="$since" | json "(lambda t: round(t[1] - t[0]))(
+    [c['received_mono'] for c in d if not c['dry_run']])")
+[ "$gap" -ge 15 ] || fail "held again after $gap s"
+assert_match 'complete: application consistent' "$OUT" "the second hold"
+made
+
+# Ctrl-C in the midst of the exchange: undone. After it: too late, and said so.
+cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
+in_background --no-image
+until_status "d['job'] is not None and d['job']['step'] == 'hold'"
+sleep 0.3
+kill -INT "$client"
+ends_with 1
+assert_match 'cancelling: letting go of everything' "$OUT" "the answer"
+assert_match 'now: nothing is held or frozen, (the 3 snapshots were deleted|no snapshot was made)' "$OUT" "what is said to be"
+node_is_free
+made_nothing
+cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 3}'
+in_background --no-image
+until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending'"
+kill -INT "$client"
+ends_with 6
+assert_match 'the cut was made before the cancel: backup (sp-[0-9A-Za-z-]+) goes on' "$OUT" "the answer"
+id=${BASH_REMATCH[1]}
+assert_match "do:  see what becomes of it: stillpoint show $id" "$OUT" "the remedy"
+assert_match 'now: the node is free, and the backup goes on in stillpointd' "$OUT" "what is said to be"
+node_is_free
+cloud_set '{"snapshot_time_s": 0.1}'
+until_status "(d['last'] or {}).get('id') == '$id' and d['last']['state'] == 'complete'"
+assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
+made
+
+# Nothing was made, and nobody can know: Ctrl-C ends the looking, and the code says unknown.
+cut_fault '"kind": "reset_before"'
+in_background --no-image
+for _ in {1..100}; do
+    grep -qE 'id=sp-.* step=hold' <(tail -n 1 "$LAB/log/daemon.log") && break
+    sleep 0.05
+done
+sleep 0.5
+node_is_free
+kill -INT "$client"
+ends_with 6
+assert_match 'now: nothing is held or frozen; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
+    "what is said to be"
+assert_match 'do:  look again in some minutes' "$OUT" "the remedy"
+made_nothing
+backs_up --no-image
+end_refusals
