@@ -106,7 +106,8 @@ bool wire_send(struct ec2 *ec2, const struct wire_call *call, struct buf *ret_bo
         return buf_add(ret_body, ec2->canned, ec2->canned_len, err);
     request.body = call->query->body.data;
     request.body_len = call->query->body.len;
-    return aws_call(ec2->client, &request, call->deadline_ms, call->cancel, ret_body, err);
+    return aws_call(ec2->client, &request, call->deadline_ms, call->cancel, ret_body, err) ||
+           wire_doubt(err);
 }
 
 /* --- tags --- */

@@ -151,6 +151,14 @@ static bool on_close(void *self, const char *path, const char *text, struct err 
     return list->outside == NULL || list->outside(list->self, path, text, err);
 }
 
+bool wire_doubt(struct err *err)
+{
+    if (err->kind == ERR_PROTOCOL || err->kind == ERR_LIMIT)
+        (void)err_suggest(err, "see what answers in EC2's place: [aws] endpoint_ec2, "
+                               "AWS_ENDPOINT_URL_EC2, a proxy in between; or try again");
+    return false;
+}
+
 bool wire_read(const char *action, const char *body, size_t len, const struct wire_list *list,
                char *ret_token, struct err *err)
 {
@@ -160,7 +168,7 @@ bool wire_read(const char *action, const char *body, size_t len, const struct wi
 
     ret_token[0] = '\0';
     (void)snprintf(root, sizeof(root), "%sResponse", action);
-    return xml_parse(body, len, root, &handler, err);
+    return xml_parse(body, len, root, &handler, err) || wire_doubt(err);
 }
 
 /* --- calls --- */

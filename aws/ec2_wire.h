@@ -67,6 +67,8 @@ struct wire_list {
     bool (*outside)(void *self, const char *path, const char *text, struct err *err);
 };
 
+/* Adds what to do to an answer that makes no sense. Gives false, so that failing is one line. */
+bool wire_doubt(struct err *err);
 /* Reads one answer to ACTION. Pure.
  *   ret_token  nextToken, "" on the last page; WIRE_TOKEN_BYTES */
 enum { WIRE_TOKEN_BYTES = 2048 };

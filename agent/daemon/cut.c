@@ -57,8 +57,9 @@ bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms
                                    &work->job->cancel, &cut->set, err);
     const struct aws_outcome *outcome = ec2_outcome(work->ec2);
     cut->sent = outcome->sent;
+    /* 3xx: whoever sends us elsewhere has not done it. */
     cut->answered =
-        outcome->answered && outcome->error.http_status >= 400 && outcome->error.http_status < 500;
+        outcome->answered && outcome->error.http_status >= 300 && outcome->error.http_status < 500;
     if (err->kind == ERR_AWS_THROTTLED && outcome->answered)
         cut->answered = true; /* 503 RequestLimitExceeded: refused before it was acted on */
     cut->begun_us = outcome->begun_boot_us;
