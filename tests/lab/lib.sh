@@ -14,6 +14,8 @@
 #   arm_thaw SECONDS MOUNT... the independent thaw; must come before every freeze. disarm_thaw ends it
 #                             and fails the test if it found something frozen
 #   is_frozen MOUNT           by FIFREEZE, never by writing; false: it was not, and is not
+#   wait_cut                  until the node's CreateSnapshots is with the cloud and not yet answered: all is
+#                             held then. (Asking is_frozen again and again gets in the way of the guard)
 #   cloud_get PATH [K=V...], cloud_post PATH JSON   the control address (control.py's header)
 #   cloud_set JSON, cloud_fault JSON, cloud_faults_off, cloud_calls [K=V...]
 #   count_calls ACTION        how many such calls the node's role made, dry runs apart
@@ -229,6 +231,21 @@ try:
 except OSError as error:
     sys.exit(0 if error.errno == errno.EBUSY else 2)
 fcntl.ioctl(descriptor, FITHAW, 0)
+sys.exit(1)
+EOF
+}
+
+wait_cut() {
+    python3 - "$LIB_DIR" "$LAB" <<'EOF' || fail "the node made no cut: $(cat "$LAB/out.txt" 2>/dev/null)"
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+lab = Lab(sys.argv[2])
+for _ in range(1000):
+    calls = lab.get("calls", action="CreateSnapshots", who="role")
+    if any(not call["dry_run"] and call["answered_mono"] is None for call in calls):
+        sys.exit(0)
+    time.sleep(0.01)
 sys.exit(1)
 EOF
 }

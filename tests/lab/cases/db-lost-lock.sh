@@ -14,10 +14,7 @@ arm_thaw 120 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 backup_while() {
     sp backup --no-image --json >"$LAB/events.json" 2>"$LAB/out.txt" &
     client=$!
-    for _ in $(seq 200); do
-        is_frozen "$(mount_at data)" && break
-        sleep 0.02
-    done
+    wait_cut
     is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
     "$@"
     wait "$client"

@@ -8,19 +8,16 @@
 
 start_cloud
 start_node --conf '[backup]' --conf 'hold_deadline = 3s' --conf 'retry_holds = 0'
-cloud_set '{"latency_ms": {"CreateSnapshots": 1000}, "snapshot_time_s": 0.1}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 2000}, "snapshot_time_s": 0.1}'
 node_sql 'CREATE DATABASE sp; CREATE TABLE sp.plain (a INT) ENGINE=MyISAM'
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
+pid=$(part_pid daemon)
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
-for _ in $(seq 200); do
-    is_frozen "$(mount_at data)" && break
-    sleep 0.02
-done
-is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
-pid=$(part_pid daemon)
+wait_cut
 kill -STOP "$pid"
+is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
 begin=$EPOCHREALTIME
 node_sql 'INSERT INTO sp.plain VALUES (1)' || fail "the writer failed"
 waited=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))

@@ -47,10 +47,7 @@ sql2 "$statements" || fail "doctor's statements: $statements"
 
 sp backup --no-image --json >"$LAB/events.json" 2>"$LAB/out.txt" &
 client=$!
-for _ in $(seq 200); do
-    is_frozen "$(mount_at data)" && break
-    sleep 0.02
-done
+wait_cut
 begin=$EPOCHREALTIME
 sql2 'INSERT INTO sp.t VALUES (1)' &
 first=$!

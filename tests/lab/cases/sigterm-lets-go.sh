@@ -12,10 +12,7 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "cut_at": 0.1}'
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
-for _ in $(seq 100); do
-    is_frozen "$(mount_at data)" && break
-    sleep 0.05
-done
+wait_cut
 is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
 kill -TERM "$(part_pid daemon)"
 for _ in $(seq 20); do

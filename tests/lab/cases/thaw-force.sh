@@ -12,14 +12,9 @@ arm_thaw 90 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 data=$(mount_at data)
 
 hold_the_node() {
-    local _
     sp backup --no-image >"$LAB/out.txt" 2>&1 &
     client=$!
-    for _ in $(seq 100); do
-        is_frozen "$data" && return
-        sleep 0.05
-    done
-    fail "never frozen: $(cat "$LAB/out.txt")"
+    wait_cut
 }
 
 assert_exit 0 sp thaw --force
