@@ -76,7 +76,8 @@ bool gather_catalog(struct work *work, struct gather *gather, int64_t deadline_m
     struct ec2_filter filters[FILTERS_MAX];
     size_t count = 0;
 
-    if (node && !survey_identity(work, deadline_ms, err))
+    /* Only looked for: a full state directory is no reason to know of no backup. */
+    if (node && work->ec2 == NULL && !survey_node(work, deadline_ms, err))
         return false;
     if (!node && !work_ec2(work->config, NULL, work->job->agent->credentials, &work->ec2, err))
         return false;

@@ -13,21 +13,30 @@
 
 enum { PATH_LOOKUP_MS = 3000 };
 
-bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err)
+bool survey_node(struct work *work, int64_t deadline_ms, struct err *err)
 {
     struct agent *agent = work->job->agent;
+
+    if (!identity_read(work->config, deadline_ms, &work->job->cancel, &work->identity, err))
+        return false;
+    (void)pthread_mutex_lock(&agent->mutex);
+    agent->identity = work->identity;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return work->ec2 != NULL ||
+           work_ec2(work->config, &work->identity, agent->credentials, &work->ec2, err);
+}
+
+bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err)
+{
     char was[IMDS_ID_BYTES];
 
-    if (!identity_read(work->config, deadline_ms, &work->job->cancel, &work->identity, err) ||
+    if (!survey_node(work, deadline_ms, err) ||
         !identity_remember(&work->identity, work->config->paths.state, was, err))
         return false;
     if (was[0] != '\0')
         log_event(LOG_LEVEL_NOTICE, "identity_changed", "was=%s now=%s", was,
                   work->identity.document.instance_id);
-    (void)pthread_mutex_lock(&agent->mutex);
-    agent->identity = work->identity;
-    (void)pthread_mutex_unlock(&agent->mutex);
-    return work_ec2(work->config, &work->identity, agent->credentials, &work->ec2, err);
+    return true;
 }
 
 static const struct ec2_device *mapping_of(const struct ec2_instance *instance, const char *volume)

@@ -7,7 +7,10 @@
 /* The look at the node before a backup, step by step; `doctor` takes the same steps one by one.
  * Nothing is held by any of them. Each fails as the module that it asks does. */
 
-/* Who this node is; a changed identity drops what an earlier one left in the state directory. */
+/* Who this node is, and the way to its EC2. */
+bool survey_node(struct work *work, int64_t deadline_ms, struct err *err);
+/* The same, remembered: a changed identity drops what an earlier one left in the state directory.
+ */
 bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err);
 /* The instance and its volumes, from EC2. */
 bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err);
