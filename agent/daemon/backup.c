@@ -300,13 +300,14 @@ static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, 
 {
     int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
     char now[SETTLE_NOW_BYTES];
+    bool failed = false;
 
     (void)snprintf(now, sizeof(now),
                    "nothing is held or frozen; the set is in EC2: `stillpoint show %s`",
                    work->backup->id);
     job_set_step(work->job, "finish");
-    if (!finish_wait(work, cut, deadline_ms, err)) {
-        if (err->kind == ERR_AWS)
+    if (!finish_wait(work, deadline_ms, &failed, err)) {
+        if (failed) /* only then: that EC2 refuses to tell is no reason to delete a good set */
             return settle_discard(work, cut, verdict);
         return settle_end(verdict, 6, now);
     }

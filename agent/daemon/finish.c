@@ -101,25 +101,31 @@ static bool nap(struct work *work, int64_t *wait_ms, int64_t deadline_ms, struct
     return true;
 }
 
-/* What passes by itself: EC2's list lags behind, the network is away for a while. */
-static bool passes(const struct err *err)
+/* What passes by itself: EC2's list lags behind, the network is away for a while, EC2 has trouble
+ * for longer than one call is tried again. */
+static bool passes(const struct work *work, const struct err *err)
 {
+    const struct aws_error *error = &ec2_outcome(work->ec2)->error;
+
     return err->kind == ERR_AWS_NOT_FOUND || err->kind == ERR_NET || err->kind == ERR_SENT ||
-           err->kind == ERR_AWS_THROTTLED;
+           err->kind == ERR_AWS_THROTTLED ||
+           (err->kind == ERR_AWS &&
+            aws_classify(error->http_status, error->code) == AWS_CLASS_RETRY);
 }
 
-bool finish_wait(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err)
+bool finish_wait(struct work *work, int64_t deadline_ms, bool *ret_failed, struct err *err)
 {
     size_t count = work->backup->snapshot_count;
     int64_t wait_ms = POLL_FIRST_MS, told = -1;
     struct polled polled;
     char text[80];
 
-    (void)cut;
+    *ret_failed = false;
     for (;;) {
         struct err why = ERR_INIT;
         if (poll_snapshots(work, &polled, deadline_ms, &why)) {
-            if (polled.failed[0] != '\0') {
+            *ret_failed = polled.failed[0] != '\0';
+            if (*ret_failed) {
                 (void)err_set(err, ERR_AWS, 0, "snapshot %s failed in EC2%s%s", polled.failed,
                               polled.why[0] ? ": " : "", polled.why);
                 return err_suggest(err, "start the backup again; encrypted volumes need rights to "
@@ -132,7 +138,7 @@ bool finish_wait(struct work *work, struct cut *cut, int64_t deadline_ms, struct
             told = polled.progress_sum;
             if (polled.completed == count)
                 return true;
-        } else if (!passes(&why)) {
+        } else if (!passes(work, &why)) {
             *err = why;
             return err_wrap(err, "waiting for the snapshots");
         }
@@ -274,7 +280,7 @@ static bool wait_image(struct work *work, int64_t deadline_ms, struct err *err)
         struct err why = ERR_INIT;
         if (!ec2_describe_images(work->ec2, &id, 1, NULL, 0, deadline_ms, &work->job->cancel,
                                  on_image, &work->backup->image, &why) &&
-            !passes(&why)) {
+            !passes(work, &why)) {
             *err = why;
             return err_wrap(err, "waiting for the image");
         }

@@ -12,8 +12,9 @@
  * State `pending` from here. */
 bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err);
 /* Waits until every snapshot is completed, telling the progress.
- *   false  ERR_AWS: one of them failed (named); ERR_DEADLINE, ERR_CANCELLED: they go on in EC2 */
-bool finish_wait(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err);
+ *   ret_failed  one of them failed in EC2 (named): the set will never be whole
+ *   false       so, or where that is false nothing more is known of them: they go on in EC2 */
+bool finish_wait(struct work *work, int64_t deadline_ms, bool *ret_failed, struct err *err);
 /* Registers the image from the set, or has EC2 make one where the instance is billed by product
  * code (labelled crash: it is another instant), and waits until it is available.
  *   false  no usable image; the set itself stands */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Waiting for the snapshots: what EC2's answers say of the set, and what they do not. */
+#include "agent/daemon/finish.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/clock.h"
+#include "agent/daemon/agent.h"
+#include "tests/unit/fake_ec2.h"
+
+#define REFUSED(code)                                                                              \
+    "<Response><Errors><Error><Code>" code "</Code><Message>no</Message></Error></Errors>"         \
+    "<RequestID>r</RequestID></Response>"
+#define SHOWN(status)                                                                              \
+    "<DescribeSnapshotsResponse><snapshotSet><item><snapshotId>snap-1</snapshotId>"                \
+    "<volumeId>vol-1</volumeId><status>" status "</status><statusMessage>key gone</statusMessage>" \
+    "</item></snapshotSet></DescribeSnapshotsResponse>"
+
+struct scene {
+    struct agent agent;
+    struct job job;
+    struct work work;
+    struct fake_ec2 fake;
+    struct err err;
+    bool failed;
+};
+
+static void wake(struct agent *agent)
+{
+    (void)agent;
+}
+
+/* A set of one snapshot, whose client has gone. */
+static void scene_open(struct scene *scene, const char *const *answers, size_t count)
+{
+    memset(scene, 0, sizeof(*scene));
+    scene->agent.wake = wake;
+    scene->job.agent = &scene->agent;
+    scene->job.cancel = (struct cancel)CANCEL_INIT;
+    scene->job.deaf = true;
+    assert_int_equal(pthread_mutex_init(&scene->job.mutex, NULL), 0);
+    scene->fake = fake_ec2_start(answers, count);
+    scene->work.job = &scene->job;
+    scene->work.ec2 = scene->fake.ec2;
+    scene->work.backup = backup_new();
+    struct backup_snapshot *snapshot = backup_add_snapshot(scene->work.backup);
+    assert_non_null(snapshot);
+    assert_true(strs_dup(&snapshot->id, "snap-1", &scene->err));
+    assert_true(strs_dup(&snapshot->volume, "vol-1", &scene->err));
+}
+
+static bool wait_for(struct scene *scene)
+{
+    return finish_wait(&scene->work, clock_boot_ms() + 20000, &scene->failed, &scene->err);
+}
+
+static void scene_close(struct scene *scene)
+{
+    backup_free(scene->work.backup);
+    fake_ec2_stop(&scene->fake);
+    (void)pthread_mutex_destroy(&scene->job.mutex);
+}
+
+static void trouble_in_ec2_is_waited_out(void **state)
+{
+    static const char *const answers[] = {REFUSED("InternalError"), REFUSED("InternalError"),
+                                          REFUSED("InternalError"), REFUSED("InternalError"),
+                                          REFUSED("InternalError"), SHOWN("completed")};
+    struct scene scene;
+    (void)state;
+
+    scene_open(&scene, answers, 6); /* one call gives up after five */
+    bool ok = wait_for(&scene);
+
+    assert_string_equal(scene.err.text, "");
+    assert_true(ok);
+    assert_false(scene.failed);
+    scene_close(&scene);
+}
+
+static void a_refused_question_says_nothing_against_the_set(void **state)
+{
+    static const char *const answers[] = {REFUSED("InvalidParameterValue")};
+    struct scene scene;
+    (void)state;
+
+    scene_open(&scene, answers, 1);
+    bool ok = wait_for(&scene);
+
+    assert_false(ok);
+    assert_int_equal(scene.err.kind, ERR_AWS);
+    assert_false(scene.failed);
+    scene_close(&scene);
+}
+
+static void a_snapshot_in_error_fails_the_set_by_name(void **state)
+{
+    static const char *const answers[] = {SHOWN("error")};
+    struct scene scene;
+    (void)state;
+
+    scene_open(&scene, answers, 1);
+    bool ok = wait_for(&scene);
+
+    assert_false(ok);
+    assert_true(scene.failed);
+    assert_non_null(strstr(scene.err.text, "snap-1"));
+    assert_non_null(strstr(scene.err.text, "key gone"));
+    scene_close(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trouble_in_ec2_is_waited_out),
+        cmocka_unit_test(a_refused_question_says_nothing_against_the_set),
+        cmocka_unit_test(a_snapshot_in_error_fails_the_set_by_name),
+    };
+
+    return cmocka_run_group_tests_name("finish", tests, NULL, NULL);
+}
