@@ -120,12 +120,17 @@ static bool is_thawing(const struct guard_record *record)
     return has(record, GUARD_MOUNT_THAWING, &index);
 }
 
+/* Each mount is looked at once: between two looks, one for each state, it could go from the one to
+ * the other, and would be missed by both. */
 static bool is_clear(const struct guard_record *record)
 {
-    int index;
-
-    return !has(record, GUARD_MOUNT_FROZEN, &index) && !has(record, GUARD_MOUNT_FREEZING, &index) &&
-           !is_thawing(record);
+    for (uint32_t i = 0; i < record->mount_count; i++) {
+        uint32_t state = atomic_load(&record->mounts[i].state);
+        if (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+            state == GUARD_MOUNT_THAWING)
+            return false;
+    }
+    return true;
 }
 
 /* ---- the freezer ---- */
@@ -176,8 +181,9 @@ static void report(const struct guard_twin *twin, enum guard_report_kind kind, u
 }
 
 /* What a freezer can hear while it waits: the end of its keeper, the keeper's word, the deadline,
- * and its crew (DONE_FD, -1 where none is at work). Once the lease is over only the crew is waited
- * for. Returns how many jobs are done. */
+ * and its crew (DONE_FD, -1 where none is at work). Once the lease is over, whoever has ended it,
+ * what is frozen already is thawed, though others are still at it, and only the crew is waited for.
+ * Returns how many jobs are done. */
 static uint64_t freezer_hears(struct guard_twin *twin, int64_t deadline_ms, int done_fd)
 {
     bool was_over = is_over(twin);
@@ -187,6 +193,8 @@ static uint64_t freezer_hears(struct guard_twin *twin, int64_t deadline_ms, int 
     struct guard_order order;
     uint64_t done = 0;
 
+    if (was_over && done_fd >= 0)
+        guard_frozen_thaw(twin, false); /* the keeper may have died between its word and its deed */
     (void)poll(three, 3, -1);
     if ((three[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
         recv(twin->twin_fd, &order, sizeof(order), MSG_DONTWAIT) == 0)
@@ -197,8 +205,6 @@ static uint64_t freezer_hears(struct guard_twin *twin, int64_t deadline_ms, int 
     if ((three[0].revents & POLLIN) != 0 &&
         read(done_fd, &done, sizeof(done)) != (ssize_t)sizeof(done))
         done = 0;
-    if (!was_over && is_over(twin) && done_fd >= 0)
-        guard_frozen_thaw(twin, false); /* what is frozen already, though others are still at it */
     return done;
 }
 
@@ -225,14 +231,21 @@ static void freeze_one(struct guard_twin *twin, uint32_t index)
         guard_frozen_thaw(twin, false);
 }
 
+/* The pages of what is called later are wanted now, not while the disks are still. */
+static __attribute__((noinline)) void touch_stack(void)
+{
+    volatile char room[8192];
+
+    for (size_t i = 0; i < sizeof(room); i += 1024)
+        room[i] = 0;
+}
+
 void *guard_frozen_worker(void *arg)
 {
     struct guard_twin *twin = arg;
-    volatile char stack[8192]; /* its pages are wanted now, not while the disks are still */
     uint64_t one;
 
-    for (size_t i = 0; i < sizeof(stack); i += 1024)
-        stack[i] = 0;
+    touch_stack();
     for (;;) {
         if (read(twin->crew.job_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
             continue;
@@ -507,7 +520,7 @@ static void hear_freezer(struct guard_keeper *keeper, short revents, uint64_t se
 }
 
 enum { POLL_TWIN, POLL_SIGNAL, POLL_TIMER, POLL_CONN };
-enum { THAW_LOOK_MS = 2 };
+enum { THAW_LOOK_MS = 2, CLEAR_LOOK_MS = 200 };
 
 static struct pollfd polls[POLL_CONN + 1 + GUARD_CLIENTS_MAX];
 
@@ -520,9 +533,10 @@ static void keeper_waits(struct guard_keeper *keeper, uint64_t serial, bool is_e
     polls[POLL_TIMER].fd = is_ended ? -1 : keeper->twin.timer_fd;
     polls[POLL_TWIN].events = polls[POLL_SIGNAL].events = polls[POLL_TIMER].events = POLLIN;
     size_t count = POLL_CONN + guard_conn_polls(&keeper->conn, &polls[POLL_CONN]);
-    /* a thaw by the freezer's crew ends without a word while another of them is kept by the kernel
-     */
-    if (poll(polls, count, is_ended && is_thawing(keeper->twin.record) ? THAW_LOOK_MS : -1) <= 0)
+    /* a thaw by the freezer's crew ends without a word while another of them is kept by the kernel,
+     * and a freezer that is stopped says nothing of a freeze that is done: after the end we look */
+    int look_ms = is_thawing(keeper->twin.record) ? THAW_LOOK_MS : CLEAR_LOOK_MS;
+    if (poll(polls, count, is_ended ? look_ms : -1) <= 0)
         return;
 
     /* the clock first: a THAW that comes too late must not count as one in time */

@@ -76,6 +76,7 @@ static bool fill(int fd, const char boot_id[GUARD_BOOT_ID_BYTES])
     record->version = GUARD_RECORD_VERSION;
     record->bytes = sizeof(*record);
     memcpy(record->boot_id, boot_id, GUARD_BOOT_ID_BYTES);
+    atomic_store(&record->rcu_old, -1);
     guard_record_renew(record, false);
     return munmap(record, sizeof(*record)) == 0;
 }
@@ -138,7 +139,6 @@ void guard_record_renew(struct guard_record *record, bool keep_mounts)
     record->held_boot_us = record->held_utc_us = 0;
     record->thaw_begin_utc_us = 0;
     atomic_store(&record->thaw_begin_boot_us, 0);
-    atomic_store(&record->rcu_old, -1);
     atomic_store(&record->lease, (guard_record_lease(record) + 1) << 8);
 }
 

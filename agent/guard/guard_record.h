@@ -68,7 +68,8 @@ bool guard_record_check(const struct guard_record *record, size_t bytes,
 bool guard_record_make(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                        struct guard_record **ret_record, int *ret_fd);
 
-/* Begins the next lease: a new number, no end, nothing frozen yet. Nothing may be frozen.
+/* Begins the next lease: a new number, no end, nothing frozen yet. Nothing may be frozen. rcu_old
+ * stays: a freezer that was stopped in the lease before still has to put the setting back.
  *   keep_mounts  false: without mounts, for a new owner */
 void guard_record_renew(struct guard_record *record, bool keep_mounts);
 

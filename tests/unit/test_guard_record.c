@@ -131,6 +131,19 @@ static void renewed_lease_keeps_mounts_where_it_should(void **state)
     free(record);
 }
 
+static void renewed_lease_still_knows_what_is_to_be_put_back(void **state)
+{
+    struct guard_record *record = good();
+
+    (void)state;
+    atomic_store(&record->rcu_old, 0); /* a freezer was stopped before it put the setting back */
+    guard_record_renew(record, true);
+    assert_int_equal(atomic_load(&record->rcu_old), 0);
+    guard_record_renew(record, false);
+    assert_int_equal(atomic_load(&record->rcu_old), 0);
+    free(record);
+}
+
 static void record_that_is_made_is_one_that_is_believed(void **state)
 {
     char folder[] = "/tmp/stillpoint-record.XXXXXX", path[64];
@@ -144,6 +157,7 @@ static void record_that_is_made_is_one_that_is_believed(void **state)
     assert_true(guard_record_make(path, boot, &record, &fd));
 
     assert_true(is_good(record));
+    assert_int_equal(atomic_load(&record->rcu_old), -1); /* nothing to put back */
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(st.st_size, sizeof(*record));
@@ -183,6 +197,7 @@ int main(void)
         cmocka_unit_test(damaged_record_is_not_believed),
         cmocka_unit_test(lease_ends_once_and_only_by_its_number),
         cmocka_unit_test(renewed_lease_keeps_mounts_where_it_should),
+        cmocka_unit_test(renewed_lease_still_knows_what_is_to_be_put_back),
         cmocka_unit_test(record_that_is_made_is_one_that_is_believed),
         cmocka_unit_test(run_is_read_from_its_section_alone),
     };
