@@ -79,8 +79,11 @@ static void client_close(struct client *client)
             break;
         }
     }
-    if (client->job != NULL)
+    if (client->job != NULL) {
         job_detach(client->job);
+        /* It may have told its last while we could take no more: nobody else looks at it then. */
+        control->agent->wake(control->agent);
+    }
     client->job = NULL;
     uv_close((uv_handle_t *)&client->pipe, on_handle_closed);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
@@ -160,13 +163,13 @@ static void answer_cancel(struct client *client, struct job *job)
 {
     struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX);
     struct err err = ERR_INIT;
-    char text[160];
+    char text[160], id[JOB_ID_BYTES];
 
     bool in_time = job_cancel(job);
     (void)snprintf(text, sizeof(text),
                    in_time ? "letting go of everything"
                            : "the cut was made before the cancel: backup %s goes on",
-                   job->id);
+                   job_copy_id(job, id));
     if (in_time ? control_add_cancelling(&line, text, &err)
                 : control_add_goes_on(&line, text, &err))
         client_write(client, &line);
@@ -181,6 +184,7 @@ static void cancel_running(struct client *client, json_t *args)
     struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX);
     struct err err = ERR_INIT;
     const char *id = "";
+    char running[JOB_ID_BYTES];
     struct job *job = agent->jobs;
 
     if (args != NULL &&
@@ -188,7 +192,8 @@ static void cancel_running(struct client *client, json_t *args)
         client_refuse(client, &err, 2);
         return;
     }
-    while (job != NULL && (strcmp(job->cmd, "backup") != 0 || (id[0] && strcmp(job->id, id) != 0)))
+    while (job != NULL && (strcmp(job->cmd, "backup") != 0 ||
+                           (id[0] && strcmp(job_copy_id(job, running), id) != 0)))
         job = job->next;
     if (job == NULL) {
         (void)err_set(&err, ERR_NOT_FOUND, 0, "no backup is running%s%s", id[0] ? " with id " : "",
@@ -198,8 +203,9 @@ static void cancel_running(struct client *client, json_t *args)
     }
     bool in_time = job_cancel(job);
     client->last_said = true;
-    if (control_add_result(&line, 0, json_pack("{s:s,s:b}", "id", job->id, "in_time", in_time),
-                           &err))
+    if (control_add_result(
+            &line, 0, json_pack("{s:s,s:b}", "id", job_copy_id(job, running), "in_time", in_time),
+            &err))
         client_write(client, &line);
     buf_free(&line);
 }

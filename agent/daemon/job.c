@@ -138,6 +138,14 @@ bool job_cancel(struct job *job)
     return in_time;
 }
 
+char *job_copy_id(struct job *job, char *text)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    memcpy(text, job->id, sizeof(job->id));
+    (void)pthread_mutex_unlock(&job->mutex);
+    return text;
+}
+
 void job_stop(struct job *job)
 {
     cancel_ask(&job->cancel);

@@ -63,6 +63,8 @@ void job_detach(struct job *job);
 /* Asks it to undo what it does. Any thread.
  *   false  the cut was made: the backup goes on, whoever has stopped waiting for it */
 bool job_cancel(struct job *job);
+/* Its id into TEXT, which has room for JOB_ID_BYTES; returns TEXT. Any thread. */
+char *job_copy_id(struct job *job, char *text);
 /* The daemon ends: the job too, wherever it is. Any thread. */
 void job_stop(struct job *job);
 
