@@ -104,8 +104,10 @@ bool hold_rehearse(struct work *work, struct err *err)
     bool ok = lease_freeze(work->lease, deadline_ms, &story, err);
     bool thawed = lease_thaw(work->lease, &story, &thaw_err);
     log_release();
-    if (thawed)
+    if (thawed && (!ok || lease_all_loose(work->lease, &story, err)))
         return ok;
+    if (thawed)
+        return false;
     lease_close(work->lease); /* at which the guard lets go, if it lives */
     work->lease = NULL;
     if (ok)
@@ -191,7 +193,7 @@ static bool thaw(struct work *work, struct hold *hold, struct err *err)
         work->lease = NULL;
         (void)err_suggest(err, "see `stillpoint status`; last resort: `stillpoint thaw --force`");
     }
-    return ok;
+    return ok && lease_all_loose(work->lease, &hold->story, err);
 }
 
 bool hold_release(struct work *work, struct hold *hold, bool attest, const char *outcome,

@@ -161,11 +161,14 @@ bool lease_open(const char *socket_path, int64_t deadline_ms, const struct cance
     if (lease == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     lease->cancel = cancel;
-    lease->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    /* a guard that is stopped lets connections queue up, and the next one would wait for ever */
+    lease->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (lease->fd < 0 ||
         connect(lease->fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         (void)err_set(err, ERR_GUARD, errno, "connect to the guard at %s", socket_path);
-        (void)err_suggest(err, "start it: `systemctl start stillpoint-guard`");
+        (void)err_suggest(err, err->os_errno == EAGAIN
+                                   ? "it hears nobody: `systemctl restart stillpoint-guard`"
+                                   : "start it: `systemctl start stillpoint-guard`");
         lease_close(lease);
         return false;
     }
@@ -375,4 +378,26 @@ bool lease_thaw(struct lease *lease, struct guard_reply_lease *ret_story, struct
         return err_wrap(err, "thaw");
     *ret_story = lease->reply.lease;
     return lease->reply.head.status == GUARD_OK || refused(lease, "thaw", err);
+}
+
+bool lease_all_loose(const struct lease *lease, const struct guard_reply_lease *story,
+                     struct err *err)
+{
+    for (uint32_t i = 0; i < story->mount_count && i < GUARD_MOUNTS_MAX; i++) {
+        const struct guard_mount_story *mount = &story->mounts[i];
+        const char *path = path_of(lease, (int32_t)i);
+        if (mount->state == GUARD_MOUNT_THAW_FAILED) {
+            (void)err_set(err, ERR_SYS, mount->thaw_errno, "%s is still frozen: thawing it", path);
+            return err_suggest(err,
+                               "try again: `systemctl restart stillpoint-guard`, or "
+                               "`fsfreeze -u %s`; the kernel's log may say what is wrong",
+                               path);
+        }
+        if (mount->state == GUARD_MOUNT_FREEZING) {
+            (void)err_set(err, ERR_DEADLINE, 0, "the kernel is still at freezing %s", path);
+            return err_suggest(err, "writers there wait until it has done so; the guard thaws it "
+                                    "at once then (`stillpoint status`)");
+        }
+    }
+    return true;
 }

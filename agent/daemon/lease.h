@@ -61,6 +61,10 @@ bool lease_freeze(struct lease *lease, int64_t lease_deadline_ms,
  *   ret_story  what became of each mount; ret_story->whole is the proof
  *   false      ERR_GUARD: no answer; the guard thaws by itself at the lease's end at the latest */
 bool lease_thaw(struct lease *lease, struct guard_reply_lease *ret_story, struct err *err);
+/* Whether by STORY, the answer to a thaw, nothing of the lease keeps writers waiting any more.
+ *   false  ERR_SYS: a mount could not be thawed; ERR_DEADLINE: the kernel is still at its freeze */
+bool lease_all_loose(const struct lease *lease, const struct guard_reply_lease *story,
+                     struct err *err);
 
 /* The text for a mount's freeze_errno, with the remedy. Pure. */
 bool lease_explain_freeze(const char *path, int freeze_errno, struct err *err);

@@ -143,6 +143,35 @@ static void no_guard_is_an_error_with_the_remedy(void **state)
     assert_non_null(strstr(err.remedy, "systemctl start stillpoint-guard"));
 }
 
+static void a_guard_that_takes_no_connection_does_not_hold_us_up(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/stillpoint-deaf.sock"};
+    const int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    int listener = socket(AF_UNIX, type, 0), fds[8], count = 0;
+    struct lease *lease = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    (void)unlink(address.sun_path);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    do
+        fds[count] = socket(AF_UNIX, type, 0);
+    while (connect(fds[count++], (struct sockaddr *)&address, sizeof(address)) == 0 && count < 8);
+
+    (void)alarm(5); /* else the test would wait as long as the code does */
+    bool ok = lease_open(address.sun_path, clock_boot_ms() + 500, NULL, &lease, &err);
+    (void)alarm(0);
+
+    assert_false(ok);
+    assert_int_equal(err.kind, ERR_GUARD);
+    assert_non_null(strstr(err.remedy, "systemctl restart stillpoint-guard"));
+    while (count > 0)
+        (void)close(fds[--count]);
+    (void)close(listener);
+    (void)unlink(address.sun_path);
+}
+
 static void a_guard_that_closes_breaks_the_lease_for_good(void **state)
 {
     struct rig *rig = *state;
@@ -184,6 +213,30 @@ static void half_an_answer_is_refused(void **state)
     rig->script.half = true;
     assert_false(add(rig, &err));
     assert_int_equal(err.kind, ERR_GUARD);
+}
+
+static void a_mount_that_stays_frozen_is_told_by_name(void **state)
+{
+    struct rig *rig = *state;
+    struct guard_reply_lease story = {.mount_count = 1};
+    struct err err = ERR_INIT;
+
+    assert_true(add(rig, &err));
+    story.mounts[0].state = GUARD_MOUNT_THAWED;
+    assert_true(lease_all_loose(rig->lease, &story, &err));
+    story.mounts[0].state = GUARD_MOUNT_FAILED; /* somebody else's freeze, maybe; not ours */
+    assert_true(lease_all_loose(rig->lease, &story, &err));
+    story.mounts[0].state = GUARD_MOUNT_FREEZING;
+    assert_false(lease_all_loose(rig->lease, &story, &err));
+    assert_int_equal(err.kind, ERR_DEADLINE);
+    assert_non_null(strstr(err.text, "/data"));
+    err = (struct err)ERR_INIT;
+    story.mounts[0].state = GUARD_MOUNT_THAW_FAILED;
+    story.mounts[0].thaw_errno = EIO;
+    assert_false(lease_all_loose(rig->lease, &story, &err));
+    assert_int_equal(err.os_errno, EIO);
+    assert_non_null(strstr(err.text, "/data is still frozen"));
+    assert_non_null(strstr(err.remedy, "fsfreeze -u /data"));
 }
 
 static void a_silent_guard_ends_at_the_deadline(void **state)
@@ -317,10 +370,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_guard_is_an_error_with_the_remedy),
+        cmocka_unit_test(a_guard_that_takes_no_connection_does_not_hold_us_up),
         CASE(a_guard_that_closes_breaks_the_lease_for_good),
         CASE(an_answer_in_another_version_is_refused),
         CASE(an_answer_to_another_question_is_refused),
         CASE(half_an_answer_is_refused),
+        CASE(a_mount_that_stays_frozen_is_told_by_name),
         CASE(a_silent_guard_ends_at_the_deadline),
         CASE(a_cancel_ends_the_wait_and_the_connection),
         CASE(a_mount_frozen_by_somebody_else_is_busy_and_named),
