@@ -4,7 +4,7 @@
 #
 #   pause.sh VOLUMES OUT [--tools NAME...]     VOLUMES: 1, or 3 and more; OUT: JSON lines are added
 #
-# ROUNDS (20) with an exchange of 300 ms, ROUNDS_LONG (8) with one of 2 s.
+# WRITER_OPTIONS are writer.c's. ROUNDS (20) with an exchange of 300 ms, ROUNDS_LONG (8) with one of 2 s.
 # shellcheck disable=SC2119 # their options are not ours
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lab/lib.sh"
@@ -19,7 +19,8 @@ if [ "$volumes" = 1 ]; then
 else
     start_node --volumes $((volumes - 3))
 fi
-start_writers
+# shellcheck disable=SC2086 # several options
+start_writers ${WRITER_OPTIONS:-}
 for exchange in "300 ${ROUNDS:-20}" "2000 ${ROUNDS_LONG:-8}"; do
     read -r ms rounds <<<"$exchange"
     [ "$rounds" -gt 0 ] || continue
