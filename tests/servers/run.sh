@@ -401,6 +401,13 @@ replica_judge() { # SOURCE_SOCK PORT, and replica's
         sleep 0.1
     done
     { [[ $rows =~ ^[0-9]+$ ]] && [ "$rows" -gt 20 ]; } || { no "nothing is replicated: $rows"; return; }
+    if is_mysql; then # parallel appliers note how far they are a few times a second
+        for _ in $(seq 100); do
+            upto=$(sql "SHOW REPLICA STATUS" | cut -f 22) # Exec_Source_Log_Pos
+            [[ $upto =~ ^[0-9]{4} ]] && break
+            sleep 0.05
+        done
+    fi
     hold_start "$method" 10000 "$([ "$exact" = 0 ] || echo exact)" || { no "$hold_line"; return; }
     [ "$(held exact) $(held channels)" = "$exact 1" ] || { no "$hold_line"; return; }
     rows=$(sql "SELECT COUNT(*) FROM copied.a")
