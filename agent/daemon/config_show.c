@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/config_show.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "agent/daemon/config_keys.h"
+
+static bool is_list(const struct config_entry *entry)
+{
+    char word[32];
+    enum config_kind kind;
+
+    (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(entry->section, " "), entry->section);
+    if (!config_kind_by_name(word, &kind))
+        return false;
+    const struct config_key *key = config_key_by_name(kind, entry->key);
+    return key != NULL && key->list;
+}
 
 /* A list that one line of inih has no room for goes on in further lines. */
 static bool print_value(const struct config_entry *entry, struct buf *ret_text, struct err *err)
@@ -10,7 +25,7 @@ static bool print_value(const struct config_entry *entry, struct buf *ret_text, 
 
     if (!buf_printf(ret_text, err, "%s =%s", entry->key, *at ? " " : ""))
         return false;
-    while (strlen(at) > 100) {
+    while (is_list(entry) && strlen(at) > 100) {
         const char *comma = strchr(at + 60, ',');
         if (comma == NULL || comma[1] == '\0')
             break;
