@@ -142,21 +142,33 @@ void guard_record_renew(struct guard_record *record, bool keep_mounts)
     atomic_store(&record->lease, (guard_record_lease(record) + 1) << 8);
 }
 
-/* The mapped record at PATH, if it is a regular file of ours with the right size; NULL otherwise.
- */
-static struct guard_record *map_existing(const char *path)
+/* A record that a guard has left, or still has. */
+struct left {
+    struct guard_record *record;
+    int fd;           /* for its lock, which a process of that guard has for as long as it lives */
+    int64_t until_ms; /* how long to wait for what is thawed by a process of its own */
+    struct guard_recovery *recovery;
+};
+
+/* Maps the record at PATH, if it is a regular file of ours with the right size. */
+static bool map_existing(const char *path, struct left *left)
 {
     struct stat st;
     void *record = MAP_FAILED;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+    left->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (left->fd < 0)
+        return false;
+    if (fstat(left->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
         (st.st_mode & 022) == 0 && st.st_size == (off_t)sizeof(struct guard_record))
-        record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    (void)close(fd);
-    return record == MAP_FAILED ? NULL : record;
+        record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED,
+                      left->fd, 0);
+    if (record == MAP_FAILED) {
+        (void)close(left->fd);
+        return false;
+    }
+    left->record = record;
+    return true;
 }
 
 static void nap(long ms)
@@ -166,14 +178,44 @@ static void nap(long ms)
     (void)nanosleep(&span, NULL);
 }
 
-/* A freeze that may not have returned: FITHAW would sleep until it does, so a process of its own
- * sleeps. */
-static bool thaw_in_child(int fd, int64_t until_ms, struct guard_recovery *recovery)
+static bool needs_thaw(uint32_t state)
 {
+    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
+}
+
+/* Thaws what a FIFREEZE of that guard may still be at. While that writes out what is dirty, FITHAW
+ * sleeps until it is done; but while it still waits for writers that were there before it, FITHAW
+ * says EINVAL at once, and the filesystem would be frozen later, by a thread that was killed and
+ * thaws nothing. So EINVAL counts only where no process of that guard lives any more, or one is
+ * past the freeze and thaws by itself. Returns 0 thawed, 2 was loose, 1 failed. */
+static int thaw_late(const struct left *left, const struct guard_record_mount *mount, int fd)
+{
+    uint64_t lease = guard_record_lease(left->record);
+
+    for (;;) {
+        /* asked first: once nobody lives, no freeze is on its way that FITHAW could come too early
+         * for */
+        bool alone = flock(left->fd, LOCK_EX | LOCK_NB) == 0;
+        if (ioctl(fd, FITHAW, 0) == 0)
+            return 0;
+        if (errno != EINVAL)
+            return 1;
+        if (alone || !needs_thaw(atomic_load(&mount->state)) ||
+            guard_record_lease(left->record) != lease)
+            return 2;
+        nap(20);
+    }
+}
+
+/* The wait may be long, so a process of its own waits. */
+static bool thaw_in_child(const struct left *left, const struct guard_record_mount *mount, int fd)
+{
+    struct guard_recovery *recovery = left->recovery;
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(ioctl(fd, FITHAW, 0) == 0 ? 0 : errno == EINVAL ? 2 : 1);
+        _exit(thaw_late(left, mount, fd));
     if (pid < 0)
         return false;
     for (;;) {
@@ -184,7 +226,7 @@ static bool thaw_in_child(int fd, int64_t until_ms, struct guard_recovery *recov
             recovery->loose_count += code == 2;
             return code != 1;
         }
-        if (clock_boot_ms() >= until_ms)
+        if (clock_boot_ms() >= left->until_ms)
             break;
         nap(5);
     }
@@ -192,9 +234,9 @@ static bool thaw_in_child(int fd, int64_t until_ms, struct guard_recovery *recov
     return true;
 }
 
-static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int64_t until_ms,
-                     struct guard_recovery *recovery)
+static bool thaw_one(const struct left *left, struct guard_record_mount *mount, uint32_t state)
 {
+    struct guard_recovery *recovery = left->recovery;
     struct guard_found found;
     int fd;
     bool ok = true;
@@ -204,7 +246,7 @@ static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int64_t u
     if (fd < 0)
         return false;
     if (state == GUARD_MOUNT_FREEZING) {
-        ok = thaw_in_child(fd, until_ms, recovery);
+        ok = thaw_in_child(left, mount, fd);
     } else if (atomic_compare_exchange_strong(&mount->state, &state, GUARD_MOUNT_THAWING)) {
         int answer = ioctl(fd, FITHAW, 0);
         ok = answer == 0 || errno == EINVAL;
@@ -216,12 +258,6 @@ static bool thaw_one(struct guard_record_mount *mount, uint32_t state, int64_t u
     }
     (void)close(fd);
     return ok;
-}
-
-static bool needs_thaw(uint32_t state)
-{
-    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
-           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
 }
 
 static void restore_rcu(struct guard_record *record, const char *rcu_path,
@@ -242,12 +278,12 @@ static void restore_rcu(struct guard_record *record, const char *rcu_path,
 void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                           const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
 {
-    int64_t until_ms = clock_boot_ms() + wait_ms;
+    struct left left = {.until_ms = clock_boot_ms() + wait_ms, .recovery = ret_recovery};
 
     memset(ret_recovery, 0, sizeof(*ret_recovery));
-    struct guard_record *record = map_existing(path);
-    if (record == NULL)
+    if (!map_existing(path, &left))
         return;
+    struct guard_record *record = left.record;
     if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found) ||
         !ret_recovery->found) {
         ret_recovery->found = false;
@@ -263,12 +299,13 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
             struct guard_record_mount *mount = &record->mounts[i];
             uint32_t state = atomic_load(&mount->state);
             if (needs_thaw(state) && (state != GUARD_MOUNT_FREEZING || pass == 1) &&
-                !thaw_one(mount, state, until_ms, ret_recovery))
+                !thaw_one(&left, mount, state))
                 ret_recovery->failed_count += pass == 1; /* the second pass tries again */
         }
     restore_rcu(record, rcu_path, ret_recovery);
 out:
     (void)munmap(record, sizeof(*record));
+    (void)close(left.fd);
 }
 
 void guard_record_remove(const char *path)

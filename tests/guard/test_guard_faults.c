@@ -489,6 +489,54 @@ static void slow_freeze_and_both_killed(void **state)
     hold_fast(rig, 5000);
 }
 
+/* Without O_DIRECT a write would be over before the disk has it. */
+static int open_for_writer(const struct rig *rig, void **ret_block, size_t bytes)
+{
+    char path[300];
+
+    rig_format(path, sizeof(path), "%s/direct", rig->mounts[SLOW].path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(posix_memalign(ret_block, 4096, bytes), 0);
+    memset(*ret_block, 'w', bytes);
+    assert_int_equal(pwrite(fd, *ret_block, bytes, 0), bytes);
+    assert_int_equal(fsync(fd), 0);
+    return fd;
+}
+
+/* While a FIFREEZE waits for writers that were at it before, a FITHAW does not sleep: it says that
+ * nothing is frozen. */
+static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
+{
+    struct rig *rig = *state;
+    pid_t freezer = rig_freezer_pid(rig);
+    void *block = NULL;
+    int fd = open_for_writer(rig, &block, 65536), status = 0;
+
+    assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
+    block_slow(rig);
+    pid_t writer = fork();
+    if (writer == 0)
+        _exit(pwrite(fd, block, 65536, 0) == 65536 ? 0 : 1);
+    rig_nap_ms(100);
+    (void)rig_send_freeze(rig, 20000);
+    rig_nap_ms(200);
+    assert_int_equal(waitpid(writer, &status, WNOHANG), 0); /* it is still at it */
+    assert_int_equal(kill(freezer, SIGKILL), 0);
+    assert_int_equal(kill(rig->guard, SIGKILL), 0);
+    (void)rig_wait_guard(rig);
+    rig_hang_up(rig);
+    rig_start_guard(rig, NULL);
+    unblock_slow(rig);
+
+    assert_true(rig_wait_gone(freezer));
+    assert_int_equal(waitpid(writer, &status, 0), writer);
+    assert_int_equal(status, 0);
+    (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
+    (void)close(fd);
+    free(block);
+}
+
 /* ---- the record ---- */
 
 static void write_record(const struct rig *rig, const char *boot_id, size_t bytes)
@@ -638,6 +686,7 @@ int main(void)
         WITH_GUARD(slow_freeze_and_a_killed_freezer),
         WITH_GUARD(slow_freeze_and_a_killed_keeper),
         WITH_GUARD(slow_freeze_and_both_killed),
+        WITH_GUARD(freeze_that_waits_for_a_writer_and_both_killed),
         WITH_GUARD(slow_freeze_and_the_thaw_option),
         WITH_GUARD(company_is_frozen_while_the_first_is_slow),
         WITH_GUARD(company_is_not_begun_before_its_turn),
