@@ -209,6 +209,11 @@ static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
                           made->volume_id);
             return err_suggest(err, "a volume was attached meanwhile; start the backup again");
         }
+        if (known->id != NULL) { /* else another volume would be without, and nobody see it */
+            (void)err_set(err, ERR_PROTOCOL, 0, "EC2 made more than one snapshot of %s",
+                          made->volume_id);
+            return err_suggest(err, "start the backup again");
+        }
         if (!strs_dup(&known->id, made->id, err) ||
             !strs_dup(&known->state, ec2_snapshot_state_name(made->state), err))
             return false;
