@@ -19,7 +19,8 @@ HARD   := -fPIE -fstack-protector-strong $(call ok,-fstack-clash-protection) \
           $(call ok,-fcf-protection) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 # gcc sees ghosts in what the sanitizers put in: these two are judged in the plain build.
 SANFL  := $(if $(SANITIZE),-fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
-          -fno-omit-frame-pointer -Wno-format-truncation -Wno-maybe-uninitialized)
+          -fno-omit-frame-pointer $(call ok,-Wno-format-truncation) \
+          $(call ok,-Wno-maybe-uninitialized))
 LINK   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(SANFL))
 PKGS   := libcurl libcrypto libuv jansson expat inih
 PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
