@@ -16,7 +16,7 @@
 
 #include "agent/base/clock.h"
 
-enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64 };
+enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64, KILLED_LOOK_MS = 500 };
 
 static const char *const phase_names[HOOK_PHASE_COUNT] = {
     [HOOK_PREPARE] = "prepare",
@@ -142,6 +142,7 @@ struct run {
     int client_fd;
     int64_t term_ms, kill_ms;
     bool is_termed, is_late; /* told to end; by us, for the deadline */
+    bool is_killed;
     bool is_dead;
     int status;
     struct hook_reply *reply;
@@ -196,7 +197,7 @@ static void check_clock(struct run *run)
     int64_t now_ms = clock_boot_ms();
 
     if (now_ms >= run->kill_ms) {
-        run->is_late = true;
+        run->is_late = run->is_killed = true;
         kill_group(run, SIGKILL);
     } else if (now_ms >= run->term_ms && !run->is_termed) {
         run->is_termed = run->is_late = true;
@@ -209,6 +210,8 @@ static int next_timeout(const struct run *run)
     int64_t at_ms = run->is_termed ? run->kill_ms : run->term_ms;
     int64_t left_ms = at_ms - clock_boot_ms();
 
+    if (run->is_killed) /* it may sit in the kernel for long; its end wakes us */
+        return KILLED_LOOK_MS;
     return left_ms < 1 ? 1 : (int)left_ms; /* the cap on a deadline keeps it an int */
 }
 
