@@ -321,7 +321,7 @@ static bool copy_names(MYSQL_RES *result, struct db_rows *rows, struct err *err)
 /* Makes room for one more row, doubling. */
 static bool grow(struct db_rows *rows, size_t *room, struct err *err)
 {
-    if (rows->row_count < *room)
+    if (rows->cells != NULL && rows->row_count < *room)
         return true;
     size_t wanted = *room == 0 ? 8 : *room * 2;
     char **cells = reallocarray(rows->cells, wanted * rows->column_count, sizeof(*cells));

@@ -357,6 +357,18 @@ static bool ask_version(struct db *db, struct db_server *server, int64_t deadlin
     return ok;
 }
 
+/* See db_redo.c. That 11.8 obeys is known, and of no version before it. */
+static void note_slow_redo(struct db_server *server)
+{
+    const struct db_facts *facts = &server->facts;
+
+    if (facts->version.kind == DB_KIND_MARIADB && facts->version.number < 110800 &&
+        facts->flush_at_commit == 0 && server->choice.flush_engine_logs && server->note[0] == '\0')
+        (void)snprintf(server->note, sizeof(server->note),
+                       "innodb_flush_log_at_trx_commit is 0: commits wait up to a second more "
+                       "than they need to with 2 or 1");
+}
+
 static bool ask_all(struct db *db, struct db_server *server, int64_t deadline_ms, struct err *err)
 {
     struct db_rows variables = DB_ROWS_INIT;
@@ -368,6 +380,8 @@ static bool ask_all(struct db *db, struct db_server *server, int64_t deadline_ms
               ask_engines(db, server, is_on(&variables, "partial_revokes"), deadline_ms, err) &&
               db_choose(&server->facts, &server->choice, err);
 
+    if (ok)
+        note_slow_redo(server);
     db_rows_free(&variables);
     return ok;
 }

@@ -165,7 +165,7 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
     };
     struct output *output = &self->outputs[phase];
     struct hook_request request;
-    struct hook_reply reply;
+    struct hook_reply reply = {.version = 0};
 
     output->len = 0;
     if ((self->config.phases & HOOK_EXEC_BIT(phase)) == 0)

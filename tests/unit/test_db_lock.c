@@ -276,6 +276,7 @@ static void flushing_the_engine_logs_leaves_no_trace_in_the_binary_log(void **st
     dbserver_sql(server, "SET GLOBAL innodb_flush_log_at_trx_commit=0");
     open_bench(&bench, server, DB_METHOD_AUTO);
     assert_true(bench.server.choice.flush_engine_logs);
+    assert_non_null(strstr(bench.server.note, "innodb_flush_log_at_trx_commit is 0"));
     char *before = dbserver_text(server, "SELECT @@GLOBAL.gtid_binlog_pos");
     take_or_fail(&bench);
     release_or_fail(&bench);
