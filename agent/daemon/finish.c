@@ -265,10 +265,32 @@ static bool on_image(void *self, const struct ec2_image *image, struct err *err)
 {
     struct backup_image *known = self;
 
+    if (!set_text(&known->state, ec2_image_state_name(image->state), err))
+        return false;
     if (image->state == EC2_IMAGE_FAILED || image->state == EC2_IMAGE_GONE)
         return err_set(err, ERR_AWS, 0, "image %s is %s%s%s", image->id, image->state_text,
                        image->state_reason[0] ? ": " : "", image->state_reason);
-    return set_text(&known->state, ec2_image_state_name(image->state), err);
+    return true;
+}
+
+/* What failed in EC2 is no image of this backup: it goes, or is tagged for the pruner. */
+static void drop_failed_image(struct work *work, int64_t deadline_ms)
+{
+    struct backup_image *image = &work->backup->image;
+    struct ec2_tags tags = {.count = 0};
+    struct err why = ERR_INIT;
+    const char *id = image->id;
+
+    if (image->state == NULL || strcmp(image->state, ec2_image_state_name(EC2_IMAGE_FAILED)) != 0)
+        return;
+    if (!ec2_deregister_image(work->ec2, id, deadline_ms, NULL, &why) &&
+        !(catalog_tags_put(&tags, "stillpoint:state", "failed", &why) &&
+          ec2_create_tags(work->ec2, &id, 1, &tags, deadline_ms, NULL, &why)))
+        log_err(LOG_LEVEL_WARNING, "not_tagged", &why);
+    ec2_tags_free(&tags);
+    free(image->id);
+    free(image->state);
+    image->id = image->state = NULL;
 }
 
 static bool wait_image(struct work *work, int64_t deadline_ms, struct err *err)
@@ -305,9 +327,13 @@ bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
               catalog_tags_put(&tags, "Name", work->backup->id, err) &&
               (billed ? create_image : register_image)(work, &tags, deadline_ms, id, err);
     ec2_tags_free(&tags);
-    return ok && set_text(&work->backup->image.id, id, err) &&
-           set_text(&work->backup->image.state, "pending", err) &&
-           wait_image(work, deadline_ms, err);
+    if (!ok || !set_text(&work->backup->image.id, id, err) ||
+        !set_text(&work->backup->image.state, "pending", err))
+        return false;
+    ok = wait_image(work, deadline_ms, err);
+    if (!ok)
+        drop_failed_image(work, deadline_ms);
+    return ok;
 }
 
 bool finish_complete(struct work *work, int64_t deadline_ms, struct err *err)

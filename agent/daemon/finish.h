@@ -17,7 +17,7 @@ bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struc
 bool finish_wait(struct work *work, int64_t deadline_ms, bool *ret_failed, struct err *err);
 /* Registers the image from the set, or has EC2 make one where the instance is billed by product
  * code (labelled crash: it is another instant), and waits until it is available.
- *   false  no usable image; the set itself stands */
+ *   false  no usable image (one that failed in EC2 is removed); the set itself stands */
 bool finish_image(struct work *work, int64_t deadline_ms, struct err *err);
 /* State `complete` on all of it. */
 bool finish_complete(struct work *work, int64_t deadline_ms, struct err *err);

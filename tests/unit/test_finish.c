@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -115,12 +116,41 @@ static void a_snapshot_in_error_fails_the_set_by_name(void **state)
     scene_close(&scene);
 }
 
+static void an_image_that_failed_is_removed_and_forgotten(void **state)
+{
+    static const char *const answers[] = {
+        "<RegisterImageResponse><imageId>ami-0a1</imageId></RegisterImageResponse>",
+        "<DescribeImagesResponse><imagesSet><item><imageId>ami-0a1</imageId>"
+        "<imageState>failed</imageState><stateReason><message>no kernel</message></stateReason>"
+        "</item></imagesSet></DescribeImagesResponse>",
+        "<DeregisterImageResponse><return>true</return></DeregisterImageResponse>"};
+    struct ec2_instance *instance = calloc(1, sizeof(*instance));
+    struct scene scene;
+    (void)state;
+
+    assert_non_null(instance);
+    strcpy(instance->id, "i-1");
+    strcpy(instance->root_device_name, "/dev/xvda");
+    scene_open(&scene, answers, 3);
+    scene.work.instance = instance;
+    assert_true(strs_dup(&scene.work.backup->id, "sp-1", &scene.err));
+    bool ok = finish_image(&scene.work, clock_boot_ms() + 20000, &scene.err);
+
+    assert_false(ok);
+    assert_non_null(strstr(scene.err.text, "ami-0a1 is failed"));
+    fake_ec2_assert_has(&scene.fake, 2, "Action=DeregisterImage");
+    assert_null(scene.work.backup->image.id); /* and is not tagged complete with the set */
+    scene_close(&scene);
+    free(instance);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trouble_in_ec2_is_waited_out),
         cmocka_unit_test(a_refused_question_says_nothing_against_the_set),
         cmocka_unit_test(a_snapshot_in_error_fails_the_set_by_name),
+        cmocka_unit_test(an_image_that_failed_is_removed_and_forgotten),
     };
 
     return cmocka_run_group_tests_name("finish", tests, NULL, NULL);
