@@ -148,8 +148,11 @@ static bool tell_connect_failure(struct db *db, const struct db_target *target, 
     if (clock_boot_ms() >= deadline_ms)
         return err_set(err, ERR_DEADLINE, 0, "%s: no answer to the log-in before the deadline",
                        target->socket);
-    err_set(err, ERR_DB, 0, "%s: %s (%u)", target->socket, mysql_error(db->mysql),
-            db->server_errno);
+    if (db->server_errno == CLIENT_NO_SOCKET) /* names the socket itself */
+        err_set(err, ERR_DB, 0, "%s (%u)", mysql_error(db->mysql), db->server_errno);
+    else
+        err_set(err, ERR_DB, 0, "%s: %s (%u)", target->socket, mysql_error(db->mysql),
+                db->server_errno);
     switch (db->server_errno) {
     case SERVER_ACCESS_DENIED:
     case SERVER_NO_PASSWORD:

@@ -127,7 +127,7 @@ static bool mysql_hold(void *hook, int64_t deadline_ms, const struct cancel *can
         !db_lock_take(&self->lock, deadline_ms, &self->position, err)) {
         if (self->db != NULL && !db_alive(self->db))
             disconnect(self); /* the server lets go */
-        return err_wrap(err, "%s", self->socket);
+        return false;
     }
     self->positioned = true;
     return true;
@@ -167,7 +167,7 @@ static bool mysql_release(void *hook, const char *outcome, int64_t deadline_ms, 
         disconnect(self);
     if (self->lock.desynced)
         ok = resync(self, err) && ok;
-    return ok || err_wrap(err, "%s", self->socket);
+    return ok;
 }
 
 static bool mysql_finish(void *hook, const char *outcome, int64_t deadline_ms, struct err *err)
