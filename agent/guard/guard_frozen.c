@@ -562,13 +562,12 @@ static void wind_up(struct guard_keeper *keeper)
     end_lease(keeper,
               GUARD_END_FORCED); /* it has its cause: this is for an end that nobody told us */
     keeper->state = is_clear(record) ? GUARD_ENDED : GUARD_CLEARING;
-    if (keeper->twin_gone || keeper->continued_freezer)
-        return;
-    if (keeper->state == GUARD_CLEARING ||
-        guard_record_cause(record, keeper->twin.lease) == GUARD_END_DEADLINE) {
-        keeper->continued_freezer = true; /* it may have been stopped between two steps */
+    /* it may have been stopped between two steps, or while the kernel is at its freeze: each look
+     * sets it going */
+    if (!keeper->twin_gone &&
+        (keeper->state == GUARD_CLEARING ||
+         guard_record_cause(record, keeper->twin.lease) == GUARD_END_DEADLINE))
         (void)kill(keeper->freezer_pid, SIGCONT);
-    }
 }
 
 void guard_frozen_keeper(struct guard_keeper *keeper)
@@ -578,7 +577,7 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
     int index;
 
     keeper->state = GUARD_FREEZING;
-    keeper->told_freezer = keeper->continued_freezer = false;
+    keeper->told_freezer = false;
     arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
     bool is_taken = guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, 0, -1);
     uint64_t serial = keeper->order_serial;

@@ -33,10 +33,10 @@ struct guard_keeper {
     struct guard_wait order_wait;
     struct guard_wait lookup_wait;
     struct guard_lookup lookup;
-    struct guard_msg_add_mount adding;    /* the ADD_MOUNT whose look-up runs */
-    bool quit;                            /* a signal said so: exit once nothing is frozen */
-    bool twin_gone;                       /* the freezer died: thaw, exit 1 */
-    bool told_freezer, continued_freezer; /* of the end of this lease; after it */
+    struct guard_msg_add_mount adding; /* the ADD_MOUNT whose look-up runs */
+    bool quit;                         /* a signal said so: exit once nothing is frozen */
+    bool twin_gone;                    /* the freezer died: thaw, exit 1 */
+    bool told_freezer;                 /* of the end of this lease */
 };
 
 /* Serves until a signal (returns 0) or the freezer's death (returns 1); nothing is frozen by this

@@ -409,6 +409,23 @@ static void slow_freeze_and_a_killed_keeper(void **state)
     assert_int_equal(rig_read(rig->rcu)[0], '0');
 }
 
+/* A freeze that is done while its process is stopped is one that nobody thaws. */
+static void slow_freeze_and_a_freezer_stopped_after_the_end(void **state)
+{
+    struct rig *rig = *state;
+    pid_t freezer = rig_freezer_pid(rig);
+
+    (void)freeze_slowly(rig, 500);
+    assert_true(rig_receive(rig));
+    assert_int_equal(rig->reply.head.state, GUARD_CLEARING);
+    rig_nap_ms(50);
+    assert_int_equal(kill(freezer, SIGSTOP), 0);
+    unblock_slow(rig);
+
+    (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
+    assert_int_equal(wait_until_clear(rig), GUARD_ENDED);
+}
+
 static void slow_freeze_and_the_thaw_option(void **state)
 {
     struct rig *rig = *state;
@@ -685,6 +702,7 @@ int main(void)
         WITH_GUARD(slow_freeze_and_a_signal),
         WITH_GUARD(slow_freeze_and_a_killed_freezer),
         WITH_GUARD(slow_freeze_and_a_killed_keeper),
+        WITH_GUARD(slow_freeze_and_a_freezer_stopped_after_the_end),
         WITH_GUARD(slow_freeze_and_both_killed),
         WITH_GUARD(freeze_that_waits_for_a_writer_and_both_killed),
         WITH_GUARD(slow_freeze_and_the_thaw_option),
