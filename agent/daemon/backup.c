@@ -15,6 +15,7 @@
 #include "agent/daemon/facts.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/hold.h"
+#include "agent/daemon/hook_output.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/settle.h"
@@ -337,6 +338,7 @@ static void leave_node(struct work *work, const char *outcome)
         return;
     if (!hook_chain_finish(&work->hooks, outcome, clock_boot_ms() + HOOKS_FINISH_MS, &err))
         job_warn(work->job, err.text, err.remedy);
+    hook_output_log(&work->hooks, work->job->id);
     hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
     lease_close(work->lease);
     work->lease = NULL;
