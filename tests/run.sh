@@ -156,15 +156,16 @@ report() { # WORD NAME DETAIL STARTED_US
     printf '%-4s %-62s %5d.%d s%s\n' "$1" "$2" $((us / 1000000)) $((us / 100000 % 10)) "${3:+  $3}"
 }
 
-show() { # LOG: its beginning, where a case says what failed, and its end
+show() { # LOG [NAME]: what the case NAME says of itself, then the log's beginning and its end
     local lines
     lines=$(wc -l <"$1")
     if [ "$lines" -le 60 ]; then
         cat "$1"
     else
-        head -n 20 "$1"
-        echo "… $((lines - 60)) lines …"
-        tail -n 40 "$1"
+        [ -z "${2:-}" ] || grep -aE "^${2##*/}(\\.sh)?: " "$1" | head -n 10
+        head -n 15 "$1"
+        echo "… $((lines - 45)) lines …"
+        tail -n 30 "$1"
     fi | cut -c 1-400 | sed 's/^/     | /'
 }
 
@@ -218,7 +219,7 @@ judge_shell() { # LOG STATUS NAME STARTED_US
     *)
         failed=$((failed + 1))
         report FAIL "$3" "$([ "$2" = 124 ] && echo "timed out" || echo "exit $2")" "$4"
-        show "$1"
+        show "$1" "$3"
         ;;
     esac
 }
