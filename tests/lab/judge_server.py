@@ -29,7 +29,7 @@ ASTRAY = """SELECT COUNT(*) FROM (SELECT b.amount - 1000000
 
 
 class CopyServer:
-    """The node's server on the copy. judge: judge.Judge, for its fault(), facts, claim and paths."""
+    """The node's server on the copy. judge: judge.Judge, for its faults, facts, claim and paths."""
 
     def __init__(self, judge):
         self.judge = judge
@@ -88,24 +88,25 @@ class CopyServer:
             return []
         return [line.split("\t") for line in out.splitlines()]
 
-    def number(self, text):
-        rows = self.rows(text)
-        return int(rows[0][0]) if rows and rows[0][0] not in ("NULL", "") else 0
+    def numbers(self, *questions):
+        """Each SELECT's one number; all zero where the server refused to answer."""
+        rows = self.rows("SELECT " + ", ".join(f"({text})" for text in questions))
+        cells = rows[0] if rows else [""] * len(questions)
+        return [0 if cell in ("NULL", "") else int(cell) for cell in cells]
 
     # -- tables --------------------------------------------------------------------------------
 
     def check_tables(self):
         whole = self.judge.claim.consistency == "application"
-        checked = 0
-        for (name,) in self.rows(TABLES + ("" if whole else " AND engine = 'InnoDB'")):
-            for row in self.rows(f"CHECK TABLE {name}"):
-                checked += 1
-                # CSV and the like can't be checked, which is no fault of the copy's.
-                if row[2] == "note" and "doesn't support check" in row[3]:
-                    continue
-                if row[3] not in ("OK", "Table is already up to date"):
-                    self.judge.fault("check", f"{row[0]}: {row[2]}: {row[3]}")
-        self.judge.facts["tables_checked"] = checked
+        names = [row[0] for row in self.rows(TABLES + ("" if whole else " AND engine = 'InnoDB'"))]
+        checked = self.rows(f"CHECK TABLE {', '.join(names)}") if names else []
+        for row in checked:
+            # CSV and the like can't be checked, which is no fault of the copy's.
+            if row[2] == "note" and "doesn't support check" in row[3]:
+                continue
+            if row[3] not in ("OK", "Table is already up to date"):
+                self.judge.fault("check", f"{row[0]}: {row[2]}: {row[3]}")
+        self.judge.facts["tables_checked"] = len(checked)
         if not whole:
             return
         with open(self.error_log, encoding="utf-8", errors="replace") as stream:
@@ -128,9 +129,11 @@ class CopyServer:
                 self._judge_table(table, thread)
 
     def _judge_table(self, table, thread):
-        count = self.number(f"SELECT COUNT(*) FROM lab.{table}")
-        by_key = self.number(f"SELECT COUNT(*) FROM lab.{table} FORCE INDEX (pad) WHERE pad > ''")
-        last = self.number(f"SELECT MAX(seq) FROM lab.{table}")
+        count, by_key, last = self.numbers(
+            f"SELECT COUNT(*) FROM lab.{table}",
+            f"SELECT COUNT(*) FROM lab.{table} FORCE INDEX (pad) WHERE pad > ''",
+            f"SELECT MAX(seq) FROM lab.{table}",
+        )
         if not count == by_key == last:
             text = f"{table}: {count} rows, {by_key} by its key, the last is {last}"
             self.judge.fault("rows", text)
@@ -139,17 +142,19 @@ class CopyServer:
 
     def _judge_transactions(self, writer):
         where = f"WHERE writer = {writer}"
-        orders = self.number(f"SELECT COUNT(*) FROM lab.orders {where}")
-        ledger = self.number(f"SELECT COUNT(*) FROM lab.ledger {where}")
-        last = self.number(f"SELECT MAX(seq) FROM lab.orders {where}")
-        half = self.number(HALF.format(writer=writer))
+        orders, ledger, last, half, astray, total = self.numbers(
+            f"SELECT COUNT(*) FROM lab.orders {where}",
+            f"SELECT COUNT(*) FROM lab.ledger {where}",
+            f"SELECT MAX(seq) FROM lab.orders {where}",
+            HALF.format(writer=writer),
+            ASTRAY.format(writer=writer),
+            f"SELECT SUM(amount) - COUNT(*) * 1000000 FROM lab.balance {where}",
+        )
         if half:
             self.judge.fault("rows", f"writer {writer}: {half} half transactions")
         if not orders == ledger == last:
             text = f"{orders} orders, {ledger} in the ledger, the last is {last}"
             self.judge.fault("rows", f"writer {writer}: {text}")
-        astray = self.number(ASTRAY.format(writer=writer))
-        total = self.number(f"SELECT SUM(amount) - COUNT(*) * 1000000 FROM lab.balance {where}")
         if astray or total:
             text = f"{astray} balances do not follow from the ledger, their sum is off by {total}"
             self.judge.fault("rows", f"writer {writer}: {text}")

@@ -45,9 +45,10 @@ innodb_redo_log_capacity = 32M
 performance_schema = ON
 secure_file_priv = NULL
 """
-NO_REPAIR = {
+# Of a copy: what would mend it, or change it, or only takes time.
+ON_A_COPY = {
     "mariadb": ["--myisam-recover-options=OFF", "--aria-recover-options=OFF", "--skip-slave-start"],
-    "mysql": ["--myisam-recover-options=OFF", "--skip-replica-start"],
+    "mysql": ["--myisam-recover-options=OFF", "--skip-replica-start", "--performance-schema=OFF"],
 }
 
 
@@ -105,7 +106,7 @@ class Server:
     def copy_command(self, options_file, lab, copy, node_root, more):
         """On a copy of the node, which lies over it for this process alone; mends nothing."""
         command = [self.program, f"--defaults-file={options_file}", "--skip-networking"]
-        command += ["--event-scheduler=OFF", *NO_REPAIR[self.kind], *more]
+        command += ["--event-scheduler=OFF", *ON_A_COPY[self.kind], *more]
         return self.inside(command, shown=[lab], binds=[(copy, node_root)])
 
     def read_binlog(self, path, lab):
