@@ -14,14 +14,14 @@ export BUILD
 jobs=${JOBS:-2}
 failed=()
 
-files() { # GLOB...: what git tracks, as it is in the work tree (a tarball: what is there)
-    if [ -e .git ]; then
-        git ls-files -- "$@"
-    else
-        local glob args=()
-        for glob in "$@"; do args+=(-o -path "./${glob#./}"); done
-        find . -path ./build -prune -o -type f \( "${args[@]:1}" \) -print | sed 's,^\./,,'
-    fi | while read -r file; do [ ! -f "$file" ] || echo "$file"; done | sort
+files() { # GLOB...: what git tracks, as it is in the work tree (a tarball, or no say: what is there)
+    local glob args=()
+    {
+        git ls-files -- "$@" 2>/dev/null || {
+            for glob in "$@"; do args+=(-o -path "./${glob#./}"); done
+            find . -path ./build -prune -o -type f \( "${args[@]:1}" \) -print | sed 's,^\./,,'
+        }
+    } | while read -r file; do [ ! -f "$file" ] || echo "$file"; done | sort
 }
 
 need() {
@@ -118,6 +118,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-lint.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
+[ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
 steps=(tree format headers shell python frozen guard_libs man cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
