@@ -25,8 +25,10 @@ static bool take_text(char *to, size_t size, const char *text, const char *what,
 
 static bool take_pos(int64_t *to, const char *text, const char *what, struct err *err)
 {
-    if (!parse_int64(text != NULL ? text : "", 0, INT64_MAX, to, err))
-        return err_wrap(err, "%s", what);
+    struct err ignored = ERR_INIT; /* says how a person should write numbers */
+
+    if (!parse_int64(text != NULL ? text : "", 0, INT64_MAX, to, &ignored))
+        return err_set(err, ERR_PROTOCOL, 0, "%s is no number: %.40s", what, text ? text : "");
     return true;
 }
 

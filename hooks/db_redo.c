@@ -13,8 +13,10 @@ struct redo {
     int64_t current, flushed;
 };
 
-static bool take_lsns(const struct db_rows *rows, struct redo *redo, struct err *err)
+static void take_lsns(const struct db_rows *rows, struct redo *redo)
 {
+    struct err ignored = ERR_INIT; /* what is no number is not told */
+
     for (size_t i = 0; i < rows->row_count; i++) {
         const char *name = db_rows_get(rows, i, "Variable_name");
         const char *value = db_rows_get(rows, i, "Value");
@@ -24,10 +26,9 @@ static bool take_lsns(const struct db_rows *rows, struct redo *redo, struct err 
             to = &redo->current;
         else if (name != NULL && strcasecmp(name, "Innodb_lsn_flushed") == 0)
             to = &redo->flushed;
-        if (to != NULL && !parse_int64(value ? value : "", 0, INT64_MAX, to, err))
-            return false;
+        if (to != NULL)
+            (void)parse_int64(value ? value : "", 0, INT64_MAX, to, &ignored);
     }
-    return true;
 }
 
 static bool read_redo(struct db *db, int64_t deadline_ms, struct redo *ret_redo, struct err *err)
@@ -37,15 +38,14 @@ static bool read_redo(struct db *db, int64_t deadline_ms, struct redo *ret_redo,
 
     if (!db_query(db, "SHOW GLOBAL STATUS LIKE 'Innodb_lsn_%'", true, deadline_ms, &rows, err))
         return false;
-    bool ok = take_lsns(&rows, &redo, err);
+    take_lsns(&rows, &redo);
     db_rows_free(&rows);
-    if (ok && (redo.current < 0 || redo.flushed < 0)) {
+    if (redo.current < 0 || redo.flushed < 0) {
         err_set(err, ERR_DB, 0, "the server does not say how much of its InnoDB log is written");
-        ok = err_suggest(err, "set innodb_flush_log_at_trx_commit to 1 or 2");
+        return err_suggest(err, "set innodb_flush_log_at_trx_commit to 1 or 2");
     }
-    if (ok)
-        *ret_redo = redo;
-    return ok;
+    *ret_redo = redo;
+    return true;
 }
 
 /* The server's own flush comes each second; nothing that needs less than SUPER makes it come
