@@ -408,7 +408,7 @@ static void the_real_runner_runs_a_program_and_ends_one_that_is_late(void **stat
     assert_non_null(strstr(err.text, "/tmp can be written by others"));
     refused.free(refused.self);
 
-    char folder[] = "/root/stillpoint-exec-XXXXXX", script[64];
+    char folder[] = "/var/lib/stillpoint-exec-XXXXXX", script[64];
     if (mkdtemp(folder) == NULL)
         skip();
     (void)snprintf(script, sizeof(script), "%s/hook", folder);
