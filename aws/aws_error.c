@@ -167,7 +167,7 @@ static const struct {
     {"SnapshotLimitExceeded", "delete snapshots, or have the account's limit raised"},
     {"ResourceLimitExceeded", "have the account's limit raised"},
     {"TagLimitExceeded", "a resource takes 50 tags: set fewer tags in [backup]"},
-    {"InvalidAMIName.Duplicate", "an image of that name exists"},
+    {"InvalidAMIName.Duplicate", "delete or rename the image that has this name"},
     {"OptInRequired", "the account is not subscribed to the service"},
     {"PendingVerification", "AWS is still verifying the account"},
 };

@@ -85,9 +85,11 @@ static bool check_tag_key(const char *key, struct err *err)
         (void)err_set(err, ERR_USAGE, 0, "--tag: the tag Name is set by Stillpoint");
         return err_suggest(err, "choose another key");
     }
-    if (characters(key) > CLI_TAG_KEY_CHARS)
-        return err_set(err, ERR_USAGE, 0, "--tag: a key of more than %d characters",
-                       CLI_TAG_KEY_CHARS);
+    if (characters(key) > CLI_TAG_KEY_CHARS) {
+        (void)err_set(err, ERR_USAGE, 0, "--tag: a key of more than %d characters",
+                      CLI_TAG_KEY_CHARS);
+        return err_suggest(err, "EC2 takes no longer one: shorten it");
+    }
     return true;
 }
 
@@ -113,7 +115,8 @@ static bool add_tag(struct cli_options *options, const char *text, struct err *e
         goto out;
     }
     ok = json_object_size(options->tags) <= CLI_TAGS_MAX ||
-         err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", CLI_TAGS_MAX);
+         err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", CLI_TAGS_MAX) ||
+         err_suggest(err, "EC2 takes 50, and most are Stillpoint's: set fewer");
 out:
     json_decref(clean_key);
     json_decref(string);

@@ -55,7 +55,9 @@ bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
     if (!ec2_describe_instance(work->ec2, id, deadline_ms, &work->job->cancel, &work->instance,
                                err) ||
         !ec2_describe_volumes(work->ec2, id, deadline_ms, &work->job->cancel, &work->volumes, err))
-        return false;
+        return err->kind == ERR_AWS_NOT_FOUND
+                   ? err_suggest(err, "see whether [aws] region is this instance's")
+                   : false;
     work->attached = calloc(work->volumes.count + 1, sizeof(*work->attached));
     if (work->attached == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
