@@ -476,7 +476,8 @@ void cli_show_plan(struct cli_page *page, const json_t *data)
 
     cli_page_text(page, "Dry run: nothing was held, nothing was made\n\n");
     plan_volumes(page, json_object_get(plan, "volumes"));
-    plan_mounts(page, json_object_get(plan, "mounts"));
+    if (cli_str(plan, "asked") == NULL || strcmp(cli_str(plan, "asked"), "crash") != 0)
+        plan_mounts(page, json_object_get(plan, "mounts")); /* else nothing is held */
     plan_hooks(page, json_object_get(plan, "hooks"));
     show_left_out(page, json_object_get(plan, "left_out"));
     if (json_array_size(json_object_get(plan, "shortfalls")) > 0) {
