@@ -10,7 +10,7 @@
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
-start_node
+start_node --conf '[aws]' --conf 'request_timeout = 4s'
 begin_refusals
 before_hold() { # FAULT CAUSE COMMAND...
     local cause=$2
@@ -20,6 +20,24 @@ before_hold() { # FAULT CAUSE COMMAND...
     cloud_faults_off
     made_nothing
 }
+
+# Nobody there, or not who he should be.
+cloud_post listen '{"server": "ec2", "on": false}' >/dev/null
+refused 5 "DescribeInstances: .*Couldn't connect to server" 'check route, security groups and proxy' sp backup
+refused 5 "DescribeSnapshots: .*Couldn't connect to server" 'check route' sp list
+cloud_post listen '{"server": "ec2", "on": true}' >/dev/null
+cp "$LAB/stillpoint.conf" "$LAB/right.conf"
+for change in 's|^ca_bundle = .*|ca_bundle = /etc/ssl/certs/ca-certificates.crt|' 's|^endpoint_ec2 = https|endpoint_ec2 = http|'; do
+    sed "$change" "$LAB/right.conf" >"$LAB/stillpoint.conf"
+    stop_part daemon && start_part daemon
+    refused 5 'SSL certificate problem|sent, but no whole answer' 'ca_bundle in \[aws\]|endpoint_ec2' sp backup
+done
+cp "$LAB/right.conf" "$LAB/stillpoint.conf"
+stop_part daemon && start_part daemon
+cloud_set '{"imds": {"document": {"instanceId": "i-0123456789abcdef0"}}}'
+refused 5 "InvalidInstanceID.NotFound" "\[aws\] region is this instance's" sp backup
+cloud_set '{"imds": {"document": {"instanceId": "'"$(node_get "['instance']")"'"}}}'
+made_nothing
 
 before_hold '{"action": "DescribeInstances", "kind": "garbage"}' \
     'DescribeInstances: XML: line 1: not well-formed' sp backup
@@ -58,6 +76,16 @@ refused 1 'cut: CreateSnapshots: Moved' 'check region and endpoints' sp backup -
 assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
 node_is_free
 made_nothing
+
+# A snapshot that fails later is no backup; an image that can't be made is less than asked for.
+cloud_fault '{"action": "CreateSnapshots", "kind": "partial", "dry_run": false}'
+refused 1 'snapshot snap-[0-9a-f]+ failed in EC2: ' 'start the backup again' sp backup --no-image
+made_nothing
+cloud_fault '{"action": "RegisterImage", "kind": "error", "code": "InvalidAMIName.Duplicate", "dry_run": false}'
+assert_exit 3 sp backup
+assert_match 'why: image: RegisterImage: InvalidAMIName.Duplicate' "$OUT" "the reason"
+assert_match 'now: the backup is kept' "$OUT" "what is said to be"
+made
 
 # In drops, for longer than a hold may last.
 cloud_fault '{"action": "CreateSnapshots", "kind": "dribble", "dry_run": false, "ms": 400, "bytes": 8}'
