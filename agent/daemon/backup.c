@@ -28,6 +28,7 @@ enum {
     RETRY_SENT_JITTER_MS = 5000,
     HOOKS_FINISH_MS = 30000,
     RAISE_MS = 60000,
+    LOOK_AGAIN_MS = 5000,
 };
 
 /* --- identify, plan, ready --------------------------------------------------------------- */
@@ -266,6 +267,18 @@ static void remember_last(struct work *work)
     (void)pthread_mutex_unlock(&agent->mutex);
 }
 
+/* The plan is as old as the hold: what was mounted since was not frozen. */
+static bool look_again(struct work *work, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (work->options.asked < LABEL_FILESYSTEM ||
+        survey_appeared(work, clock_boot_ms() + LOOK_AGAIN_MS, &why))
+        return true;
+    return strs_printf(&work->appeared, err,
+                       "whether something was mounted meanwhile is unknown: %s", why.text);
+}
+
 static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct verdict *verdict,
                    struct err *err)
 {
@@ -274,7 +287,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
     job_set_step(work->job, "attest");
     if (!take_ids(work, cut, err))
         return settle_discard(work, cut, verdict);
-    bool ok = proof_judge(work, hold, cut, &result, err);
+    bool ok = look_again(work, err) && proof_judge(work, hold, cut, &result, err);
     bool as_asked = ok && work->backup->consistency >= work->options.asked;
     attest_result_free(&result);
     if (ok && !as_asked && work->config->backup.on_shortfall == CONFIG_SHORTFALL_DISCARD) {

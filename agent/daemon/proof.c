@@ -116,7 +116,7 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
     struct attest_mount mounts[GUARD_MOUNTS_MAX];
     struct attest_hook hooks[HOOK_CHAIN_MAX];
     struct plan_shortfall *shortfalls =
-        calloc(work->plan->shortfall_count + 1, sizeof(*shortfalls));
+        calloc(work->plan->shortfall_count + work->appeared.count + 1, sizeof(*shortfalls));
     size_t shortfall_count = work->plan->shortfall_count;
     int64_t error_us = -1;
     bool synced = false;
@@ -127,6 +127,9 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
         memcpy(shortfalls, work->plan->shortfalls, shortfall_count * sizeof(*shortfalls));
     if (cut->adopted)
         shortfalls[shortfall_count++] = (struct plan_shortfall){LABEL_CRASH, lost_answer};
+    for (size_t i = 0; i < work->appeared.count; i++)
+        shortfalls[shortfall_count++] =
+            (struct plan_shortfall){LABEL_CRASH, work->appeared.items[i]};
     if (!clock_error_us(&error_us, &synced))
         error_us = -1;
     size_t mount_count = work->plan->mount_count;

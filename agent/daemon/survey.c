@@ -77,6 +77,16 @@ bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
     return true;
 }
 
+static struct device_query device_query(const struct work *work)
+{
+    return (struct device_query){
+        .sysfs = "/sys",
+        .map = &work->device_map,
+        .attached = work->attached,
+        .attached_count = work->attached_count,
+    };
+}
+
 bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err)
 {
     if (work->lease == NULL &&
@@ -87,13 +97,46 @@ bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err)
         !mounts_fold(&work->mounts, &work->mount_list, err) ||
         !devices_map_load(work->config->devices.map, &work->device_map, err))
         return false;
-    const struct device_query query = {
-        .sysfs = "/sys",
-        .map = &work->device_map,
-        .attached = work->attached,
-        .attached_count = work->attached_count,
-    };
+    const struct device_query query = device_query(work);
     return devices_trace_all(&query, &work->mount_list, &work->traces, err);
+}
+
+static bool note_appeared(struct work *work, const struct mount_list *list, struct err *err)
+{
+    const struct device_query query = device_query(work);
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct mount_pick *pick = &list->items[i];
+        struct device_trace trace;
+        if (pick->class != MOUNT_BLOCK || pick->mount->super_read_only ||
+            mounts_find(&work->mounts, &work->mount_list, 0, pick->mount->major,
+                        pick->mount->minor) != NULL)
+            continue;
+        if (!devices_trace(&query, pick->mount, &trace, err))
+            return false;
+        bool ours = trace.kind == DEVICE_EBS || trace.kind == DEVICE_UNKNOWN;
+        devices_trace_free(&trace);
+        if (ours && !strs_printf(&work->appeared, err, "%s was mounted meanwhile and not frozen",
+                                 pick->mount->path))
+            return false;
+    }
+    return true;
+}
+
+bool survey_appeared(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(MOUNTS_TEXT_BYTES_MAX);
+    struct mounts mounts = {.count = 0};
+    struct mount_list list = {.count = 0};
+
+    if (work->lease == NULL)
+        return err_set(err, ERR_GUARD, 0, "the guard is gone");
+    bool ok = lease_mount_table(work->lease, deadline_ms, &text, err) &&
+              mounts_parse(buf_text(&text), text.len, &mounts, err) &&
+              mounts_fold(&mounts, &list, err) && note_appeared(work, &list, err);
+    mounts_list_free(&list);
+    mounts_free(&mounts);
+    return ok;
 }
 
 /* --- hooks ------------------------------------------------------------------------------- */

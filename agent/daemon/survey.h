@@ -24,4 +24,9 @@ bool survey_hooks(struct work *work, bool with_exec, struct err *err);
  * server's lock needs, the server is told to block commits. */
 bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err);
 
+/* After the hold: looks at the mount table once more. What was mounted since the plan and lies, or
+ * may lie, on a volume of the set goes into work->appeared.
+ *   false  it could not be looked at, which is no proof that there is nothing */
+bool survey_appeared(struct work *work, int64_t deadline_ms, struct err *err);
+
 #endif

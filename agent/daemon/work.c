@@ -23,6 +23,7 @@ void work_close(struct work *work)
     lease_close(work->lease); /* the guard lets go of what is still frozen, first */
     hook_chain_free(&work->hooks);
     plan_free(work->plan);
+    strs_free(&work->appeared);
     if (work->traces != NULL)
         devices_traces_free(work->traces, work->mount_list.count);
     devices_map_free(&work->device_map);

@@ -56,6 +56,7 @@ struct work {
     struct device_map device_map;
     struct device_trace *traces; /* one per entry of mount_list */
     struct plan *plan;
+    struct strs appeared; /* sentences: what was mounted since the plan, so that nobody froze it */
 
     struct backup *backup; /* what is told of it */
 };
