@@ -250,12 +250,16 @@ drain() { # AT_MOST queued...
     while [ ${#running[@]} -gt 0 ]; do reap; done
 }
 
-for group in "${@:-all}"; do add_group "$group"; done
-drain "$jobs_max" "${queue[@]}"
-drain 1 "${queue_alone[@]}"
+main() { # in a function, so that a change of this file does not meet a run of it
+    for group in "${@:-all}"; do add_group "$group"; done
+    drain "$jobs_max" "${queue[@]}"
+    drain 1 "${queue_alone[@]}"
 
-if [ $((passed + failed)) = 0 ]; then
-    echo "nothing ran: no test of ${*:-all}${ONLY:+ that is named $ONLY}" >&2
-fi
-echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+    if [ $((passed + failed)) = 0 ]; then
+        echo "nothing ran: no test of ${*:-all}${ONLY:+ that is named $ONLY}" >&2
+    fi
+    echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+main "$@"
+exit
