@@ -38,6 +38,7 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1:suppressions=$PWD/tests/lint/tsan.supp}"
 
 # timeout(1) hands the signal on to the test's whole process group and kills what stays.
+# shellcheck disable=SC2317 # the traps call it
 stop() {
     stopping=$1
     cat "$work"/*.pid 2>/dev/null | xargs -r kill -TERM 2>/dev/null
