@@ -153,7 +153,11 @@ static bool on_close(void *self, const char *path, const char *text, struct err 
 
 bool wire_doubt(struct err *err)
 {
-    if (err->kind == ERR_PROTOCOL || err->kind == ERR_LIMIT || err->kind == ERR_SENT)
+    if (err->kind == ERR_SENT)
+        (void)err_suggest(err,
+                          "try again; if it stays so, see what lies between this node and EC2: "
+                          "[aws] endpoint_ec2, a proxy");
+    if (err->kind == ERR_PROTOCOL || err->kind == ERR_LIMIT)
         (void)err_suggest(err, "see what answers in EC2's place: [aws] endpoint_ec2, "
                                "AWS_ENDPOINT_URL_EC2, a proxy in between; or try again");
     return false;

@@ -33,6 +33,7 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
                        "nothing is held or frozen; whether EC2 made snapshots is not known: "
                        "`stillpoint list`, tag stillpoint:id=%s",
                        work->backup->id);
+        err->remedy[0] = '\0'; /* to try again at once is not what to do now */
         (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
                                "backup: delete it");
         return settle_end(verdict, 6, now);

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # The control socket is not there, or not for this user; garbage, floods and silent clients come over
 # it and over the guard's while a backup runs: it is not harmed.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # EC2's answer to the one call is lost, late or a refusal, or the operator presses Ctrl-C around it: the
 # node is free at once, and what was made is found by its tag and adopted or deleted, never forgotten.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
