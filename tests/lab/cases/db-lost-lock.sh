@@ -7,7 +7,7 @@
 
 start_cloud
 start_node
-cloud_set '{"latency_ms": {"CreateSnapshots": 1500}, "snapshot_time_s": 0.1}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "snapshot_time_s": 0.1}'
 arm_thaw 120 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
 # WHAT happens while the mounts are frozen.

@@ -17,5 +17,9 @@ if [ "${1:-}" = one ]; then
     assert_eq "$3" $? "judge's exit with trx_commit $2: $(cat "$LAB/verdict.json")"
     exit 0
 fi
-"$0" one 0 1 || fail "the buffered commits were not missed"
+# A log that happens to be flushed just before the lock leaves nothing behind: three tries.
+for try in 1 2 3; do
+    "$0" one 0 1 && break
+    [ "$try" != 3 ] || fail "the buffered commits were not missed"
+done
 "$0" one 2 0 || fail "the written commits were not found"
