@@ -49,6 +49,10 @@ _at_exit() {
         eval "${_deferred[i]}" || echo "$TEST: at exit: ${_deferred[i]}: status $?" >&2
     done
     if [ -n "$LAB" ]; then
+        if [ "$status" -eq 0 ] && grep -qE 'Sanitizer: |runtime error: ' "$LAB"/log/*.log 2>/dev/null; then
+            echo "$TEST: a sanitizer found fault with one of the programs" >&2
+            status=1
+        fi
         if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
             _show_logs
         fi
