@@ -214,7 +214,13 @@ copy() {
     local flush=$1 sync=$2 myisam=$3 exact=$4 method=${5:-auto} file pos gtid bytes later
     copy_tables "$flush" "$sync" "$myisam" || return
     sleep 0.5
-    hold_start "$method" || { load_stop; no "$hold_line"; return; }
+    # A statement of the load may be in the way on a busy machine: tried again, as the daemon does.
+    for _ in 1 2 3 4; do
+        hold_start "$method" && break
+        [[ $hold_line == "failed hold database-lock: "* ]] || break
+        hold_end
+    done
+    [[ $hold_line == held\ * ]] || { load_stop; no "$hold_line"; return; }
     file=$(held file) pos=$(held pos) gtid=$(held gtid)
     [ "$(held exact)" = "$exact" ] || { load_stop; no "exact is not $exact: $hold_line"; return; }
     bytes=$(stat -c %s "$dir/$file")
