@@ -4,6 +4,8 @@
 #
 #   pause.sh VOLUMES OUT [--tools NAME...]     VOLUMES: 1, or 3 and more; OUT: JSON lines are added
 #
+# The volumes lie in memory (/dev/shm, where that has room for them): tools are compared, not the disk
+# of this machine, on which else all their fsyncs meet. POOL names another place for their image.
 # WRITER_OPTIONS are writer.c's. ROUNDS (20) with an exchange of 300 ms, ROUNDS_LONG (8) with one of 2 s.
 # shellcheck disable=SC2119 # their options are not ours
 # shellcheck source=tests/lab/lib.sh
@@ -13,7 +15,15 @@ volumes=$1 out=$2
 shift 2
 
 need fsfreeze aws
-start_cloud
+pool=${POOL:-}
+if [ -z "$pool" ] && [ "$(df --output=avail -B1M /dev/shm | tail -n 1)" -gt 10240 ]; then
+    pool=/dev/shm/stillpoint-bench.$$.img
+fi
+if [ -n "$pool" ]; then
+    start_cloud --pool "$pool" --pool-gib 20
+else
+    start_cloud
+fi
 if [ "$volumes" = 1 ]; then
     start_node --layout one
 else
@@ -28,3 +38,4 @@ for exchange in "300 ${ROUNDS:-20}" "2000 ${ROUNDS_LONG:-8}"; do
         fail "$volumes volumes, exchange of $ms ms"
 done
 stop_writers >/dev/null
+[ -z "$pool" ] || echo "$volumes volumes: $(du -m "$pool" | cut -f1) MiB of snapshots and volumes" >&2
