@@ -48,7 +48,7 @@ done
 # Somebody holds a table, for good and for a while. The lock is let go of between the tries.
 run_as_root "CREATE TABLE lab.held (n INT) ENGINE=MyISAM"
 hold_table() {
-    run_as_root "LOCK TABLES lab.held WRITE; SELECT SLEEP($1)" >/dev/null &
+    run_as_root "LOCK TABLES lab.held WRITE; SELECT SLEEP($1)" >/dev/null 2>&1 &
     holder=$!
     for _ in {1..50}; do
         [ -n "$(node_sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ] && return
@@ -76,11 +76,18 @@ refused 5 'Lock wait timeout exceeded.* running: thread [0-9]+ \(root, [0-9]+ s:
     'let thread [0-9]+ end or KILL it .*or raise lock_wait' sp backup --no-image
 made_nothing
 let_go
-hold_table 2.5
-backs_up --no-image
-assert_match 'everything is let go, next try in' "$OUT" "the first try"
-assert_match 'complete: application consistent' "$OUT" "the second"
-let_go 2>/dev/null
+hold_table 60
+sp backup --no-image >"$LAB/run/out" 2>&1 &
+backup=$!
+for _ in {1..200}; do
+    grep -q 'everything is let go, next try in' "$LAB/run/out" && break
+    sleep 0.05
+done
+let_go
+wait "$backup" || fail "the second try: $(cat "$LAB/run/out")"
+assert_match 'everything is let go, next try in' "$(cat "$LAB/run/out")" "the first try"
+assert_match 'complete: application consistent' "$(cat "$LAB/run/out")" "the second"
+made
 
 # Down, and gone.
 stop_part mysql

@@ -60,26 +60,27 @@ configure "[backup]\nmounts = $root/srv/outside\n"
 refused 5 "$root/srv/outside \(ext4\) is on no volume of this instance" 'take it out of the list' sp backup
 made_nothing
 
-# Somebody else's freeze is found before anything is locked, and left as it is. The holder lets go by
-# itself: its input closes when the pipe's other end does.
+# Somebody else's freeze is found before anything is locked, and left as it is. The holder lets go when
+# told, when this shell dies, and by itself.
 configure ''
+mkfifo "$LAB/run/told"
 for mount in "$root" "$(mount_at binlog)"; do
-    begin=$SECONDS
-    sleep 4 | python3 -c '
-import fcntl, os, sys
+    python3 -c '
+import fcntl, os, select, sys
 held = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
 fcntl.ioctl(held, 0xC0045877, 0)
 print("frozen", flush=True)
-os.read(0, 1)
-fcntl.ioctl(held, 0xC0045878, 0)' "$mount" >"$LAB/run/holder" &
-    while [ ! -s "$LAB/run/holder" ]; do sleep 0.05; done
+select.select([0], [], [], 20)
+fcntl.ioctl(held, 0xC0045878, 0)' "$mount" <"$LAB/run/told" >"$LAB/run/holder" &
+    holder=$!
+    exec 8>"$LAB/run/told"
+    until [ -s "$LAB/run/holder" ]; do sleep 0.05; done
     refused 5 "$mount is frozen already, by somebody else" "it was left as it is.*fsfreeze -u $mount" sp backup
     assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
-    if [ $((SECONDS - begin)) -lt 4 ]; then
-        is_frozen "$mount" || fail "$mount was thawed"
-    fi
+    is_frozen "$mount" || fail "$mount was thawed"
     assert_eq true "$(sp status --json | json "d['guard']['reachable']")" "the guard answers"
-    wait $!
+    exec 8>&-
+    wait "$holder" || fail "somebody else thawed $mount"
     rm "$LAB/run/holder"
     node_is_free
     made_nothing
