@@ -105,11 +105,10 @@ static void find_snapshot(struct doctor *doctor, char ret_id[EC2_ID_BYTES])
     struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
 
     ret_id[0] = '\0';
-    if (gather_catalog(&doctor->work, &gather, soon(), &ignored)) {
-        for (size_t i = 0; i < gather.count; i++) {
-            if (!gather.resources[i].is_image)
-                (void)snprintf(ret_id, EC2_ID_BYTES, "%s", gather.resources[i].id);
-        }
+    (void)gather_catalog(&doctor->work, &gather, soon(), &ignored);
+    for (size_t i = 0; i < gather.count; i++) {
+        if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
+            (void)snprintf(ret_id, EC2_ID_BYTES, "%s", gather.resources[i].id);
     }
     gather_free(&gather);
 }
