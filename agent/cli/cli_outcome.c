@@ -27,8 +27,9 @@ static int end_lost(const struct cli_outcome *outcome)
 
     if (outcome->changes)
         return end_unknown(outcome, why.text,
-                           "stillpointd goes on with it, or settles it at its next start; the "
-                           "guard lets go at its deadline whatever happens");
+                           "stillpointd goes on with it if it still runs; the guard lets go "
+                           "at its deadline whatever happens; a set that stays `held` is no "
+                           "backup: delete it");
     (void)err_suggest(&why, "see systemctl status stillpointd, journalctl -u stillpointd");
     return cli_fail(outcome->cli, CLI_EXIT_FAILED, &why, NULL);
 }

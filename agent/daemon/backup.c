@@ -315,30 +315,42 @@ static bool raise_label(struct work *work, struct cut *cut, struct verdict *verd
                       "nothing is held or frozen; the set is in EC2, its label still unconfirmed");
 }
 
-static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
+/* The set is good and in EC2; its end was not seen. Gives false. */
+static bool end_unfinished(const struct work *work, struct verdict *verdict, struct err *err)
 {
-    int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
     char now[SETTLE_NOW_BYTES];
-    bool failed = false;
 
+    if (err->kind == ERR_CANCELLED) { /* past the cut only the daemon's end does that */
+        (void)err_set(err, ERR_CANCELLED, 0, "stillpointd was stopped while EC2 copies the set");
+        (void)err_suggest(err, "EC2 goes on by itself and the label stands; the image, if one was "
+                               "wanted, is not made: `stillpoint backup` makes a new set");
+    }
     (void)snprintf(now, sizeof(now),
                    "nothing is held or frozen; the set is in EC2: `stillpoint show %s`",
                    work->backup->id);
+    return settle_end(verdict, 6, now);
+}
+
+static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
+{
+    int64_t deadline_ms = clock_boot_ms() + work->config->backup.finish_timeout_ms;
+    bool failed = false;
+
     job_set_step(work->job, "finish");
     if (!finish_wait(work, deadline_ms, &failed, err)) {
         if (failed) /* only then: that EC2 refuses to tell is no reason to delete a good set */
             return settle_discard(work, cut, verdict);
-        return settle_end(verdict, 6, now);
+        return end_unfinished(work, verdict, err);
     }
     if (work->options.image && !finish_image(work, deadline_ms, err)) {
         if (err->kind == ERR_CANCELLED || err->kind == ERR_DEADLINE)
-            return settle_end(verdict, 6, now);
+            return end_unfinished(work, verdict, err);
         /* The set is whole and stays; what was asked for is not all there. */
         (void)err_suggest(err, "the snapshots are all there; without an image: --no-image");
         job_warn(work->job, err->text, err->remedy);
         verdict->exit_code = 3;
     }
-    return finish_complete(work, deadline_ms, err) || settle_end(verdict, 6, now);
+    return finish_complete(work, deadline_ms, err) || end_unfinished(work, verdict, err);
 }
 
 /* The part that changes the node is over: the hooks are told, the guard is let go, the next backup

@@ -107,6 +107,21 @@ until_status "(d['last'] or {}).get('id') == '$id' and d['last']['state'] == 'co
 assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 made
 
+# The daemon ends while EC2 copies: the set stands, and whoever waits is told how to look at it.
+cloud_set '{"snapshot_time_s": 3}'
+in_background
+until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending' and d['last']['id'] != '$id'"
+stop_part daemon
+ends_with 6
+assert_match 'stillpoint: stillpointd was stopped while EC2 copies the set' "$OUT" "the answer"
+assert_match 'do:  EC2 goes on by itself and the label stands' "$OUT" "the remedy"
+assert_match 'now: nothing is held or frozen; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
+start_part daemon
+assert_eq '["pending", "application"]' \
+    "$(sp show "${BASH_REMATCH[1]}" --json | json "[d['state'], d['consistency']]")" "the tags"
+cloud_set '{"snapshot_time_s": 0.1}'
+made
+
 # Nothing was made, and nobody can know: Ctrl-C ends the looking, and the code says unknown.
 cut_fault '"kind": "reset_before"'
 in_background --no-image
