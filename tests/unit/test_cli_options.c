@@ -182,7 +182,8 @@ static void tags_that_are_not_the_operators_are_refused(void **state)
     assert_true(read_line(words)->ok);
     words[13] = 'k';
     memmove(words + 14, words + 13, strlen(words + 13) + 1);
-    refuses(words, "--tag: a key of more than 128 characters", "EC2 takes no longer one: shorten it");
+    refuses(words, "--tag: a key of more than 128 characters",
+            "EC2 takes no longer one: shorten it");
 }
 
 static void more_tags_than_a_resource_has_room_for_are_refused(void **state)
@@ -194,7 +195,8 @@ static void more_tags_than_a_resource_has_room_for_are_refused(void **state)
         (void)snprintf(words + strlen(words), sizeof(words) - strlen(words), " --tag k%d=v", i);
     assert_true(read_line(words)->ok);
     strcat(words, " --tag more=v");
-    refuses(words, "--tag: more than 15 tags", "EC2 takes 50, and most are Stillpoint's: set fewer");
+    refuses(words, "--tag: more than 15 tags",
+            "EC2 takes 50, and most are Stillpoint's: set fewer");
 }
 
 static void a_tag_of_any_bytes_becomes_text_that_json_takes(void **state)
