@@ -21,13 +21,24 @@ case $load in
 0.*) ;;
 *) echo "bench: the machine is busy (load average $load): what else runs is in every figure" >&2 ;;
 esac
+child=''
+trap '[ -z "$child" ] || kill -TERM -- "-$child"; wait; exit 130' INT TERM HUP
+part() { # a part of it, as a process group: it takes its lab down when we are told to end
+    set -m
+    bash "$@" </dev/null &
+    set +m
+    child=$!
+    wait "$child"
+    child=''
+}
+
 work=build/bench
 mkdir -p "$work"
 rm -f "$work"/*
 for volumes in ${VOLUMES:-1 4 8}; do
     echo "bench: $volumes volumes" >&2
-    bash tests/bench/pause.sh "$volumes" "$PWD/$work/pauses.jsonl"
+    part tests/bench/pause.sh "$volumes" "$PWD/$work/pauses.jsonl"
 done
 echo "bench: footprint" >&2
-bash tests/bench/footprint.sh "$PWD/$work/footprint.json"
+part tests/bench/footprint.sh "$PWD/$work/footprint.json"
 python3 tests/bench/report.py "$work/pauses.jsonl" "$work/footprint.json" build/bench.json

@@ -6,7 +6,10 @@
 #
 # The volumes lie in memory (/dev/shm, where that has room for them): tools are compared, not the disk
 # of this machine, on which else all their fsyncs meet. POOL names another place for their image.
-# WRITER_OPTIONS are writer.c's. ROUNDS (20) with an exchange of 300 ms, ROUNDS_LONG (8) with one of 2 s.
+# The writers rest for 1 or 2 ms after each write: two cores that are full show their scheduler's
+# queue. WRITER_OPTIONS (writer.c) changes that.
+#
+# ROUNDS (20) with an exchange of 300 ms, ROUNDS_LONG (8) with one of 2 s.
 # shellcheck disable=SC2119 # their options are not ours
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lab/lib.sh"
@@ -30,7 +33,7 @@ else
     start_node --volumes $((volumes - 3))
 fi
 # shellcheck disable=SC2086 # several options
-start_writers ${WRITER_OPTIONS:-}
+start_writers ${WRITER_OPTIONS:---txn-pause-us 1000 --pause-us 2000}
 for exchange in "300 ${ROUNDS:-20}" "2000 ${ROUNDS_LONG:-8}"; do
     read -r ms rounds <<<"$exchange"
     [ "$rounds" -gt 0 ] || continue
