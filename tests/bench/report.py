@@ -5,8 +5,9 @@
     report.py PAUSES.jsonl FOOTPRINT.json OUT.json      exit 1 where a claim does not hold
 
 Claims about time compare what was measured in the same run: Stillpoint's pause with the floor's
-(median at most 1.02 times), and with the exchange that it waited for (at most 5 ms more in the
-median, 10 ms in the worst). Every pause is what the writers saw.
+(median at most 1.02 times and at most 5 ms more), and with the exchange that it waited for (at most
+5 ms more in the median, 10 ms in the worst). The last two are not judged where the floor itself is
+past them: such a machine is too busy or too slow to show them. Every pause is what the writers saw.
 """
 import json
 import statistics
@@ -47,12 +48,14 @@ def judge_pauses(rows):
             continue
         where = f"exchange {exchange} ms, {volumes} volumes"
         ratio = row["pause_ms"]["median"] / floor["pause_ms"]["median"]
-        over = row["over_exchange_ms"]
+        over, best = row["over_exchange_ms"], floor["over_exchange_ms"]
+        more = over["median"] - best["median"]
         yield f"{where}: median at most {RATIO} times the floor", f"{ratio:.4f}", ratio <= RATIO
-        yield (f"{where}: median at most {MEDIAN_MS:.0f} ms over the exchange",
-               f"{over['median']:.1f} ms", over["median"] <= MEDIAN_MS)
-        yield (f"{where}: worst of {over['count']} at most {WORST_MS:.0f} ms over the exchange",
-               f"{over['worst']:.1f} ms", over["worst"] <= WORST_MS)
+        yield f"{where}: median at most {MEDIAN_MS:.0f} ms over the floor", f"{more:.1f} ms", more <= MEDIAN_MS
+        for name, most in (("median", MEDIAN_MS), ("worst", WORST_MS)):
+            value = f"{over[name]:.1f} ms, the floor {best[name]:.1f} ms"
+            holds = over[name] <= most or (None if best[name] > most else False)
+            yield f"{where}: {name} of {over['count']} at most {most:.0f} ms over the exchange", value, holds
 
 
 def judge_footprint(foot):
@@ -84,8 +87,9 @@ def show(rows, claims):
               f"{pause['median']:>7.1f} ms {pause['worst']:>7.1f} ms {pause['least']:>7.1f} ms"
               + (f"  {over['median']:.1f} ms, {over['worst']:.1f} ms" if over else ""))
     print()
+    words = {True: "holds", False: "FAILS", None: "-"}
     for text, value, holds in claims:
-        print(f"{'holds ' if holds else 'FAILS '} {text}: {value}")
+        print(f"{words[holds]:<6} {text}: {value}")
 
 
 def main():
@@ -103,7 +107,7 @@ def main():
             "claims": [{"claim": text, "value": value, "holds": ok} for text, value, ok in claims],
         }, stream, indent=1)
         stream.write("\n")
-    return 0 if claims and all(ok for _, _, ok in claims) else 1
+    return 0 if claims and all(ok is not False for _, _, ok in claims) else 1
 
 
 if __name__ == "__main__":
