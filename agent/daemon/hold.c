@@ -140,7 +140,6 @@ static bool write_manifest(struct work *work, struct hold *hold, struct err *err
 
 static bool freeze(struct work *work, struct hold *hold, struct err *err)
 {
-    hold->freeze_begin_us = clock_boot_us();
     hold->lease_called = true;
     bool ok = lease_freeze(work->lease, hold->deadline_ms, &hold->story, err);
     hold->frozen_us = clock_boot_us();

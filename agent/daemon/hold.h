@@ -24,7 +24,7 @@ struct hold {
     bool story_known;  /* the guard told how it ended */
     int64_t deadline_ms;
     /* clock_boot_us; 0 where it did not come to it */
-    int64_t begin_us, hooks_held_us, freeze_begin_us, frozen_us;
+    int64_t begin_us, hooks_held_us, frozen_us;
     int64_t thaw_begin_us, thawed_us, end_us;
     int64_t clock_offset_before_us; /* wall clock minus boot clock */
     int64_t clock_offset_after_us;

@@ -199,16 +199,6 @@ bool lease_hello(struct lease *lease, int64_t deadline_ms, struct guard_reply_he
     return true;
 }
 
-bool lease_status(struct lease *lease, int64_t deadline_ms, struct guard_reply_lease *ret_story,
-                  struct err *err)
-{
-    if (!call(lease, GUARD_OP_STATUS, sizeof(struct guard_msg_plain), sizeof(*ret_story), "status",
-              deadline_ms, err))
-        return false;
-    *ret_story = lease->reply.lease;
-    return true;
-}
-
 bool lease_mount_table(struct lease *lease, int64_t deadline_ms, struct buf *ret_text,
                        struct err *err)
 {

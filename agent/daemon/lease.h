@@ -26,8 +26,6 @@ void lease_close(struct lease *lease); /* NULL is fine */
 
 bool lease_hello(struct lease *lease, int64_t deadline_ms, struct guard_reply_hello *ret_hello,
                  struct err *err);
-bool lease_status(struct lease *lease, int64_t deadline_ms, struct guard_reply_lease *ret_story,
-                  struct err *err);
 /* The mount table as init sees it, appended to RET_TEXT. */
 bool lease_mount_table(struct lease *lease, int64_t deadline_ms, struct buf *ret_text,
                        struct err *err);

@@ -54,7 +54,6 @@ static void scene_open(struct scene *scene)
     *hold = (struct hold){.story_known = true,
                           .begin_us = 100,
                           .hooks_held_us = 900,
-                          .freeze_begin_us = 900,
                           .frozen_us = 2000,
                           .thaw_begin_us = 303000,
                           .thawed_us = 304000,
