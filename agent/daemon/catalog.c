@@ -17,7 +17,7 @@
 /* Crockford's base32 in lower case: no letter that is read for another. */
 static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
-enum { RANDOM_CHARS = 5, ID_LEN = 3 + 16 + 1 + RANDOM_CHARS };
+enum { MOMENT_CHARS = 3 + 16, RANDOM_CHARS = 5, ID_LEN = MOMENT_CHARS + 1 + RANDOM_CHARS };
 
 bool catalog_id_new(int64_t now_utc_us, char *id, struct err *err)
 {
@@ -212,9 +212,17 @@ static int compare_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
+/* By the second in the id; within it by the window, which a backup that is not cut has not. */
 static int newest_first(const void *a, const void *b)
 {
-    return compare_text((*(struct backup *const *)b)->id, (*(struct backup *const *)a)->id);
+    const struct backup *x = *(struct backup *const *)a, *y = *(struct backup *const *)b;
+    int second = strncmp(y->id, x->id, MOMENT_CHARS);
+
+    if (second != 0)
+        return second;
+    if (x->window_begin_utc_us != y->window_begin_utc_us)
+        return x->window_begin_utc_us < y->window_begin_utc_us ? 1 : -1;
+    return compare_text(y->id, x->id);
 }
 
 static int by_device(const void *a, const void *b)

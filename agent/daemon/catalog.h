@@ -34,7 +34,7 @@ struct catalog_resource {
 };
 
 struct catalog {
-    struct backup **items; /* newest first, by id */
+    struct backup **items; /* newest first, by id; of one second, by window */
     size_t count;
 };
 

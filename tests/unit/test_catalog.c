@@ -660,6 +660,35 @@ static void what_is_not_ours_is_passed_over_and_the_newest_comes_first(void **st
     free_cloud(&cloud);
 }
 
+static void of_two_in_one_second_the_later_window_comes_first(void **state)
+{
+    static const struct {
+        const char *id, *window;
+    } sets[] = {
+        {"sp-20261124T081530Z-zzzzz",
+         "2026-11-24T08:15:30.100000Z/2026-11-24T08:15:30.200000Z/1ms"},
+        {"sp-20261124T081530Z-aaaaa",
+         "2026-11-24T08:15:30.700000Z/2026-11-24T08:15:30.800000Z/1ms"},
+        {"sp-20261124T081530Z-mmmmm", NULL},
+    };
+    struct cloud cloud = {.count = 0};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        put_resource(&cloud, "snap-of-one-second", false);
+        tag(&cloud, i, "stillpoint:id", sets[i].id);
+        if (sets[i].window != NULL)
+            tag(&cloud, i, "stillpoint:window", sets[i].window);
+    }
+    group(&cloud);
+
+    assert_int_equal(cloud.catalog.count, 3);
+    assert_string_equal(cloud.catalog.items[0]->id, sets[1].id);
+    assert_string_equal(cloud.catalog.items[1]->id, sets[0].id);
+    assert_string_equal(cloud.catalog.items[2]->id, sets[2].id);
+    free_cloud(&cloud);
+}
+
 /* --- finding -----------------------------------------------------------------------------------
  */
 
@@ -888,6 +917,7 @@ int main(void)
         cmocka_unit_test(tags_that_cant_be_read_are_facts_that_are_absent),
         cmocka_unit_test(a_window_without_a_readable_error_keeps_its_ends),
         cmocka_unit_test(what_is_not_ours_is_passed_over_and_the_newest_comes_first),
+        cmocka_unit_test(of_two_in_one_second_the_later_window_comes_first),
         cmocka_unit_test(a_backup_is_found_by_id_unique_prefix_or_latest),
         cmocka_unit_test(in_an_empty_catalogue_there_is_no_latest),
         cmocka_unit_test(the_json_is_the_one_of_the_contract),
