@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The main job, top to bottom: identify, plan, ready, hold, cut, release, attest, finish. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "agent/daemon/proof.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
+#include "agent/guard/guard_wire.h"
 #include "hooks/hook_mysql.h"
 
 enum {
@@ -239,6 +242,23 @@ static void tell_hold(struct work *work, const struct hold *hold, const struct c
     job_released(work->job, hold->begin_us ? (double)(hold->end_us - hold->begin_us) / 1000 : 0);
 }
 
+/* A copy without its manifest is as good, but says less of itself. */
+static void tell_manifests(struct work *work, const struct hold *hold)
+{
+    for (size_t i = 0; i < work->plan->freeze_count; i++) {
+        int32_t os_errno = hold->manifest_errnos[i];
+        char text[PATH_MAX + 128];
+        if (os_errno == 0 || os_errno == EROFS || os_errno == ENOTDIR)
+            continue;
+        (void)snprintf(text, sizeof(text), "%s/%s could not be written: %s",
+                       work->plan->mounts[i].path, GUARD_MANIFEST_NAME, strerror(os_errno));
+        job_warn(work->job, text,
+                 os_errno == ENOSPC || os_errno == EDQUOT
+                     ? "make room there; the copy is whole, without this description of itself"
+                     : "the copy is whole, without this description of itself");
+    }
+}
+
 static void log_hold_done(const struct work *work, const struct hold *hold, const struct cut *cut)
 {
     char request[64];
@@ -409,6 +429,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     }
     if (ok) {
         tell_hold(work, &hold, &cut);
+        tell_manifests(work, &hold);
         ok = attest(work, &hold, &cut, verdict, err);
     }
     if (ok)

@@ -69,7 +69,7 @@ def judge_footprint(foot):
         yield (f"{name}: no voluntary context switch in {one['seconds']:.0f} s", str(one["switches"]),
                one["switches"] <= SWITCHES)
     yield (f"a backup of {foot['volumes']} volumes: at most {allowed} EC2 calls besides polling",
-           f"{foot['calls_without_polls']} (and {foot['polls']} polls)",
+           f"{foot['calls_without_polls']} (and {foot['polls']} polls, {foot['dry_polls']} dry run of one)",
            foot["calls_without_polls"] <= allowed)
 
 

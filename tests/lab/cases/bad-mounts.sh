@@ -103,6 +103,15 @@ refused 5 'the binary log .* is outside of the set' 'move it onto a volume of th
 made_nothing
 backs_up --no-image --consistency filesystem
 binlog "$(mount_at binlog)"
+
+# A mount that can't take the manifest: said, and nothing worse.
 backs_up --no-image
+[[ $OUT != *stillpoint-manifest* ]] || fail "a warning without a cause: $OUT"
+rm "$data/.stillpoint-manifest.json"
+mkdir -p "$data/.stillpoint-manifest.json/in-the-way"
+backs_up --no-image
+assert_match "$data/.stillpoint-manifest.json could not be written: Is a directory" "$OUT" "the warning"
+assert_eq application "$(sp show latest --json | json "d['consistency']")" "label"
+rm -r "$data/.stillpoint-manifest.json"
 umount "$root/srv/outside"
 end_refusals
