@@ -133,7 +133,8 @@ static bool try_once(struct work *work, struct hold *hold, struct cut *cut, bool
         ok = cut_make(work, cut, held, deadline_ms, err);
         hold_count(hold);
     }
-    if (!hold_release(work, hold, cut->ok, ok ? "cut" : "failed", &release_err))
+    work->release_failed = !hold_release(work, hold, cut->ok, ok ? "cut" : "failed", &release_err);
+    if (work->release_failed)
         job_warn(work->job, release_err.text, release_err.remedy);
     return ok;
 }
@@ -319,8 +320,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
     }
     verdict->exit_code = as_asked ? 0 : 3;
     log_hold_done(work, hold, cut);
-    return ok ||
-           settle_end(verdict, 1, "nothing is held or frozen; the set is in EC2, unconfirmed");
+    return ok || settle_end_released(work, verdict, 1, "; the set is in EC2, unconfirmed");
 }
 
 /* A set whose tags can never say what it is, is no backup: it goes. */
@@ -331,8 +331,8 @@ static bool raise_label(struct work *work, struct cut *cut, struct verdict *verd
         return true;
     if (err->kind == ERR_AWS_DENIED)
         return settle_discard(work, cut, verdict);
-    return settle_end(verdict, 6,
-                      "nothing is held or frozen; the set is in EC2, its label still unconfirmed");
+    return settle_end_released(work, verdict, 6,
+                               "; the set is in EC2, its label still unconfirmed");
 }
 
 /* The set is good and in EC2; its end was not seen. Gives false. */
@@ -345,10 +345,8 @@ static bool end_unfinished(const struct work *work, struct verdict *verdict, str
         (void)err_suggest(err, "EC2 goes on by itself and the label stands; the image, if one was "
                                "wanted, is not made: `stillpoint backup` makes a new set");
     }
-    (void)snprintf(now, sizeof(now),
-                   "nothing is held or frozen; the set is in EC2: `stillpoint show %s`",
-                   work->backup->id);
-    return settle_end(verdict, 6, now);
+    (void)snprintf(now, sizeof(now), "; the set is in EC2: `stillpoint show %s`", work->backup->id);
+    return settle_end_released(work, verdict, 6, now);
 }
 
 static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)

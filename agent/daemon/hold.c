@@ -110,6 +110,7 @@ bool hold_rehearse(struct work *work, struct err *err)
         return false;
     lease_close(work->lease); /* at which the guard lets go, if it lives */
     work->lease = NULL;
+    work->release_failed = true;
     if (ok)
         *err = thaw_err;
     return false;

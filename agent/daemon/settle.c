@@ -2,6 +2,7 @@
 #include "agent/daemon/settle.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/base/clock.h"
 
@@ -14,6 +15,17 @@ bool settle_end(struct verdict *verdict, int exit_code, const char *now)
     return false;
 }
 
+bool settle_end_released(const struct work *work, struct verdict *verdict, int exit_code,
+                         const char *rest)
+{
+    (void)settle_end(verdict, exit_code,
+                     work->release_failed ? "what is still held, `stillpoint status` shows"
+                                          : "nothing is held or frozen");
+    size_t said = strlen(verdict->now);
+    (void)snprintf(verdict->now + said, sizeof(verdict->now) - said, "%.200s", rest);
+    return false;
+}
+
 bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
                 struct verdict *verdict, struct err *err)
 {
@@ -23,23 +35,23 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
 
     *err = *cause;
     if (!cut->sent || cut->answered)
-        return settle_end(verdict,
-                          cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
-                          "nothing is held or frozen, no snapshot was made");
+        return settle_end_released(
+            work, verdict, cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
+            ", no snapshot was made");
     job_progress(work->job, "release", 0, 0,
                  "the answer was lost: looking in EC2 for what was made");
     if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why)) {
         (void)snprintf(now, sizeof(now),
-                       "nothing is held or frozen; whether EC2 made snapshots is not known: "
+                       "; whether EC2 made snapshots is not known: "
                        "`stillpoint list`, tag stillpoint:id=%s",
                        work->backup->id);
         err->remedy[0] = '\0'; /* to try again at once is not what to do now */
         (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
                                "backup: delete it");
-        return settle_end(verdict, 6, now);
+        return settle_end_released(work, verdict, 6, now);
     }
     if (found == 0)
-        return settle_end(verdict, 1, "nothing is held or frozen, EC2 made no snapshot");
+        return settle_end_released(work, verdict, 1, ", EC2 made no snapshot");
     if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
         work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
         char text[ERR_TEXT_BYTES + 40];
@@ -61,14 +73,13 @@ bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict)
 
     work->backup->state = BACKUP_FAILED;
     if (cut_discard(work, cut, &left, &tagged, &why)) {
-        (void)snprintf(now, sizeof(now),
-                       "nothing is held or frozen, the %zu snapshots were deleted", made);
-        return settle_end(verdict, 1, now);
+        (void)snprintf(now, sizeof(now), ", the %zu snapshots were deleted", made);
+        return settle_end_released(work, verdict, 1, now);
     }
     job_warn(work->job, why.text, why.remedy);
     (void)snprintf(now, sizeof(now),
-                   "nothing is held or frozen; %zu snapshots are left in EC2%s: delete those with "
+                   "; %zu snapshots are left in EC2%s: delete those with "
                    "tag stillpoint:id=%s",
                    left, tagged ? ", tagged failed" : "", work->backup->id);
-    return settle_end(verdict, 1, now);
+    return settle_end_released(work, verdict, 1, now);
 }

@@ -8,7 +8,7 @@
 /* How a backup that did not go well ends: nothing that was made is forgotten. Worker thread, with
  * the node released. */
 
-enum { SETTLE_NOW_BYTES = 200 };
+enum { SETTLE_NOW_BYTES = 256 };
 
 /* What the client is told, besides the error. */
 struct verdict {
@@ -18,6 +18,9 @@ struct verdict {
 
 /* Sets both; gives false, so that failing is one line. */
 bool settle_end(struct verdict *verdict, int exit_code, const char *now);
+/* The same after a hold: says first whether the node is free. REST goes on from there: ", …". */
+bool settle_end_released(const struct work *work, struct verdict *verdict, int exit_code,
+                         const char *rest);
 
 /* No good answer: what may exist is looked for; a whole set is adopted, a part removed.
  *   cause  the cut's error

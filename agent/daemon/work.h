@@ -59,6 +59,7 @@ struct work {
     struct strs appeared; /* sentences: what was mounted since the plan, so that nobody froze it */
 
     struct backup *backup; /* what is told of it */
+    bool release_failed;   /* some of what was held may still be; a warning told which */
 };
 
 void work_open(struct work *work, struct job *job);

@@ -8,7 +8,7 @@
 
 start_cloud
 start_node
-arm_thaw 90 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 150 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 data=$(mount_at data)
 
 hold_the_node() {
@@ -55,4 +55,24 @@ assert_nothing_frozen
 wait "$client"
 status=$?
 [ "$status" = 1 ] || [ "$status" = 3 ] || fail "the backup without guard ended with $status: $(cat "$LAB/out.txt")"
+
+# The same, and EC2 says no: the backup that failed doesn't say that the node is free.
+start_part guard
+sleep 16
+cloud_fault '{"action": "CreateSnapshots", "kind": "error", "code": "SnapshotLimitExceeded", "dry_run": false}'
+sp backup --no-image >"$LAB/out.txt" 2>&1 &
+client=$!
+until [ "$(grep -c 'step=hold' "$LAB/log/daemon.log")" = 3 ]; do sleep 0.1; done
+sleep 1 # of the four that the call takes
+keeper=$(part_pid guard)
+freezer=$(pgrep -P "$keeper" | tail -n 1)
+kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+kill -KILL "$keeper" "$freezer"
+is_frozen "$data" || fail "not frozen without its guard: nothing to test"
+wait "$client"
+assert_eq 1 $? "exit of the backup without guard that EC2 refused"
+assert_match 'now: what is still held, .stillpoint status. shows' "$(cat "$LAB/out.txt")" "what is said to be"
+is_frozen "$data" || fail "somebody thawed: nothing was tested"
+assert_exit 0 sp thaw --force
+assert_nothing_frozen
 disarm_thaw
