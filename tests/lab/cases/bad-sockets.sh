@@ -47,7 +47,7 @@ start_part guard
 made_nothing
 
 # All at once, in the middle of a hold that lasts.
-cloud_set '{"latency_ms": {"CreateSnapshots": 5000}}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 7000}}'
 sp backup --no-image >"$LAB/run/out" 2>&1 &
 backup=$!
 for _ in {1..100}; do
