@@ -26,7 +26,7 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                     "start."},
     [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
                   "Lets go of everything that this node's guard holds or an earlier one left. A "
-                  "backup\nthat runs fails by it. Needs root."},
+                  "backup\nthat runs becomes crash consistent by it, or fails. Needs root."},
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {

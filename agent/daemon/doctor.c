@@ -258,7 +258,8 @@ static void check_plan(struct doctor *doctor)
         return;
     }
     for (size_t i = 0; i < work->plan->mount_count; i++) {
-        static const char *const uses[] = {"is frozen", "is synced and watched", "is read-only"};
+        static const char *const uses[] = {"to be frozen", "to be synced and watched",
+                                           "is read-only"};
         const struct plan_mount *mount = &work->plan->mounts[i];
         (void)snprintf(text, sizeof(text), "%s (%s, %zu volume%s) %s", mount->path, mount->fs,
                        mount->volumes.count, mount->volumes.count == 1 ? "" : "s",
