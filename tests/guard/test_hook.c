@@ -338,7 +338,7 @@ static void hook_may_clean_up_before_its_deadline(void **state)
     assert_int_equal(run(bench, HOOK_HOLD, 800), HOOK_DEADLINE);
     int64_t took_ms = clock_boot_ms() - begin_ms;
 
-    assert_in_range(took_ms, 550, 1600);
+    assert_in_range(took_ms, 550, 790);
     assert_string_equal(output(bench), "cleaned\n");
     assert_false(is_running(pid_file)); /* who stayed behind all the same is ended */
 }
