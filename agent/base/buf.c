@@ -68,11 +68,17 @@ void buf_drop_front(struct buf *buf, size_t len)
     buf->len -= len;
 }
 
+void buf_cut(struct buf *buf, size_t len)
+{
+    if (buf->data == NULL || len >= buf->len)
+        return;
+    buf->len = len;
+    buf->data[len] = '\0';
+}
+
 void buf_clear(struct buf *buf)
 {
-    buf->len = 0;
-    if (buf->data != NULL)
-        buf->data[0] = '\0';
+    buf_cut(buf, 0);
 }
 
 void buf_free(struct buf *buf)

@@ -26,6 +26,7 @@ bool buf_add_text(struct buf *buf, const char *text, struct err *err);
 bool buf_printf(struct buf *buf, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void buf_drop_front(struct buf *buf, size_t len); /* LEN at most buf->len */
+void buf_cut(struct buf *buf, size_t len);        /* to its first LEN bytes */
 void buf_clear(struct buf *buf);                  /* keeps the memory */
 void buf_free(struct buf *buf);                   /* idempotent */
 void buf_wipe(struct buf *buf);                   /* overwrites, then frees: for secrets */

@@ -80,7 +80,7 @@ bool parse_duration_ms(const char *text, int64_t min_ms, int64_t max_ms, int64_t
 
     if (!scaled(text, units, &value)) {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not a duration", text);
-        return err_suggest(err, "write a number with its unit: 500ms, 10s, 5m, 2h, 7d");
+        return err_suggest(err, "write a number with its unit: 500ms, 10s, 5m, 2h, 7d, 4w");
     }
     if (value < min_ms || value > max_ms) {
         (void)err_set(err, ERR_USAGE, 0, "%s is out of range", text);

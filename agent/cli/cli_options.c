@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/control_wire.h"
 #include "agent/base/parse.h"
 #include "agent/base/utf8.h"
+
+#define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ static size_t characters(const char *text)
     return count;
 }
 
-static bool check_tag_key(const char *key, struct err *err)
+static bool check_tag_key(const struct cli_options *options, const char *key, struct err *err)
 {
     if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0) {
         (void)err_set(err, ERR_USAGE, 0, "--tag: keys that begin with '%.*s' are not yours to set",
@@ -90,27 +91,48 @@ static bool check_tag_key(const char *key, struct err *err)
                       CLI_TAG_KEY_CHARS);
         return err_suggest(err, "EC2 takes no longer one: shorten it");
     }
+    if (json_object_get(options->tags, key) != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "--tag: '%s' is given twice", key);
+        return err_suggest(err, "keep one of the two");
+    }
+    return true;
+}
+
+/* An argument may hold any bytes, a tag may not. */
+static bool check_utf8(const char *name, const char *text, struct err *err)
+{
+    size_t left = strlen(text);
+    uint32_t point;
+
+    while (left > 0) {
+        size_t step = utf8_next(text, left, &point);
+        if (step == 0) {
+            (void)err_set(err, ERR_USAGE, 0, "--%s: not UTF-8", name);
+            return err_suggest(err, "write it in UTF-8: see `locale`");
+        }
+        text += step;
+        left -= step;
+    }
     return true;
 }
 
 static bool add_tag(struct cli_options *options, const char *text, struct err *err)
 {
     char *key = NULL, *value = NULL;
-    json_t *string = NULL, *clean_key = NULL;
     bool ok = false;
 
+    if (!check_utf8("tag", text, err))
+        return false;
     if (!parse_key_value(text, &key, &value, err)) {
         (void)err_wrap(err, "--tag");
         goto out;
     }
-    if (!check_tag_key(key, err))
+    if (!check_tag_key(options, key, err))
         goto out;
     if (options->tags == NULL)
         options->tags = json_object();
-    clean_key = control_text(key); /* an argument may hold any bytes, JSON may not */
-    string = control_text(value);
-    if (options->tags == NULL || clean_key == NULL || string == NULL ||
-        json_object_set(options->tags, json_string_value(clean_key), string) != 0) {
+    if (options->tags == NULL ||
+        json_object_set_new(options->tags, key, json_string(value)) != 0) {
         (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
         goto out;
     }
@@ -118,8 +140,6 @@ static bool add_tag(struct cli_options *options, const char *text, struct err *e
          err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", CLI_TAGS_MAX) ||
          err_suggest(err, "EC2 takes 50, and most are Stillpoint's: set fewer");
 out:
-    json_decref(clean_key);
-    json_decref(string);
     free(key);
     free(value);
     return ok;
@@ -135,8 +155,10 @@ static bool set_keep(struct cli_options *options, const char *value, struct err 
 
 static bool not_empty(const char *name, const char *value, const char **ret_text, struct err *err)
 {
-    if (value[0] == '\0')
-        return err_set(err, ERR_USAGE, 0, "--%s must not be empty", name);
+    if (value[0] == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "--%s must not be empty", name);
+        return err_suggest(err, "name one, or leave --%s out", name);
+    }
     *ret_text = value;
     return true;
 }
@@ -167,7 +189,7 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         return true;
     case CLI_OPTION_REASON:
         options->reason = value;
-        return true;
+        return check_utf8("reason", value, err);
     case CLI_OPTION_CONSISTENCY:
         return one_of("consistency", value, levels, &options->consistency, err);
     case CLI_OPTION_WAIT:
@@ -204,8 +226,10 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
 {
     const struct cli_option *option = &cli_option_table[id];
 
-    if (option->argument == NULL && value != NULL)
-        return err_set(err, ERR_USAGE, 0, "--%s takes no value", option->name);
+    if (option->argument == NULL && value != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "--%s takes no value", option->name);
+        return err_suggest(err, "write --%s alone", option->name);
+    }
     if (option->argument != NULL && value == NULL) {
         if (reading->at + 1 >= reading->argc) {
             (void)err_set(err, ERR_USAGE, 0, "--%s needs a value", option->name);
@@ -274,6 +298,10 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
 {
     struct cli_options *options = reading->options;
 
+    if (options->command == CLI_NO_COMMAND && strcmp(word, "help") == 0)
+        return options->help = true; /* as most programs take it, too */
+    if (options->command == CLI_NO_COMMAND && strcmp(word, "version") == 0)
+        return options->version = true;
     if (options->command == CLI_NO_COMMAND)
         return read_verb(reading, word, err);
     const struct cli_verb *verb = &cli_verbs[options->command];
@@ -281,9 +309,12 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
         (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is one word too many", verb->name, word);
         return err_suggest(err, "see stillpoint %s --help", verb->name);
     }
-    return word[0] != '\0'
-               ? (options->id = word, true)
-               : err_set(err, ERR_USAGE, 0, "%s: %s must not be empty", verb->name, verb->argument);
+    if (word[0] == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "%s: %s must not be empty", verb->name, verb->argument);
+        return err_suggest(err, CLI_IDS_REMEDY);
+    }
+    options->id = word;
+    return true;
 }
 
 /* What only makes sense once all is read. */
@@ -308,7 +339,7 @@ static bool check(const struct reading *reading, struct err *err)
     }
     if (verb->argument != NULL && options->id == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "%s needs %s", verb->name, verb->argument);
-        return err_suggest(err, "stillpoint list shows the ids; `latest' is the newest");
+        return err_suggest(err, CLI_IDS_REMEDY);
     }
     if (options->command == CLI_THAW && !options->force && !options->dry_run) {
         (void)err_set(err, ERR_USAGE, 0,

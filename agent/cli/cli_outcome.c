@@ -15,7 +15,9 @@ static int end_unknown(const struct cli_outcome *outcome, const char *text, cons
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0, "%s%s%s%s",
                   outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
     if (outcome->id[0] != '\0')
-        (void)err_suggest(&why, "see what became of it: stillpoint show %s", outcome->id);
+        (void)err_suggest(&why, "see what became of it: stillpoint show %s; that finds nothing "
+                                "where all of it was undone",
+                          outcome->id);
     else
         (void)err_suggest(&why, "see what became of it: stillpoint status, stillpoint list");
     return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why, now);
@@ -127,7 +129,8 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
             cli_show_made(page, data);
         break;
     case CLI_LIST:
-        cli_show_list(page, outcome->rows, options->all_nodes || options->group != NULL);
+        cli_show_list(page, outcome->rows, options->all_nodes || options->group != NULL,
+                      options->group);
         break;
     case CLI_SHOW:
         cli_show_backup(page, data);

@@ -67,38 +67,41 @@ int cli_fail(const struct cli *cli, int exit_code, const struct err *why, const 
     return exit_code;
 }
 
+/* A stream that took one page no more takes none after it: said once, not for every line. */
+static bool write_page(const struct cli *cli, const struct cli_page *page)
+{
+    struct err err = ERR_INIT;
+    bool told = ferror(cli->out) != 0;
+
+    if (!told && cli_page_write(page, cli->out, &err))
+        return true;
+    if (!told)
+        fail_in_words(cli, &err, NULL);
+    return false;
+}
+
 bool cli_print_json(const struct cli *cli, const json_t *value)
 {
-    struct cli_page page = CLI_PAGE_INIT(cli->look);
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
     struct err err = ERR_INIT;
 
-    bool ok = control_add_line(&page.text, value, &err) && cli_page_write(&page, cli->out, &err);
-    cli_page_free(&page);
-    if (!ok)
-        fail_in_words(cli, &err, NULL);
-    return ok;
+    if (control_add_line(&page.text, value, &err))
+        return write_page(cli, &page);
+    fail_in_words(cli, &err, NULL);
+    return false;
 }
 
 bool cli_print_page(const struct cli *cli, const struct cli_page *page)
 {
-    struct err err = ERR_INIT;
-
-    if (cli->options->quiet || cli_page_write(page, cli->out, &err))
-        return true;
-    fail_in_words(cli, &err, NULL);
-    return false;
+    return cli->options->quiet || write_page(cli, page);
 }
 
 static int print_text(const struct cli *cli, const char *text)
 {
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
-    struct err err = ERR_INIT;
 
     cli_page_text(&page, text);
-    if (cli_page_write(&page, cli->out, &err))
-        return CLI_EXIT_DONE;
-    fail_in_words(cli, &err, NULL);
-    return CLI_EXIT_FAILED;
+    return write_page(cli, &page) ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
 }
 
 static int help(const struct cli *cli)

@@ -176,14 +176,17 @@ static void show_snapshots(struct cli_page *page, const json_t *snapshots)
     cli_table_end(&table, 2);
 }
 
-static void show_left_out(struct cli_page *page, const json_t *left_out)
+static void show_left_out(struct cli_page *page, const json_t *object)
 {
+    const json_t *left_out = json_object_get(object, "left_out");
     static const char *const titles[] = {"PATH", "WHY", NULL};
     struct cli_table table;
     const json_t *item;
+    int64_t more = 0;
     size_t i;
 
-    if (json_array_size(left_out) == 0)
+    (void)cli_int(object, "left_out_more", &more);
+    if (json_array_size(left_out) == 0 && more <= 0)
         return;
     cli_page_heading(page, "Left out");
     cli_table_begin(&table, page, titles);
@@ -194,6 +197,8 @@ static void show_left_out(struct cli_page *page, const json_t *left_out)
         cli_table_add(&table, cli_str(item, "why"));
     }
     cli_table_end(&table, 2);
+    if (more > 0)
+        cli_page_printf(page, "  and %" PRId64 " more, for which a tag has no room\n", more);
 }
 
 /* --- one backup ------------------------------------------------------------------------------- */
@@ -296,7 +301,7 @@ void cli_show_backup(struct cli_page *page, const json_t *backup)
     show_mounts(page, json_object_get(backup, "mounts"));
     show_databases(page, json_object_get(backup, "databases"));
     show_snapshots(page, json_object_get(backup, "snapshots"));
-    show_left_out(page, json_object_get(backup, "left_out"));
+    show_left_out(page, backup);
 }
 
 static int64_t total_gib(const json_t *backup)
@@ -380,7 +385,7 @@ static void list_row(struct cli_table *table, const json_t *backup, bool with_no
     add_reason(table, cli_str(backup, "reason"));
 }
 
-void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes)
+void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes, const char *group)
 {
     static const char *const titles[] = {"ID",          "TAKEN",      "NODE",  "STATE",
                                          "CONSISTENCY", ">SNAPSHOTS", ">SIZE", "IMAGE",
@@ -389,6 +394,12 @@ void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes
     struct cli_table table;
     const json_t *backup;
 
+    if (count == 0 && group != NULL) {
+        cli_page_text(page, "no backups of the group ");
+        cli_page_clean(page, group);
+        cli_page_text(page, "; `stillpoint list' shows those of all groups\n");
+        return;
+    }
     if (count == 0) {
         cli_page_text(page, "no backups; `stillpoint backup' takes one\n");
         return;
@@ -479,7 +490,7 @@ void cli_show_plan(struct cli_page *page, const json_t *data)
     if (cli_str(plan, "asked") == NULL || strcmp(cli_str(plan, "asked"), "crash") != 0)
         plan_mounts(page, json_object_get(plan, "mounts")); /* else nothing is held */
     plan_hooks(page, json_object_get(plan, "hooks"));
-    show_left_out(page, json_object_get(plan, "left_out"));
+    show_left_out(page, plan);
     if (json_array_size(json_object_get(plan, "shortfalls")) > 0) {
         cli_page_heading(page, "Less than application consistency, because");
         put_lines(page, json_object_get(plan, "shortfalls"), 2);

@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -178,19 +179,27 @@ static bool find_guard(const struct cli *cli, char path[PATH_MAX], struct err *e
 
 static bool run_guard(const struct cli *cli, const char *record, struct err *err)
 {
-    char path[PATH_MAX], *const environment[] = {NULL};
+    char path[PATH_MAX], said[1024] = "", *const environment[] = {NULL};
     char *argv[] = {
         "stillpoint-guard", "--thaw", "--record", (char *)(uintptr_t)record, NULL, NULL, NULL};
+    posix_spawn_file_actions_t actions;
     int status = 0;
     pid_t pid;
 
     if (!find_guard(cli, path, err))
         return false;
+    /* Its log is for the journal: kept (in memory, where a write never blocks) for what fails. */
+    AUTO_CLOSE int log_fd = memfd_create("stillpoint-thaw", MFD_CLOEXEC);
+    if (log_fd < 0)
+        return err_set(err, ERR_SYS, errno, "memory for the guard's log");
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, log_fd, STDERR_FILENO);
     if (cli->options->config != NULL) {
         argv[4] = "--config";
         argv[5] = (char *)(uintptr_t)cli->options->config; /* posix_spawn does not write to it */
     }
-    int failed = posix_spawn(&pid, path, NULL, NULL, argv, environment);
+    int failed = posix_spawn(&pid, path, &actions, NULL, argv, environment);
+    (void)posix_spawn_file_actions_destroy(&actions);
     if (failed != 0)
         return err_set(err, ERR_SYS, failed, "run %s", path);
     while (waitpid(pid, &status, 0) < 0) {
@@ -199,9 +208,13 @@ static bool run_guard(const struct cli *cli, const char *record, struct err *err
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    (void)err_set(err, ERR_GUARD, 0, "%s --thaw ended with %s %d", path,
+    ssize_t len = pread(log_fd, said, sizeof(said) - 1, 0);
+    said[len > 0 ? len : 0] = '\0';
+    said[strcspn(said, "\n")] = '\0';
+    (void)err_set(err, ERR_GUARD, 0, "%s --thaw ended with %s %d: %.400s", path,
                   WIFEXITED(status) ? "exit code" : "signal",
-                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+                  said[0] ? said : "it said nothing");
     return err_suggest(err, "thaw by hand what is still frozen: fsfreeze -u MOUNTPOINT");
 }
 
@@ -224,12 +237,13 @@ static const char *state_words(uint32_t state)
     return state < sizeof(words) / sizeof(words[0]) ? words[state] : "unknown";
 }
 
-static json_t *to_json(const struct held_list *list, bool dry_run)
+/* A lease that is over has its story still; it is told only where this command ended it. */
+static json_t *to_json(const struct held_list *list, unsigned held_count, bool dry_run)
 {
     json_t *mounts = json_array();
     bool ok = mounts != NULL;
 
-    for (unsigned i = 0; ok && i < list->count; i++) {
+    for (unsigned i = 0; ok && held_count > 0 && i < list->count; i++) {
         const struct held *held = &list->items[i];
         ok = json_array_append_new(mounts,
                                    json_pack("{s:o,s:s,s:b,s:i}", "path", control_text(held->path),
@@ -244,14 +258,14 @@ static json_t *to_json(const struct held_list *list, bool dry_run)
                      mounts);
 }
 
-/* A lease that is over has its story still; it is told only where this command ended it. */
 static void to_page(const struct held_list *list, unsigned held_count, struct cli_page *page)
 {
     static const char *const titles[] = {"MOUNT", "STATE", ">FROZEN FOR", "ERROR", NULL};
     struct cli_table table;
 
     if (held_count == 0) {
-        cli_page_text(page, "nothing is held\n");
+        cli_page_text(page, "nothing is held by this node's guard; what somebody else froze lets "
+                            "go with fsfreeze -u MOUNTPOINT\n");
         return;
     }
     cli_table_begin(&table, page, titles);
@@ -275,7 +289,7 @@ static bool tell(const struct cli *cli, const struct held_list *list, unsigned h
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->look);
 
     if (cli->options->json) {
-        json_t *whole = to_json(list, cli->options->dry_run);
+        json_t *whole = to_json(list, held_count, cli->options->dry_run);
         bool ok = whole != NULL && cli_print_json(cli, whole);
         json_decref(whole);
         return ok;

@@ -25,9 +25,9 @@ struct agent {
     struct identity identity; /* as last read; identity.instance[0] == 0: not yet */
     char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
 
-    struct job *jobs; /* loop thread only */
+    struct job *jobs; /* changed by the loop thread alone, which may read it without the mutex */
     unsigned job_count;
-    bool stopping;
+    bool stopping; /* loop thread only */
 };
 
 #endif

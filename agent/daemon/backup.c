@@ -236,7 +236,6 @@ static bool take_ids(struct work *work, const struct cut *cut, struct err *err)
 static void tell_hold(struct work *work, const struct hold *hold, const struct cut *cut)
 {
     if (hold->begin_us != 0) {
-        job_tell_step(work->job, "hold", hold->begin_us + hold->clock_offset_before_us);
         job_tell_step(work->job, "cut", cut->begun_utc_us);
         job_tell_step(work->job, "release", hold->thaw_begin_us + hold->clock_offset_before_us);
     }
@@ -249,7 +248,7 @@ static void tell_manifests(struct work *work, const struct hold *hold)
     for (size_t i = 0; i < work->plan->freeze_count; i++) {
         int32_t os_errno = hold->manifest_errnos[i];
         char text[PATH_MAX + 128];
-        if (os_errno == 0 || os_errno == EROFS || os_errno == ENOTDIR)
+        if (os_errno == 0 || guard_manifest_passed_over(os_errno))
             continue;
         (void)snprintf(text, sizeof(text), "%s/%s could not be written: %s",
                        work->plan->mounts[i].path, GUARD_MANIFEST_NAME, strerror(os_errno));

@@ -76,6 +76,7 @@ struct backup {
     size_t mount_count;
     struct backup_left_out *left_out;
     size_t left_out_count;
+    int64_t left_out_more; /* how many more a tag had no room for */
     struct backup_database *databases;
     size_t database_count;
     struct backup_snapshot *snapshots;

@@ -41,6 +41,16 @@ static bool get_number(struct reader *reader, const char *key, int64_t *slot)
     return true;
 }
 
+/* One that is absent is none. */
+static bool get_count(struct reader *reader, const char *key, int64_t *slot)
+{
+    bool ok = get_number(reader, key, slot);
+
+    if (*slot == BACKUP_UNKNOWN)
+        *slot = 0;
+    return ok;
+}
+
 static bool get_ms(struct reader *reader, const char *key, int64_t *slot_us)
 {
     const json_t *value = value_of(reader, key);
@@ -249,6 +259,7 @@ static bool read_backup(struct reader *reader, struct backup *backup)
            get_object(reader, "timing_ms", backup, read_timing) &&
            get_list(reader, "mounts", backup, read_mount) &&
            get_list(reader, "left_out", backup, read_left_out) &&
+           get_count(reader, "left_out_more", &backup->left_out_more) &&
            get_list(reader, "databases", backup, read_database) &&
            get_list(reader, "snapshots", backup, read_snapshot) &&
            get_object(reader, "image", backup, read_image) &&

@@ -12,7 +12,7 @@
 #include "agent/base/parse.h"
 #include "agent/base/utf8.h"
 
-enum { VALUE_BYTES_MAX = 64 * 1024 };
+enum { VALUE_BYTES_MAX = 64 * 1024, LEFT_OUT_MORE_CHARS = 8 /* "|+" and a number */ };
 
 /* --- values --------------------------------------------------------------------------- */
 
@@ -108,6 +108,12 @@ static bool put_timing(const struct backup *backup, struct ec2_tags *tags, struc
     return put_text(tags, CATALOG_OURS "timing", buf_text(&text), err);
 }
 
+static bool add_sentence(struct buf *text, const char *sentence, struct err *err)
+{
+    return (text->len == 0 || buf_add_text(text, "|", err)) &&
+           add_escaped(text, sentence, "|", err);
+}
+
 /* "SENTENCE|SENTENCE" */
 static bool put_sentences(struct ec2_tags *tags, const char *key, const struct strs *list,
                           struct err *err)
@@ -115,25 +121,34 @@ static bool put_sentences(struct ec2_tags *tags, const char *key, const struct s
     AUTO_BUF struct buf text = BUF_INIT(VALUE_BYTES_MAX);
 
     for (size_t i = 0; i < list->count; i++) {
-        if ((i > 0 && !buf_add_text(&text, "|", err)) ||
-            !add_escaped(&text, list->items[i], "|", err))
+        if (!add_sentence(&text, list->items[i], err))
             return false;
     }
     return put_text(tags, key, buf_text(&text), err);
 }
 
-/* "PATH|WHY|PATH|WHY" */
+/* "PATH|WHY|PATH|WHY", and where a tag has no room for all "+N" for those that are missing. */
 static bool put_left_out(const struct backup *backup, struct ec2_tags *tags, struct err *err)
 {
-    struct strs list = {NULL, 0};
-    bool ok = true;
+    AUTO_BUF struct buf text = BUF_INIT(VALUE_BYTES_MAX);
+    size_t fits_bytes = 0, fits = 0;
 
-    for (size_t i = 0; ok && i < backup->left_out_count && i < STRS_MAX / 2; i++)
-        ok = strs_add(&list, backup->left_out[i].path, err) &&
-             strs_add(&list, backup->left_out[i].why, err);
-    ok = ok && put_sentences(tags, CATALOG_OURS "left-out", &list, err);
-    strs_free(&list);
-    return ok;
+    for (size_t i = 0; i < backup->left_out_count; i++) {
+        if (!add_sentence(&text, backup->left_out[i].path, err) ||
+            !add_sentence(&text, backup->left_out[i].why, err))
+            return false;
+        bool all = i + 1 == backup->left_out_count && backup->left_out_more == 0;
+        size_t room = all ? 0 : LEFT_OUT_MORE_CHARS;
+        if (fits == i && count_chars(text.data) + room <= CATALOG_TAG_CHARS_MAX) {
+            fits = i + 1;
+            fits_bytes = text.len;
+        }
+    }
+    int64_t more = backup->left_out_more + (int64_t)(backup->left_out_count - fits);
+    buf_cut(&text, fits_bytes);
+    if (more > 0 && !buf_printf(&text, err, "%s+%" PRId64, fits ? "|" : "", more))
+        return false;
+    return put_text(tags, CATALOG_OURS "left-out", buf_text(&text), err);
 }
 
 static bool put_database_tag(struct ec2_tags *tags, const char *key, const char *suffix,

@@ -129,6 +129,9 @@ static bool read_left_out(const char *text, struct backup *backup, struct err *e
 
     for (size_t i = 0; ok && i + 1 < list.count; i += 2)
         ok = backup_add_left_out(backup, list.items[i], list.items[i + 1], err);
+    const char *more = list.count % 2 ? list.items[list.count - 1] : "";
+    if (more[0] == '+' && !read_number(more + 1, &backup->left_out_more))
+        backup->left_out_more = 0;
     strs_free(&list);
     return ok;
 }

@@ -191,8 +191,10 @@ static bool read_files(struct loader *loader, const struct config_source *source
             continue;
         ok = asprintf(&path, "%s/%s", folder, names.items[i]) >= 0 || no_memory(err);
         ok = ok && config_file_read(path, &sink, err);
-        if (!ok && err->kind == ERR_NOT_FOUND)
-            err->kind = ERR_CONFIG; /* a dangling link */
+        if (!ok && err->kind == ERR_NOT_FOUND) {
+            err->kind = ERR_CONFIG;
+            (void)err_suggest(err, "it links to nothing: remove it");
+        }
     }
     strs_free(&names);
     return ok;

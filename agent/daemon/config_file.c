@@ -179,8 +179,10 @@ static bool text_ok(const char *path, const char *text, size_t len, struct err *
         unsigned char c = (unsigned char)text[i];
         line += c == '\n';
         if (c < 0x20 && c != '\n' && c != '\t' && c != '\r')
-            return err_set(err, ERR_CONFIG, 0, "%s:%d: a control character (0x%02x)", path, line,
-                           c);
+        {
+            (void)err_set(err, ERR_CONFIG, 0, "%s:%d: a control character (0x%02x)", path, line, c);
+            return err_suggest(err, "remove it: the file must be plain text");
+        }
     }
     return true;
 }
@@ -209,10 +211,8 @@ bool config_file_parse(const char *path, const char *text, size_t len,
     return false;
 }
 
-static bool owner_ok(const char *path, const struct stat *st, struct err *err)
+bool config_file_owner_ok(const char *path, const struct stat *st, struct err *err)
 {
-    if (!S_ISREG(st->st_mode))
-        return err_set(err, ERR_CONFIG, 0, "%s: not a regular file", path);
     if (st->st_uid != 0 && st->st_uid != geteuid()) {
         (void)err_set(err, ERR_CONFIG, 0, "%s: belongs to user %u, who could change it", path,
                       (unsigned)st->st_uid);
@@ -238,7 +238,11 @@ bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
         return err_set(err, ERR_CONFIG, errno, "%s", path);
     if (fstat(fd, &st) != 0)
         return err_set(err, ERR_CONFIG, errno, "%s", path);
-    if (!owner_ok(path, &st, err))
+    if (!S_ISREG(st.st_mode)) {
+        (void)err_set(err, ERR_CONFIG, 0, "%s: not a regular file", path);
+        return err_suggest(err, "put the settings into a file of that name, or remove it");
+    }
+    if (!config_file_owner_ok(path, &st, err))
         return false;
     if (!fileio_read_fd(fd, path, ret_text, err)) {
         if (err->kind != ERR_INTERNAL)

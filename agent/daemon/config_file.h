@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "agent/base/buf.h"
 #include "agent/base/err.h"
@@ -23,6 +24,9 @@ struct config_file_sink {
 
 enum { CONFIG_FILE_BYTES_MAX = 256 * 1024 };
 
+/* Whether root or the user we run as owns PATH, whose ST this is, and nobody else can write it.
+ *   false  ERR_CONFIG, with the command that mends it */
+bool config_file_owner_ok(const char *path, const struct stat *st, struct err *err);
 /* Opens PATH, which must be a file that root or the user we run as owns and nobody else can write,
  * and adds what it holds to RET_TEXT.
  *   false  ERR_NOT_FOUND: it is not there; ERR_CONFIG; ERR_INTERNAL */

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "agent/daemon/config_file.h"
 
 enum { FILES_MAX = 256 };
 
@@ -25,15 +28,26 @@ bool config_folder_beside(const char *path, const char *name, char **ret_path, s
     return true;
 }
 
+/* Who can write a folder can put a file into it. */
+static bool folder_ok(DIR *dir, const char *folder, struct err *err)
+{
+    struct stat st;
+
+    return fstat(dirfd(dir), &st) == 0 ? config_file_owner_ok(folder, &st, err)
+                                       : err_set(err, ERR_CONFIG, errno, "%s", folder);
+}
+
 bool config_folder_list(const char *folder, struct strs *ret_names, struct err *err)
 {
     DIR *dir = opendir(folder);
-    bool ok = true;
 
-    if (dir == NULL && (errno == ENOENT || errno == ENOTDIR))
+    if (dir == NULL && errno == ENOENT)
         return true;
-    if (dir == NULL)
-        return err_set(err, ERR_CONFIG, errno, "%s", folder);
+    if (dir == NULL) {
+        (void)err_set(err, ERR_CONFIG, errno, "%s", folder);
+        return err_suggest(err, "make it a folder that the daemon's user can read, or remove it");
+    }
+    bool ok = folder_ok(dir, folder, err);
     errno = 0;
     for (struct dirent *entry = readdir(dir); ok && entry != NULL; entry = readdir(dir)) {
         if (ret_names->count >= FILES_MAX)

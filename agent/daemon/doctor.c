@@ -15,6 +15,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/parse.h"
 #include "agent/daemon/commands.h"
+#include "agent/daemon/finish.h"
 #include "agent/daemon/gather.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
@@ -31,6 +32,7 @@ enum {
 struct doctor {
     struct job *job;
     struct work work;
+    char snapshot[EC2_ID_BYTES]; /* find_snapshot */
     int failed, warnings;
 };
 
@@ -97,22 +99,6 @@ static void check_clock(struct doctor *doctor)
     }
 }
 
-/* A snapshot of this node's backups, to try on it (dry) what only a snapshot can be tried on; ""
- * where there is none. */
-static void find_snapshot(struct doctor *doctor, char ret_id[EC2_ID_BYTES])
-{
-    struct gather gather = {.all_nodes = false};
-    struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
-
-    ret_id[0] = '\0';
-    (void)gather_catalog(&doctor->work, &gather, soon(), &ignored);
-    for (size_t i = 0; i < gather.count; i++) {
-        if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
-            (void)snprintf(ret_id, EC2_ID_BYTES, "%s", gather.resources[i].id);
-    }
-    gather_free(&gather);
-}
-
 static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed,
                         const struct ec2_dry_run_target *target)
 {
@@ -134,34 +120,69 @@ static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed
     return true;
 }
 
-/* EC2's DryRun for each call that a backup makes. */
-static bool check_rights(struct doctor *doctor)
+/* A snapshot of this node's backups, to try on it (dry) what only a snapshot can be tried on; ""
+ * where there is none. */
+static void find_snapshot(struct doctor *doctor)
 {
-    bool image = doctor->work.config->backup.image;
-    const struct {
-        enum ec2_action action;
-        bool needed; /* or only for cleaning up */
-    } calls[] = {
-        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
-        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, true},  {EC2_CREATE_TAGS, true},
-        {EC2_REGISTER_IMAGE, image},    {EC2_DELETE_SNAPSHOT, false},
-    };
-    char snapshot[EC2_ID_BYTES];
+    struct gather gather = {.all_nodes = false};
+    struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
+
+    (void)gather_catalog(&doctor->work, &gather, soon(), &ignored);
+    for (size_t i = 0; i < gather.count; i++) {
+        if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
+            (void)snprintf(doctor->snapshot, EC2_ID_BYTES, "%s", gather.resources[i].id);
+    }
+    gather_free(&gather);
+}
+
+struct right {
+    enum ec2_action action;
+    bool needed; /* or only for cleaning up */
+};
+
+/* EC2's DryRun of each. False: of anything more EC2 would say the same as of the last one. */
+static bool check_rights(struct doctor *doctor, const struct right *rights, size_t count)
+{
     struct ec2_tags tags = {.count = 0};
     struct err ignored = ERR_INIT; /* no memory: EC2 says what is missing */
     bool usable = true;
 
-    find_snapshot(doctor, snapshot);
     (void)catalog_tags_put(&tags, "stillpoint:state", "complete", &ignored);
     const struct ec2_dry_run_target target = {
         .instance_id = doctor->work.identity.document.instance_id,
-        .snapshot_id = snapshot[0] ? snapshot : NULL,
+        .snapshot_id = doctor->snapshot[0] ? doctor->snapshot : NULL,
         .tags = &tags,
     };
-    for (size_t i = 0; usable && i < sizeof(calls) / sizeof(calls[0]); i++)
-        usable = check_right(doctor, calls[i].action, calls[i].needed, &target);
+    for (size_t i = 0; usable && i < count; i++)
+        usable = check_right(doctor, rights[i].action, rights[i].needed, &target);
     ec2_tags_free(&tags);
     return usable;
+}
+
+static bool check_backup_rights(struct doctor *doctor)
+{
+    static const struct right rights[] = {
+        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
+        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, true},  {EC2_CREATE_TAGS, true},
+        {EC2_DELETE_SNAPSHOT, false},
+    };
+
+    find_snapshot(doctor);
+    return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
+}
+
+/* Which calls make the image depends on the instance. */
+static bool check_image_rights(struct doctor *doctor)
+{
+    const struct work *work = &doctor->work;
+    const struct right rights[] = {
+        {finish_is_billed(work) ? EC2_CREATE_IMAGE : EC2_REGISTER_IMAGE, true},
+        {EC2_GET_INSTANCE_UEFI_DATA, true},
+    };
+
+    if (!work->config->backup.image)
+        return true;
+    return check_rights(doctor, rights, finish_needs_uefi_data(work) ? 2 : 1);
 }
 
 static bool check_volumes(struct doctor *doctor)
@@ -191,6 +212,15 @@ static bool check_devices(struct doctor *doctor)
     return outcome(doctor, "devices", ok, "each filesystem is traced to its devices", &err);
 }
 
+/* The check is named like the hook already. */
+static const char *without_name(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(text, name, len) == 0 && strncmp(text + len, ": ", 2) == 0 ? text + len + 2
+                                                                              : text;
+}
+
 /* The very statements that make the user for this server. */
 static void tell_grants(struct doctor *doctor, const struct hook_link *link, const struct err *why)
 {
@@ -200,6 +230,7 @@ static void tell_grants(struct doctor *doctor, const struct hook_link *link, con
     struct db_version version;
     struct err err = ERR_INIT;
 
+    const char *text = without_name(why->text, link->hook.name);
     const char *socket = hook_mysql_socket(&link->hook);
     for (size_t i = 0; i < config->mysql_count; i++) {
         if (strcmp(config->mysql[i].name, link->hook.name) == 0 && config->mysql[i].user[0])
@@ -209,14 +240,14 @@ static void tell_grants(struct doctor *doctor, const struct hook_link *link, con
         !db_peek_version(socket, soon(), version_text, &err) ||
         !db_version_parse(version_text, "", &version) ||
         !db_grants_text(&version, user, false, &grants, &err)) {
-        say(doctor, link->hook.name, "failed", why->text, why->remedy);
+        say(doctor, link->hook.name, "failed", text, why->remedy);
         return;
     }
     char remedy[TEXT_BYTES];
     const char *plain = strncmp(version_text, "5.5.5-", 6) == 0 ? version_text + 6 : version_text;
     (void)snprintf(remedy, sizeof(remedy), "on the server (%s) as its administrator:\n%s", plain,
                    buf_text(&grants));
-    say(doctor, link->hook.name, "failed", why->text, remedy);
+    say(doctor, link->hook.name, "failed", text, remedy);
 }
 
 static void check_databases(struct doctor *doctor)
@@ -266,13 +297,19 @@ static void check_plan(struct doctor *doctor)
                        uses[mount->use]);
         say(doctor, "mount", "ok", text, NULL);
     }
+    if (work->plan->freeze_count > 0)
+        say(doctor, "freeze", "skipped",
+            "only a freeze shows whether somebody else holds one of these: a backup tries it "
+            "before anything waits, and refuses",
+            NULL);
     for (size_t i = 0; i < work->plan->left_out_count; i++) {
         (void)snprintf(text, sizeof(text), "%s is left out: %s", work->plan->left_out[i].path,
                        work->plan->left_out[i].why);
         say(doctor, "mount", "skipped", text, NULL);
     }
     for (size_t i = 0; i < work->plan->shortfall_count; i++)
-        say(doctor, "label", "warning", work->plan->shortfalls[i].why, NULL);
+        say(doctor, "label", "warning", work->plan->shortfalls[i].why,
+            "see above; where less is enough, set [backup] consistency");
     enum label reach = work->plan->at_most;
     for (size_t i = 0; i < work->hooks.count; i++) {
         if (!work->hooks.links[i].prepared && reach > LABEL_FILESYSTEM)
@@ -326,12 +363,28 @@ static void check_state(struct doctor *doctor)
     say(doctor, "state directory", enough ? "ok" : "failed", text, enough ? NULL : "make room");
 }
 
+/* How good the newest is: too old, or less than what is configured, is worth a warning. */
+static void judge_last(struct doctor *doctor, const struct backup *latest, int64_t age_ms)
+{
+    bool fresh = age_ms < BACKUP_AGE_WARN_MS;
+    bool as_wanted = latest->consistency >= doctor->work.options.asked;
+    int64_t unit_ms = age_ms < 60000 ? 1000 : age_ms < 3600000 ? 60000 : 3600000;
+    char text[TEXT_BYTES], age[32];
+
+    (void)snprintf(text, sizeof(text), "%s (%s%s), %s old", latest->id,
+                   label_name(latest->consistency), as_wanted ? "" : ", less than configured",
+                   parse_duration_text(age_ms / unit_ms * unit_ms, age));
+    say(doctor, "last backup", fresh && as_wanted ? "ok" : "warning", text,
+        !fresh      ? "make one: `stillpoint backup`, and see the timer"
+        : as_wanted ? NULL
+                    : "its reasons: `stillpoint show latest`");
+}
+
 static void check_last_backup(struct doctor *doctor)
 {
     struct gather gather = {.all_nodes = false};
     struct backup *latest = NULL;
     struct err err = ERR_INIT;
-    char text[TEXT_BYTES], age[32];
     int64_t made_us = 0;
 
     if (!gather_catalog(&doctor->work, &gather, soon(), &err)) {
@@ -341,14 +394,7 @@ static void check_last_backup(struct doctor *doctor)
         say(doctor, "last backup", "warning", "there is no good backup of this node",
             "make one: `stillpoint backup`");
     } else {
-        int64_t age_ms = (clock_utc_us() - made_us) / 1000;
-        int64_t unit_ms = age_ms < 3600000 ? 60000 : 3600000;
-        (void)snprintf(text, sizeof(text), "%s (%s), %s old", latest->id,
-                       label_name(latest->consistency),
-                       parse_duration_text(age_ms / unit_ms * unit_ms, age));
-        bool fresh = age_ms < BACKUP_AGE_WARN_MS;
-        say(doctor, "last backup", fresh ? "ok" : "warning", text,
-            fresh ? NULL : "make one: `stillpoint backup`, and see the timer");
+        judge_last(doctor, latest, (clock_utc_us() - made_us) / 1000);
     }
     gather_free(&gather);
 }
@@ -357,7 +403,8 @@ static void check_last_backup(struct doctor *doctor)
 
 static void examine_node(struct doctor *doctor)
 {
-    bool cloud = check_identity(doctor) && check_rights(doctor) && check_volumes(doctor);
+    bool cloud = check_identity(doctor) && check_backup_rights(doctor) && check_volumes(doctor) &&
+                 check_image_rights(doctor);
 
     check_clock(doctor);
     bool guard = check_guard(doctor);

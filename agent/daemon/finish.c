@@ -149,13 +149,17 @@ bool finish_wait(struct work *work, int64_t deadline_ms, bool *ret_failed, struc
 
 /* --- the image --------------------------------------------------------------------------- */
 
-/* RegisterImage loses billing product codes (aws-notes): such an instance needs CreateImage. */
-static bool is_billed(const struct work *work)
+bool finish_is_billed(const struct work *work)
 {
     const struct imds_document *document = &work->identity.document;
 
     return document->billing_product_count > 0 || document->product_code_count > 0 ||
            work->instance->product_code_count > 0;
+}
+
+bool finish_needs_uefi_data(const struct work *work)
+{
+    return strcmp(work->instance->current_boot_mode, "uefi") == 0 && !finish_is_billed(work);
 }
 
 static const struct ec2_volume *volume_by_id(const struct work *work, const char *id)
@@ -202,7 +206,7 @@ static bool register_image(struct work *work, const struct ec2_tags *tags, int64
     struct ec2_mapping mappings[EC2_DEVICES_MAX];
     char *uefi_data = NULL, description[256];
 
-    if (strcmp(instance->current_boot_mode, "uefi") == 0 &&
+    if (finish_needs_uefi_data(work) &&
         !ec2_get_instance_uefi_data(work->ec2, instance->id, deadline_ms, &work->job->cancel,
                                     &uefi_data, err))
         return err_wrap(err, "image");
@@ -318,7 +322,7 @@ bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
 {
     struct ec2_tags tags = {.count = 0};
     char id[EC2_ID_BYTES] = "";
-    bool billed = is_billed(work);
+    bool billed = finish_is_billed(work);
 
     job_progress(work->job, "finish", 0, 0, "making the image");
     if (!set_text(&work->backup->image.method, billed ? "create" : "register", err))

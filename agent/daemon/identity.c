@@ -32,6 +32,8 @@ bool identity_read(const struct config *config, int64_t deadline_ms, const struc
     if (ok && imds_item(imds, "meta-data/services/domain", deadline_ms, cancel, &suffix, &ignored))
         (void)snprintf(identity.dns_suffix, sizeof(identity.dns_suffix), "%s", buf_text(&suffix));
     imds_free(imds);
+    if (!ok && err->kind == ERR_CANCELLED)
+        return err_wrap(err, "who this node is");
     if (!ok) {
         if (err->kind == ERR_NOT_FOUND)
             err->kind = ERR_IMDS; /* of the service, not of a backup */

@@ -83,9 +83,11 @@ bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), 
         job_free(job);
         return false;
     }
+    (void)pthread_mutex_lock(&agent->mutex);
     job->next = agent->jobs;
     agent->jobs = job;
     agent->job_count++;
+    (void)pthread_mutex_unlock(&agent->mutex);
     *ret_job = job;
     return true;
 }
@@ -95,6 +97,7 @@ void job_end(struct job *job)
     struct agent *agent = job->agent;
 
     (void)pthread_join(job->thread, NULL);
+    (void)pthread_mutex_lock(&agent->mutex);
     for (struct job **at = &agent->jobs; *at != NULL; at = &(*at)->next) {
         if (*at == job) {
             *at = job->next;
@@ -102,6 +105,7 @@ void job_end(struct job *job)
             break;
         }
     }
+    (void)pthread_mutex_unlock(&agent->mutex);
     job_free(job);
 }
 
@@ -144,6 +148,20 @@ char *job_copy_id(struct job *job, char *text)
     memcpy(text, job->id, sizeof(job->id));
     (void)pthread_mutex_unlock(&job->mutex);
     return text;
+}
+
+bool job_works_on(struct agent *agent, const char *id)
+{
+    bool found = false;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    for (struct job *job = agent->jobs; job != NULL && !found; job = job->next) {
+        (void)pthread_mutex_lock(&job->mutex);
+        found = !job->ended && strcmp(job->id, id) == 0;
+        (void)pthread_mutex_unlock(&job->mutex);
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return found;
 }
 
 void job_stop(struct job *job)

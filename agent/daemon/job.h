@@ -32,7 +32,7 @@ struct job {
     json_t *args;                 /* the thread's own */
     struct cancel cancel;
     pthread_t thread;
-    struct job *next; /* loop only */
+    struct job *next; /* agent->jobs */
     void *client;     /* loop only; NULL once it has gone */
 
     pthread_mutex_t mutex; /* guards all below; taken after agent->mutex where both are */
@@ -65,6 +65,8 @@ void job_detach(struct job *job);
 bool job_cancel(struct job *job);
 /* Its id into TEXT, which has room for JOB_ID_BYTES; returns TEXT. Any thread. */
 char *job_copy_id(struct job *job, char *text);
+/* Whether a job is at work on the backup ID. Any thread. */
+bool job_works_on(struct agent *agent, const char *id);
 /* The daemon ends: the job too, wherever it is. Any thread. */
 void job_stop(struct job *job);
 

@@ -201,7 +201,7 @@ int main(int argc, char **argv)
         }
     }
     if (optind < argc) {
-        (void)fputs(usage, stderr);
+        (void)fprintf(stderr, "stillpointd: '%s' is one word too many\n%s", argv[optind], usage);
         return 2;
     }
     close_dumps();

@@ -42,6 +42,24 @@ void list_command(struct job *job)
     work_close(&work);
 }
 
+/* A daemon that was killed, or stopped, in mid-backup does not take it up again. */
+static void tell_abandoned(struct job *job, const struct work *work, const struct backup *backup)
+{
+    const char *instance = work->identity.document.instance_id;
+
+    if (backup->state == BACKUP_COMPLETE || backup->state == BACKUP_FAILED ||
+        backup->instance == NULL || strcmp(backup->instance, instance) != 0 ||
+        job_works_on(job->agent, backup->id))
+        return;
+    if (backup->consistency == LABEL_UNCONFIRMED)
+        job_warn(job, "nothing works on it any more, and what it is was never proved",
+                 "take another; once no snapshot of it is pending, delete them");
+    else
+        job_warn(job, "nothing works on it any more: EC2 completes its snapshots by itself, the "
+                      "label stands, no image is made",
+                 "restore from its snapshots, or take another");
+}
+
 void show_command(struct job *job)
 {
     static const char *const keys[] = {"id", NULL};
@@ -61,10 +79,12 @@ void show_command(struct job *job)
     gather.id = ok && catalog_is_id(id) ? id : NULL;
     ok = ok && gather_catalog(&work, &gather, clock_boot_ms() + QUERY_MS, &err) &&
          catalog_find(&gather.catalog, id, &backup, &err);
-    if (ok)
+    if (ok) {
+        tell_abandoned(job, &work, backup);
         job_result(job, 0, catalog_json(backup));
-    else
+    } else {
         fail(job, &err);
+    }
     gather_free(&gather);
     work_close(&work);
 }

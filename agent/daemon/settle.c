@@ -20,7 +20,7 @@ bool settle_end_released(const struct work *work, struct verdict *verdict, int e
 {
     (void)settle_end(verdict, exit_code,
                      work->release_failed ? "what is still held, `stillpoint status` shows"
-                                          : "nothing is held or frozen");
+                                          : "nothing is held by Stillpoint");
     size_t said = strlen(verdict->now);
     (void)snprintf(verdict->now + said, sizeof(verdict->now) - said, "%.200s", rest);
     return false;

@@ -58,11 +58,6 @@ int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length
     return os_errno;
 }
 
-static bool is_passed_over(int os_errno)
-{
-    return os_errno == EROFS || os_errno == ENOTDIR;
-}
-
 static void write_manifests(const struct guard_twin *twin, struct guard_manifest *manifest)
 {
     const struct guard_record *record = twin->record;
@@ -76,7 +71,7 @@ static void write_manifests(const struct guard_twin *twin, struct guard_manifest
         manifest->os_errnos[i] = os_errno;
         if (os_errno == 0)
             manifest->written_count++;
-        else if (skip || is_passed_over(os_errno))
+        else if (skip || guard_manifest_passed_over(os_errno))
             manifest->skipped_count++;
         else
             manifest->failed_count++;

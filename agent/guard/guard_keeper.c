@@ -241,7 +241,7 @@ static void fill_manifests(const struct guard_keeper *keeper, const struct guard
     for (uint32_t i = keeper->twin.record->mount_count; manifest->failed_count > 0 && i-- > 0;) {
         int os_errno = manifest->os_errnos[i];
         bool skipped = (keeper->twin.record->mounts[i].flags & GUARD_ADD_SYNC_ONLY) != 0 ||
-                       os_errno == EROFS || os_errno == ENOTDIR;
+                       guard_manifest_passed_over(os_errno);
         if (os_errno == 0 || skipped)
             continue;
         result->head.status = GUARD_SYSCALL_FAILED; /* the first one stays */

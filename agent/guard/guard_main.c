@@ -394,6 +394,10 @@ int main(int argc, char **argv)
             options.help ? guard_options_help : "stillpoint-guard " STILLPOINT_VERSION "\n";
         return write(STDOUT_FILENO, text, strlen(text)) < 0 ? 1 : 0;
     }
+    if (geteuid() != 0) {
+        guard_log(GUARD_LOG_ERROR, "stillpoint-guard: it freezes filesystems and needs root");
+        return 1;
+    }
     if (options.thaw)
         return thaw_and_exit(&options);
     if (!start(&options, &keeper))

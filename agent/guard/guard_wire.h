@@ -23,6 +23,8 @@
 #ifndef STILLPOINT_GUARD_WIRE_H
 #define STILLPOINT_GUARD_WIRE_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -40,6 +42,12 @@ enum {
 #define GUARD_SOCKET_NAME   "guard.sock"                /* in [paths] run */
 #define GUARD_RECORD_NAME   "guard.lease"               /* in [paths] run */
 #define GUARD_MANIFEST_NAME ".stillpoint-manifest.json" /* under each mount point */
+
+/* Why a manifest was not written that is no failure: read-only, or a mount point that is a file. */
+static inline bool guard_manifest_passed_over(int32_t os_errno)
+{
+    return os_errno == EROFS || os_errno == ENOTDIR;
+}
 
 enum guard_op {
     GUARD_OP_HELLO = 1,

@@ -114,6 +114,9 @@ int main(int argc, char **argv)
             user = argv[i] + 7;
         else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
             i++;
+        else if (strcmp(argv[i], "--user") == 0 || strcmp(argv[i], "--config") == 0)
+            return say(STDERR_FILENO, "stillpoint-hook: that option needs a value (see --help)\n",
+                       2);
         else if (strncmp(argv[i], "--config=", 9) != 0)
             return say(STDERR_FILENO, "stillpoint-hook: unknown option (see --help)\n", 2);
     }

@@ -87,7 +87,7 @@ static void take_event(const json_t *event)
     cli_progress_line(&progress, 5000, &page);
     cli_show_backup(&page, data);
     cli_show_made(&page, data);
-    cli_show_list(&page, json_object_get(event, "rows"), true);
+    cli_show_list(&page, json_object_get(event, "rows"), true, NULL);
     cli_show_plan(&page, data);
     cli_status_show(&page, data, 0);
     cli_status_check(&page, event);

@@ -85,6 +85,7 @@ static struct backup *full_backup(void)
     add_mount(backup, "/odd dir, with|\\signs", "xfs", VOL_ROOT, true);
     add_mount(backup, "/boot/efi", "vfat", VOL_ROOT, false);
     assert_true(strs_add(&backup->mounts[0].volumes, VOL_DATA, &err));
+    backup->left_out_more = 2;
     assert_true(backup_add_left_out(backup, "/opt/kaltura/web",
                                     "nfs4: not on a volume of this instance", &err));
     struct backup_database *database = backup_add_database(backup);
@@ -207,7 +208,7 @@ static void the_common_tags_say_what_the_contract_names(void **state)
     assert_tag(&tags, "stillpoint:gtid:replica", NULL);
     assert_tag(&tags, "stillpoint:shortfall", "one\\174two|three");
     assert_tag(&tags, "stillpoint:left-out",
-               "/opt/kaltura/web|nfs4: not on a volume of this instance");
+               "/opt/kaltura/web|nfs4: not on a volume of this instance|+2");
     assert_tag(&tags, "stillpoint:members", "2");
     assert_tag(&tags, "stillpoint:expires", "2026-12-24T08:15:31.000000Z");
     assert_tag(&tags, "stillpoint:pinned", "no");
@@ -585,7 +586,7 @@ static void tags_that_cant_be_read_are_facts_that_are_absent(void **state)
         {"stillpoint:binlog", "nowhere"},
         {"stillpoint:mounts", "/a,ext4 ,, /b,x,y,z"},
         {"stillpoint:asked", ""},
-        {"stillpoint:left-out", "/only|"},
+        {"stillpoint:left-out", "/only|why|+many"},
         {"stillpoint:database", ""},
     };
     struct cloud cloud = {.count = 0};
@@ -606,9 +607,47 @@ static void tags_that_cant_be_read_are_facts_that_are_absent(void **state)
     assert_int_equal(backup->state, BACKUP_HELD);
     assert_int_equal(backup->timing.hold_us, BACKUP_UNKNOWN);
     assert_int_equal(backup->mount_count, 0);
+    assert_int_equal(backup->left_out_count, 1);
+    assert_int_equal(backup->left_out_more, 0);
     assert_int_equal(backup->database_count, 1);
     assert_null(backup->databases[0].binlog_file);
     assert_int_equal(backup->databases[0].binlog_pos, BACKUP_UNKNOWN);
+    free_cloud(&cloud);
+}
+
+/* A tag holds only so many: the rest is counted, not dropped in silence, and no path is cut. */
+static void what_was_left_out_beyond_a_tag_is_counted(void **state)
+{
+    char path[64];
+    struct backup *backup = backup_new();
+    struct cloud cloud = {.count = 0};
+    struct ec2_tags tags = {.count = 0};
+
+    (void)state;
+    assert_true(strs_dup(&backup->id, ID, &err));
+    for (int i = 0; i < 30; i++) {
+        (void)snprintf(path, sizeof(path), "/mnt/network/number-%02d", i);
+        assert_true(backup_add_left_out(backup, path, "nfs4: not on a volume of it", &err));
+    }
+    assert_true(catalog_tags_common(backup, &tags, &err));
+    put_resource(&cloud, "snap-1", false)->volume = VOL_ROOT;
+    tag(&cloud, 0, "stillpoint:id", ID);
+    tag(&cloud, 0, "stillpoint:left-out", ec2_tags_get(&tags, "stillpoint:left-out"));
+    group(&cloud);
+    const struct backup *back = cloud.catalog.items[0];
+
+    assert_in_range(back->left_out_count, 3, 29);
+    assert_int_equal(back->left_out_count + (size_t)back->left_out_more, 30);
+    for (size_t i = 0; i < back->left_out_count; i++) {
+        assert_string_equal(back->left_out[i].path, backup->left_out[i].path);
+        assert_string_equal(back->left_out[i].why, backup->left_out[i].why);
+    }
+    ec2_tags_free(&tags);
+    assert_true(catalog_tags_common(back, &tags, &err)); /* nor does a second writing lose any */
+    assert_tag(&tags, "stillpoint:left-out",
+               ec2_tags_get(cloud.resources[0].tags, "stillpoint:left-out"));
+    ec2_tags_free(&tags);
+    backup_free(backup);
     free_cloud(&cloud);
 }
 
@@ -768,7 +807,7 @@ static void the_json_is_the_one_of_the_contract(void **state)
         "\"kaltura\":{\"roles\":[\"database\"],\"versions\":{\"kaltura-base\":\"20.1.0-1\"}},"
         "\"expires\":\"2026-12-24T08:15:31Z\",\"pinned\":false,\"verified\":null,"
         "\"policy\":\"daily\",\"group\":\"cluster\",\"members\":2,\"version\":\"0.1.0\","
-        "\"tags\":{\"Team\":\"media\"}}";
+        "\"tags\":{\"Team\":\"media\"},\"left_out_more\":2}";
     struct backup *backup = full_backup();
 
     (void)state;
@@ -903,6 +942,7 @@ int main(void)
         cmocka_unit_test(a_new_backup_says_unconfirmed_and_invents_nothing),
         cmocka_unit_test(a_volumes_own_tags_say_its_device_and_mounts),
         cmocka_unit_test(an_operators_own_name_is_kept),
+        cmocka_unit_test(what_was_left_out_beyond_a_tag_is_counted),
         cmocka_unit_test(a_long_value_is_cut_at_a_character_and_marked),
         cmocka_unit_test(bytes_that_xml_cant_carry_are_replaced),
         cmocka_unit_test(only_what_changed_is_sent),

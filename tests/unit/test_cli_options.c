@@ -143,13 +143,13 @@ static void wrong_usage_says_what_would_be_right(void **state)
     refuses("list --keep 3d", "list has no option --keep", "see stillpoint list --help");
     refuses("--pin doctor", "doctor has no option --pin", "see stillpoint doctor --help");
     refuses("backup --reason", "--reason needs a value", "write --reason TEXT");
-    refuses("backup --pin=yes", "--pin takes no value", "");
+    refuses("backup --pin=yes", "--pin takes no value", "write --pin alone");
     refuses("backup --keep 5", "--keep: '5' is not a duration",
-            "write a number with its unit: 500ms, 10s, 5m, 2h, 7d");
+            "write a number with its unit: 500ms, 10s, 5m, 2h, 7d, 4w");
     refuses("backup --keep 0", "--keep: 0 is out of range", "write a duration from 1s to 3650d");
     refuses("backup --pin --keep 3d", "--pin and --keep exclude each other",
             "a pinned backup never expires: leave one of them out");
-    refuses("list --group=", "--group must not be empty", "");
+    refuses("list --group=", "--group must not be empty", "name one, or leave --group out");
     refuses("thaw", "thaw ends the hold of a backup that runs: it needs --force",
             "stillpoint thaw -n shows what is held");
     refuses("backup --tag novalue", "--tag: 'novalue' is not KEY=VALUE", "write it as KEY=VALUE");
@@ -175,6 +175,7 @@ static void tags_that_are_not_the_operators_are_refused(void **state)
             "choose another key");
     refuses("backup --tag stillpoint:id=1",
             "--tag: keys that begin with 'stillpoint:' are not yours to set", "choose another key");
+    refuses("backup --tag a=1 --tag a=2", "--tag: 'a' is given twice", "keep one of the two");
     refuses("backup --tag Name=1", "--tag: the tag Name is set by Stillpoint",
             "choose another key");
     memset(words + strlen(words), 'k', CLI_TAG_KEY_CHARS);
@@ -199,14 +200,16 @@ static void more_tags_than_a_resource_has_room_for_are_refused(void **state)
             "EC2 takes 50, and most are Stillpoint's: set fewer");
 }
 
-static void a_tag_of_any_bytes_becomes_text_that_json_takes(void **state)
+static void bytes_that_are_no_text_are_refused_not_replaced(void **state)
 {
     (void)state;
-    struct line *line = read_line("backup --tag caf\xe9=\xff");
-
+    refuses("backup --tag caf\xe9=1", "--tag: not UTF-8", "write it in UTF-8: see `locale`");
+    refuses("backup --tag cafe=\xff", "--tag: not UTF-8", "write it in UTF-8: see `locale`");
+    refuses("backup --reason \xc3", "--reason: not UTF-8", "write it in UTF-8: see `locale`");
+    struct line *line = read_line("backup --tag caf\xc3\xa9=\xe2\x82\xac");
     assert_true(line->ok);
-    assert_string_equal(json_string_value(json_object_get(line->options.tags, "caf\xef\xbf\xbd")),
-                        "\xef\xbf\xbd");
+    assert_string_equal(json_string_value(json_object_get(line->options.tags, "caf\xc3\xa9")),
+                        "\xe2\x82\xac");
 }
 
 static void help_and_version_need_nothing_else(void **state)
@@ -214,6 +217,9 @@ static void help_and_version_need_nothing_else(void **state)
     (void)state;
     assert_true(read_line("--help")->ok);
     assert_true(read_line("--version")->options.version);
+    assert_true(read_line("version")->options.version);
+    assert_true(read_line("help")->options.help);
+    assert_int_equal(read_line("help show")->options.command, CLI_SHOW);
     struct line *line = read_line("show --help");
     assert_true(line->ok && line->options.help);
     assert_int_equal(line->options.command, CLI_SHOW);
@@ -289,7 +295,7 @@ int main(void)
         cmocka_unit_test(thaw_without_force_only_looks),
         cmocka_unit_test(tags_that_are_not_the_operators_are_refused),
         cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),
-        cmocka_unit_test(a_tag_of_any_bytes_becomes_text_that_json_takes),
+        cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
         cmocka_unit_test(the_man_page_names_every_command_and_option),

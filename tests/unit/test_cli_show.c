@@ -166,7 +166,7 @@ static void any_json_can_be_shown(void **state)
         struct cli_page page = plain_page(80);
         cli_show_backup(&page, value);
         cli_show_made(&page, value);
-        cli_show_list(&page, value, true);
+        cli_show_list(&page, value, true, NULL);
         cli_show_plan(&page, value);
         cli_status_show(&page, value, 0);
         cli_status_check(&page, value);
@@ -188,7 +188,7 @@ static void what_comes_from_outside_cannot_move_the_cursor(void **state)
 
     page.look.unicode = true;
     cli_show_backup(&page, backup);
-    cli_show_list(&page, list, false);
+    cli_show_list(&page, list, false, NULL);
     cli_show_made(&page, backup);
 
     assert_null(strchr(buf_text(&page.text), '\033'));
@@ -324,7 +324,7 @@ static void a_list_has_one_line_a_backup_and_only_columns_with_something_in_them
                            "'expires':'2026-12-24T08:15:31Z'},"
                            "{'id':'sp-2','state':'failed','consistency':'crash','pinned':true}]");
 
-    cli_show_list(&page, list, false);
+    cli_show_list(&page, list, false, NULL);
 
     page_is(&page, "ID                         TAKEN                     STATE     CONSISTENCY  "
                    "SNAPSHOTS     SIZE  EXPIRES\n"
@@ -344,7 +344,7 @@ static void a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut(vo
                            "'consistency':'crash','snapshots':[],"
                            "'reason':'0123456789012345678901234567890123456789 and more'}]");
 
-    cli_show_list(&page, list, false);
+    cli_show_list(&page, list, false, NULL);
 
     page_is(&page, "ID                         TAKEN                    STATE     CONSISTENCY  "
                    "SNAPSHOTS  EXPIRES  REASON\n"
@@ -360,9 +360,22 @@ static void an_empty_list_says_how_to_get_one(void **state)
     struct cli_page page = plain_page(80);
     json_t *list = json_array();
 
-    cli_show_list(&page, list, false);
+    cli_show_list(&page, list, false, NULL);
 
     page_is(&page, "no backups; `stillpoint backup' takes one\n");
+    json_decref(list);
+}
+
+static void an_empty_group_is_named(void **state)
+{
+    (void)state;
+    struct cli_page page = plain_page(80);
+    json_t *list = json_array();
+
+    cli_show_list(&page, list, true, "cluster\x1b[2J");
+
+    page_is(&page, "no backups of the group cluster\\x1b[2J; `stillpoint list' shows those of all "
+                   "groups\n");
     json_decref(list);
 }
 
@@ -574,6 +587,7 @@ int main(void)
         cmocka_unit_test(a_list_has_one_line_a_backup_and_only_columns_with_something_in_them),
         cmocka_unit_test(a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut),
         cmocka_unit_test(an_empty_list_says_how_to_get_one),
+        cmocka_unit_test(an_empty_group_is_named),
         cmocka_unit_test(a_plan_says_what_would_be_held_and_what_not),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
         cmocka_unit_test(status_tells_daemon_guard_node_job_and_last_backup),

@@ -185,6 +185,10 @@ static const struct cli_options forced = {.command = CLI_THAW, .force = true};
 static const struct cli_options looking = {.command = CLI_THAW, .dry_run = true};
 static const struct cli_options looking_json = {.command = CLI_THAW, .dry_run = true, .json = true};
 
+#define NOTHING                                                                                    \
+    "nothing is held by this node's guard; what somebody else froze lets go with fsfreeze -u "     \
+    "MOUNTPOINT\n"
+
 static void needs_root(void)
 {
     if (geteuid() != 0)
@@ -229,7 +233,7 @@ static void nothing_held_is_no_failure(void **state)
     assert_int_equal(thaw(world, &forced), 0);
 
     assert_string_equal(world->asked, "9 12 "); /* it is told all the same */
-    assert_string_equal(world->out, "nothing is held\n");
+    assert_string_equal(world->out, NOTHING);
 }
 
 static void a_dry_run_only_asks_what_is_held(void **state)
@@ -247,6 +251,21 @@ static void a_dry_run_only_asks_what_is_held(void **state)
     assert_string_equal(world->out,
                         "{\"dry_run\":true,\"guard\":true,\"mounts\":[{\"path\":\"mount 1 of the "
                         "lease\",\"state\":\"frozen\",\"frozen\":true,\"errno\":0}]}\n");
+}
+
+static void a_lease_that_is_over_is_not_told_as_held(void **state)
+{
+    struct world *world = *state;
+
+    needs_root();
+    listen_as_guard(world);
+    world->is_over = true;
+    world->reply.mount_count = 1;
+    world->reply.mounts[0].state = GUARD_MOUNT_THAWED;
+
+    assert_int_equal(thaw(world, &looking_json), 0);
+
+    assert_string_equal(world->out, "{\"dry_run\":true,\"guard\":true,\"mounts\":[]}\n");
 }
 
 static void a_mount_that_is_still_held_is_a_failure(void **state)
@@ -321,7 +340,7 @@ static void a_record_of_another_boot_holds_nothing(void **state)
     write_record(world, false);
 
     assert_int_equal(thaw(world, &looking), 0);
-    assert_string_equal(world->out, "nothing is held\n");
+    assert_string_equal(world->out, NOTHING);
 }
 
 static void a_thaw_that_fails_says_what_to_do_by_hand(void **state)
@@ -363,6 +382,7 @@ int main(void)
         WITH_WORLD(the_guard_lets_go_and_each_mount_is_named),
         WITH_WORLD(nothing_held_is_no_failure),
         WITH_WORLD(a_dry_run_only_asks_what_is_held),
+        WITH_WORLD(a_lease_that_is_over_is_not_told_as_held),
         WITH_WORLD(a_mount_that_is_still_held_is_a_failure),
         WITH_WORLD(without_a_guard_its_program_thaws_by_the_record),
         WITH_WORLD(a_guard_that_answers_nonsense_counts_as_none),

@@ -532,6 +532,40 @@ static void a_file_that_others_can_write_is_refused(void **state)
     config_free(load_good(tree));
 }
 
+/* Who can write the folder can put a file into it. */
+static void a_folder_that_others_can_write_is_refused(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN, "");
+    tree_write(tree, "conf.d/x.conf", "");
+    assert_int_equal(chmod(tree_path(tree, "conf.d", path), 0777), 0);
+    refuse(tree, "conf.d", "can write it (mode 0777)", "chmod go-w");
+    assert_int_equal(chmod(path, 0755), 0);
+    config_free(load_good(tree));
+}
+
+static void a_file_in_place_of_the_folder_is_refused(void **state)
+{
+    const struct tree *tree = *state;
+
+    tree_write(tree, MAIN, "");
+    tree_write(tree, "conf.d", "");
+    refuse(tree, "conf.d", "Not a directory", "make it a folder");
+}
+
+static void a_link_to_nothing_is_refused(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN, "");
+    tree_folder(tree, "conf.d");
+    assert_int_equal(symlink("nowhere", tree_path(tree, "conf.d/x.conf", path)), 0);
+    refuse(tree, "conf.d/x.conf", "", "it links to nothing: remove it");
+}
+
 static void a_file_of_somebody_else_is_refused(void **state)
 {
     const struct tree *tree = *state;
@@ -553,10 +587,10 @@ static void a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting(void 
     tree_write(tree, MAIN, "");
     tree_folder(tree, "conf.d");
     assert_int_equal(mkfifo(tree_path(tree, "conf.d/x.conf", path), 0600), 0);
-    refuse(tree, "conf.d/x.conf", "not a regular file", "");
+    refuse(tree, "conf.d/x.conf", "not a regular file", "put the settings into a file of that name");
     assert_int_equal(unlink(path), 0);
     tree_folder(tree, "conf.d/x.conf");
-    refuse(tree, "conf.d/x.conf", "not a regular file", "");
+    refuse(tree, "conf.d/x.conf", "not a regular file", "put the settings into a file of that name");
 }
 
 static void the_earliest_of_several_faults_is_told(void **state)
@@ -753,6 +787,9 @@ int main(void)
         T(a_line_that_inih_would_cut_in_two_is_refused),
         T(a_line_of_any_length_is_taken_whole_or_refused),
         T(a_file_that_others_can_write_is_refused),
+        T(a_folder_that_others_can_write_is_refused),
+        T(a_file_in_place_of_the_folder_is_refused),
+        T(a_link_to_nothing_is_refused),
         T(a_file_of_somebody_else_is_refused),
         T(a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting),
         T(the_earliest_of_several_faults_is_told),

@@ -73,7 +73,7 @@ done
 # Sent elsewhere: not made, and not looked for.
 cloud_fault '{"action": "CreateSnapshots", "kind": "redirect", "dry_run": false}'
 refused 1 'cut: CreateSnapshots: Moved' 'check region and endpoints' sp backup --no-image
-assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint, no snapshot was made' "$OUT" "what is said to be"
 node_is_free
 made_nothing
 

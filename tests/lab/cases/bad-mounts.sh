@@ -76,7 +76,7 @@ fcntl.ioctl(held, 0xC0045878, 0)' "$mount" <"$LAB/run/told" >"$LAB/run/holder" &
     exec 8>"$LAB/run/told"
     until [ -s "$LAB/run/holder" ]; do sleep 0.05; done
     refused 5 "$mount is frozen already, by somebody else" "it was left as it is.*fsfreeze -u $mount" sp backup
-    assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
+    assert_match 'now: nothing is held by Stillpoint, no snapshot was made' "$OUT" "what is said to be"
     is_frozen "$mount" || fail "$mount was thawed"
     assert_eq true "$(sp status --json | json "d['guard']['reachable']")" "the guard answers"
     exec 8>&-

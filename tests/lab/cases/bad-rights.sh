@@ -38,7 +38,7 @@ backs_up --no-image # needs no such right
 deny '"CreateTags"'
 doctor_names failed CreateTags
 refused 1 'ec2:CreateTags is not allowed' 'add ec2:CreateTags to the policies of role' sp backup
-assert_match 'now: nothing is held or frozen, the 3 snapshots were deleted' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint, the 3 snapshots were deleted' "$OUT" "what is said to be"
 node_is_free
 made_nothing
 

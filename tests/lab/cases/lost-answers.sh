@@ -51,14 +51,14 @@ cut_fault '"kind": "reset_after"'
 sed -i 's/^\[devices\]$/[backup]\non_shortfall = discard\n[devices]/' "$LAB/stillpoint.conf"
 stop_part daemon && start_part daemon
 assert_exit 1 sp backup --no-image
-assert_match 'now: nothing is held or frozen, the 3 snapshots were deleted' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint, the 3 snapshots were deleted' "$OUT" "what is said to be"
 node_is_free
 made_nothing
 
 # A clear no: nothing was made, nothing is looked for.
 cut_fault '"kind": "error", "code": "SnapshotLimitExceeded"'
 refused 1 'cut: CreateSnapshots: SnapshotLimitExceeded' 'delete snapshots, or have' sp backup
-assert_match 'now: nothing is held or frozen, no snapshot was made' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint, no snapshot was made' "$OUT" "what is said to be"
 node_is_free
 made_nothing
 
@@ -89,7 +89,7 @@ sleep 0.3
 kill -INT "$client"
 ends_with 1
 assert_match 'cancelling: letting go of everything' "$OUT" "the answer"
-assert_match 'now: nothing is held or frozen, (the 3 snapshots were deleted|no snapshot was made)' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint, (the 3 snapshots were deleted|no snapshot was made)' "$OUT" "what is said to be"
 node_is_free
 made_nothing
 cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 3}'
@@ -115,7 +115,7 @@ stop_part daemon
 ends_with 6
 assert_match 'stillpoint: stillpointd was stopped while EC2 copies the set' "$OUT" "the answer"
 assert_match 'do:  EC2 goes on by itself and the label stands' "$OUT" "the remedy"
-assert_match 'now: nothing is held or frozen; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
+assert_match 'now: nothing is held by Stillpoint; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
 start_part daemon
 assert_eq '["pending", "application"]' \
     "$(sp show "${BASH_REMATCH[1]}" --json | json "[d['state'], d['consistency']]")" "the tags"
@@ -133,7 +133,7 @@ sleep 0.5
 node_is_free
 kill -INT "$client"
 ends_with 6
-assert_match 'now: nothing is held or frozen; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
+assert_match 'now: nothing is held by Stillpoint; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
     "what is said to be"
 assert_match 'do:  look again in some minutes' "$OUT" "the remedy"
 made_nothing
