@@ -85,6 +85,18 @@ int guard_options_find_run(const char *text, char *ret_run, size_t bytes)
     return found;
 }
 
+/* Nobody but root (or whom we run as) may say where root makes folders. */
+static bool is_ours(const struct stat *st)
+{
+    return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0 && (st->st_uid == 0 || st->st_uid == geteuid());
+}
+
+static bool refuse(const char *path, const char *why, char *ret_error)
+{
+    (void)snprintf(ret_error, GUARD_PATH_BYTES, "%.*s: %.200s", GUARD_PATH_BYTES - 204, path, why);
+    return false;
+}
+
 static bool read_config(const char *path, bool must_exist, struct guard_options *options,
                         char *ret_error)
 {
@@ -96,14 +108,11 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
 
     if (fd < 0 && errno == ENOENT && !must_exist)
         return true;
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        (void)snprintf(ret_error, GUARD_PATH_BYTES, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    if ((st.st_mode & 022) != 0 || !S_ISREG(st.st_mode)) {
-        (void)snprintf(ret_error, GUARD_PATH_BYTES, "%s: is writable by others, or no file", path);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return refuse(path, strerror(errno), ret_error);
+    if (!is_ours(&st) || !S_ISREG(st.st_mode)) {
         (void)close(fd);
-        return false;
+        return refuse(path, "is writable by others than root, or no file", ret_error);
     }
     while (length < sizeof(text) - 1 &&
            (got = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
@@ -133,6 +142,7 @@ static bool read_configs(const char *file, bool must_exist, struct guard_options
     char folder[GUARD_PATH_BYTES], path[GUARD_PATH_BYTES];
     const char *slash = strrchr(file, '/');
     struct dirent **entries = NULL;
+    struct stat st;
     bool ok = read_config(file, must_exist, options, ret_error);
 
     if (!ok)
@@ -142,6 +152,8 @@ static bool read_configs(const char *file, bool must_exist, struct guard_options
                      : snprintf(folder, sizeof(folder), "%.*s/conf.d", (int)(slash - file), file);
     if (length < 0 || (size_t)length >= sizeof(folder))
         return true;
+    if (stat(folder, &st) == 0 && (!is_ours(&st) || !S_ISDIR(st.st_mode)))
+        return refuse(folder, "is writable by others than root, or no folder", ret_error);
     int count = scandir(folder, &entries, is_conf, alphasort);
     for (int i = 0; i < count; i++) {
         length = snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);

@@ -7,4 +7,9 @@ case ":$PATH:" in
 *":$_venv:"*) ;;
 *) [ ! -x "$_venv/python3" ] || export PATH="$_venv:$PATH" ;;
 esac
-unset _venv
+# A wrapper that looks for the real one at each call (pyenv's: half a second) is asked once.
+_python=$(command -v python3) || _python=
+if [ -n "$_python" ] && [ "$(head -c 2 "$_python")" = '#!' ]; then
+    _python=$(python3 -c 'import sys; print(sys.executable)') && export PATH="${_python%/*}:$PATH"
+fi
+unset _venv _python

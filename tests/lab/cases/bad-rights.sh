@@ -67,6 +67,20 @@ assert_match 'why: waiting for the image: ec2:DescribeImages is not allowed' "$O
 refused 5 'ec2:DescribeImages is not allowed' 'add ec2:DescribeImages' sp list
 made
 
+# This node boots by UEFI: the image is made with its variables.
+deny '"GetInstanceUefiData"'
+doctor_names failed GetInstanceUefiData
+assert_exit 3 sp backup --quiet
+assert_match 'why: .*ec2:GetInstanceUefiData is not allowed' "$OUT" "its reason"
+made
+
 deny ''
+OUT=$(sp doctor 2>&1)
+assert_match 'right +ec2:GetInstanceUefiData is allowed' "$OUT" "doctor"
+assert_match 'skipped +freeze +only a freeze shows whether somebody else' "$OUT" "doctor"
 backs_up
+assert_match 'ok +last backup +sp-[^ ]+ \(application\), ([1-9][0-9]?s|1m) old' "$(sp doctor)" "the last backup"
+assert_exit 0 sp backup --no-image --consistency crash
+assert_match 'warning +last backup +sp-[^ ]+ \(crash, less than configured\)' "$(sp doctor)" "a last one that is less"
+made
 end_refusals

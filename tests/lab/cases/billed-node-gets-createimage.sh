@@ -8,6 +8,9 @@
 start_cloud
 start_node --no-mysql
 cloud_set '{"imds": {"document": {"billingProducts": ["bp-6fa54006"]}}}'
+OUT=$(sp doctor 2>&1)
+assert_match 'right +ec2:CreateImage is allowed' "$OUT" "doctor"
+[[ ! $OUT =~ RegisterImage|GetInstanceUefiData ]] || fail "doctor tries what this node never calls: $OUT"
 arm_thaw 60 "$(mount_at root)"
 sp backup --json >"$LAB/events.json" || fail "backup ended with $?"
 disarm_thaw

@@ -39,6 +39,18 @@ assert_match 'now: nothing (is|was) held' "$(cat "$LAB/out.txt")" "how the node 
 assert_nothing_frozen
 assert_eq 0 "$(cloud_get snapshots | json 'len(d)')" "snapshots"
 
+# Within identify: a cancel is no fault of the metadata service.
+cloud_set '{"imds": {"mode": "hang_put"}}'
+in_background backup
+wait_for 'backup sp-[^ ]+ started'
+sleep 0.3
+kill -INT "$client"
+wait "$client"
+assert_eq 1 $? "exit code of a backup that was cancelled within identify"
+! grep -q 'do:' "$LAB/out.txt" || fail "a remedy for a cancel: $(cat "$LAB/out.txt")"
+assert_match 'cancelled' "$(cat "$LAB/out.txt")" "what was said"
+cloud_set '{"imds": {"mode": "ok"}}'
+
 # After it.
 cloud_set '{"latency_ms": {"DescribeVolumes": 5}, "snapshot_time_s": 4}'
 in_background backup --reason late

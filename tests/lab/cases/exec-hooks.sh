@@ -44,7 +44,7 @@ echo fail-prepare >"$LAB/behave"
 run 5
 assert_match 'pause' "$OUT" "the hook's name"
 assert_match 'no prepare today|exit(ed)?( with| code)? 3' "$OUT" "why"
-assert_match 'nothing (is|was) held or frozen' "$OUT" "now"
+assert_match 'nothing (was held or frozen|is held by Stillpoint)' "$OUT" "now"
 assert_eq 'prepare finish ' "$(phases)" "phases after a failed prepare"
 assert_match 'event=hook_output .*hook=pause phase=prepare text="no prepare today"' \
     "$(cat "$LAB/log/daemon.log")" "its words in the daemon's log"

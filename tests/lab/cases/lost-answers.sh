@@ -107,6 +107,8 @@ until_status "(d['last'] or {}).get('id') == '$id' and d['last']['state'] == 'co
 assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 made
 
+assert_eq '' "$(sp show "$id" 2>&1 >/dev/null)" "what is said of a set that is complete"
+
 # The daemon ends while EC2 copies: the set stands, and whoever waits is told how to look at it.
 cloud_set '{"snapshot_time_s": 3}'
 in_background
@@ -117,8 +119,12 @@ assert_match 'stillpoint: stillpointd was stopped while EC2 copies the set' "$OU
 assert_match 'do:  EC2 goes on by itself and the label stands' "$OUT" "the remedy"
 assert_match 'now: nothing is held by Stillpoint; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
 start_part daemon
+id=${BASH_REMATCH[1]}
+assert_match 'nothing works on it any more: EC2 completes its snapshots by itself' "$(sp show "$id" 2>&1 >"$LAB/shown.txt")" \
+    "what show says of a set that nobody works on"
+assert_match "$id" "$(cat "$LAB/shown.txt")" "what it shows"
 assert_eq '["pending", "application"]' \
-    "$(sp show "${BASH_REMATCH[1]}" --json | json "[d['state'], d['consistency']]")" "the tags"
+    "$(sp show "$id" --json 2>/dev/null | json "[d['state'], d['consistency']]")" "the tags"
 cloud_set '{"snapshot_time_s": 0.1}'
 made
 

@@ -51,6 +51,7 @@ is_frozen "$data" || fail "not frozen without its guard: nothing to test"
 assert_exit 0 sp thaw --force
 assert_match "no guard" "$OUT" "that there is none"
 assert_match "$data +thawed" "$OUT" "what was let go by the record"
+[[ ! $OUT =~ event= ]] || fail "a line of the guard's log among the words for people: $OUT"
 assert_nothing_frozen
 wait "$client"
 status=$?
