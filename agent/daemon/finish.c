@@ -9,6 +9,8 @@
 #include "agent/base/log.h"
 #include "aws/ec2_images.h"
 
+#define IMAGE_OF "stillpoint:image-of" /* whose image a snapshot of CreateImage belongs to */
+
 enum { POLL_FIRST_MS = 500, POLL_MAX_MS = 30000 };
 
 static bool set_text(char **slot, const char *text, struct err *err)
@@ -255,7 +257,7 @@ static bool create_image(struct work *work, const struct ec2_tags *tags, int64_t
         .image_tags = &image_tags,
         .snapshot_tags = &snapshot_tags,
     };
-    bool ok = catalog_tags_put(&snapshot_tags, "stillpoint:image-of", work->backup->id, err);
+    bool ok = catalog_tags_put(&snapshot_tags, IMAGE_OF, work->backup->id, err);
     for (size_t i = 0; ok && i < tags->count; i++)
         ok = ec2_tags_set(&image_tags, tags->list[i].key, tags->list[i].value, err);
     ok = ok && catalog_tags_put(&image_tags, "stillpoint:consistency", "crash", err) &&
@@ -277,6 +279,28 @@ static bool on_image(void *self, const struct ec2_image *image, struct err *err)
     return true;
 }
 
+static bool take_id(void *self, const struct ec2_snapshot *snapshot, struct err *err)
+{
+    return strs_add(self, snapshot->id, err);
+}
+
+/* What CreateImage made for an image that failed serves nobody. */
+static void drop_its_snapshots(struct work *work, int64_t deadline_ms)
+{
+    const char *id = work->backup->id;
+    const struct ec2_filter filter = {"tag:" IMAGE_OF, &id, 1};
+    struct strs ids = {NULL, 0};
+    struct err why = ERR_INIT;
+
+    bool ok = ec2_describe_snapshots(work->ec2, NULL, 0, &filter, 1, deadline_ms, NULL, take_id,
+                                     &ids, &why);
+    for (size_t i = 0; ok && i < ids.count; i++)
+        ok = ec2_delete_snapshot(work->ec2, ids.items[i], deadline_ms, NULL, &why);
+    strs_free(&ids);
+    if (!ok)
+        job_warn(work->job, why.text, "delete the snapshots with tag " IMAGE_OF " of this backup");
+}
+
 /* What failed in EC2 is no image of this backup: it goes, or is tagged for the pruner. */
 static void drop_failed_image(struct work *work, int64_t deadline_ms)
 {
@@ -292,6 +316,8 @@ static void drop_failed_image(struct work *work, int64_t deadline_ms)
           ec2_create_tags(work->ec2, &id, 1, &tags, deadline_ms, NULL, &why)))
         log_err(LOG_LEVEL_WARNING, "not_tagged", &why);
     ec2_tags_free(&tags);
+    if (finish_is_billed(work))
+        drop_its_snapshots(work, deadline_ms);
     free(image->id);
     free(image->state);
     image->id = image->state = NULL;

@@ -38,3 +38,13 @@ PY
 sp show latest --json >"$LAB/shown.json" || fail "show ended with $?"
 assert_eq complete "$(json "d['state']" <"$LAB/shown.json")" "the set"
 assert_eq application "$(json "d['consistency']" <"$LAB/shown.json")" "the set's label"
+
+# An image that fails in EC2 goes, and what CreateImage made for it too; the set stays.
+before=$(cloud_get snapshots | json 'len(d)')
+cloud_fault '{"action": "CreateImage", "kind": "partial", "dry_run": false}'
+arm_thaw 60 "$(mount_at root)"
+assert_exit 3 sp backup
+disarm_thaw
+assert_match 'why: waiting for the image: .*image ami-[0-9a-f]+ is failed' "$OUT" "the reason"
+assert_eq 1 "$(cloud_get images | json 'len(d)')" "images"
+assert_eq "$((2 * before - 1))" "$(cloud_get snapshots | json 'len(d)')" "snapshots: the set's, none of the image"
