@@ -131,8 +131,7 @@ static bool add_tag(struct cli_options *options, const char *text, struct err *e
         goto out;
     if (options->tags == NULL)
         options->tags = json_object();
-    if (options->tags == NULL ||
-        json_object_set_new(options->tags, key, json_string(value)) != 0) {
+    if (options->tags == NULL || json_object_set_new(options->tags, key, json_string(value)) != 0) {
         (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
         goto out;
     }

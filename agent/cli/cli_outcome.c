@@ -15,8 +15,9 @@ static int end_unknown(const struct cli_outcome *outcome, const char *text, cons
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0, "%s%s%s%s",
                   outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
     if (outcome->id[0] != '\0')
-        (void)err_suggest(&why, "see what became of it: stillpoint show %s; that finds nothing "
-                                "where all of it was undone",
+        (void)err_suggest(&why,
+                          "see what became of it: stillpoint show %s; that finds nothing "
+                          "where all of it was undone",
                           outcome->id);
     else
         (void)err_suggest(&why, "see what became of it: stillpoint status, stillpoint list");

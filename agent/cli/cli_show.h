@@ -15,7 +15,8 @@
 void cli_show_backup(struct cli_page *page, const json_t *backup);
 /* The result of a backup that has just been made, in a few lines. */
 void cli_show_made(struct cli_page *page, const json_t *backup);
-/* An array of backups as a table. WITH_NODES: also whose they are. GROUP: of which only, or NULL. */
+/* An array of backups as a table. WITH_NODES: also whose they are. GROUP: of which only, or NULL.
+ */
 void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes,
                    const char *group);
 /* What a backup would do: {"plan":{…}}. */

@@ -38,7 +38,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "complete (default): snapshots and image are ready;\n"
                          "cut: the instant is fixed and the node is free"},
     [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
-    [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP), "make none; of the two the later counts"},
+    [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
+                             "make none; of the two the later counts"},
     [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
                          "expires after that: 30d, 12h, 8w"},
     [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},

@@ -178,8 +178,7 @@ static bool text_ok(const char *path, const char *text, size_t len, struct err *
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         line += c == '\n';
-        if (c < 0x20 && c != '\n' && c != '\t' && c != '\r')
-        {
+        if (c < 0x20 && c != '\n' && c != '\t' && c != '\r') {
             (void)err_set(err, ERR_CONFIG, 0, "%s:%d: a control character (0x%02x)", path, line, c);
             return err_suggest(err, "remove it: the file must be plain text");
         }

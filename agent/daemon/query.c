@@ -55,8 +55,9 @@ static void tell_abandoned(struct job *job, const struct work *work, const struc
         job_warn(job, "nothing works on it any more, and what it is was never proved",
                  "take another; once no snapshot of it is pending, delete them");
     else
-        job_warn(job, "nothing works on it any more: EC2 completes its snapshots by itself, the "
-                      "label stands, no image is made",
+        job_warn(job,
+                 "nothing works on it any more: EC2 completes its snapshots by itself, the "
+                 "label stands, no image is made",
                  "restore from its snapshots, or take another");
 }
 

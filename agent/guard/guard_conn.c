@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/guard/guard_pass.h"
+
 static bool is_welcome(const struct guard_conn *conn, int fd)
 {
     struct ucred peer;
@@ -52,27 +54,7 @@ static enum guard_relation relation_of(const struct guard_conn *conn, int i)
 static void send_reply(const struct guard_client *client, union guard_reply *reply, size_t bytes,
                        int fd)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {reply, bytes};
-    struct msghdr msg;
-
-    memset(&msg, 0, sizeof(msg));
-    msg.msg_iov = &part;
-    msg.msg_iovlen = 1;
-    if (fd >= 0) {
-        memset(&control, 0, sizeof(control));
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-    }
-    if (sendmsg(client->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)bytes)
+    if (!guard_pass_send(client->fd, reply, bytes, fd, MSG_DONTWAIT))
         (void)shutdown(client->fd, SHUT_RDWR);
 }
 

@@ -13,6 +13,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/guard/guard_frozen.h"
+#include "agent/guard/guard_pass.h"
 
 enum { CREW_STACK_BYTES = 128 * 1024 }; /* address space: a page or two is touched */
 
@@ -75,35 +76,6 @@ static void write_manifests(const struct guard_twin *twin, struct guard_manifest
             manifest->skipped_count++;
         else
             manifest->failed_count++;
-    }
-}
-
-/* Receives one order; *ret_fd is what came along, or -1. False: the keeper is gone. */
-static bool receive(int twin_fd, struct guard_order *order, int *ret_fd)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {order, sizeof(*order)};
-    struct msghdr msg;
-
-    *ret_fd = -1;
-    for (;;) {
-        memset(&msg, 0, sizeof(msg));
-        msg.msg_iov = &part;
-        msg.msg_iovlen = 1;
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        ssize_t got = recvmsg(twin_fd, &msg, MSG_CMSG_CLOEXEC);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got != (ssize_t)sizeof(*order))
-            return false;
-        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-        if (head != NULL && head->cmsg_type == SCM_RIGHTS)
-            memcpy(ret_fd, CMSG_DATA(head), sizeof(*ret_fd));
-        return true;
     }
 }
 
@@ -183,7 +155,8 @@ int guard_freezer_run(struct guard_twin *twin, struct guard_manifest *manifest)
     twin->crew.count = 0;
     twin->crew.job_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     twin->crew.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    while (receive(twin->twin_fd, &order, &fd)) {
+    while (guard_pass_receive(twin->twin_fd, &order, sizeof(order), &fd, 0) ==
+           (ssize_t)sizeof(order)) {
         int64_t begin_us = clock_boot_us();
         switch (order.kind) {
         case GUARD_ORDER_ADD:

@@ -10,8 +10,9 @@
 
 /* All that runs while something is frozen, in both processes. The root filesystem may be among the
  * frozen: so nothing here allocates, logs, uses stdio, forks or looks a path up
- * (tests/lint/frozen-symbols.sh checks the object file), and every page that it touches is locked
- * and was touched before. */
+ * (tests/lint/frozen-symbols.sh checks the object files), and every page that it touches is locked
+ * and was touched before. guard_frozen_freezer.c has the freezer's part, guard_frozen_keeper.c the
+ * keeper's, guard_frozen.c what both do. */
 
 /* The freezer's part of twin->lease, from the order until the lease is over. Reports FROZE and OVER
  * under SERIAL. Nothing that it froze is frozen when it returns. False: the keeper is gone. */
@@ -40,6 +41,28 @@ void guard_frozen_hello(const struct guard_keeper *keeper, struct guard_reply_he
 bool guard_frozen_order(struct guard_keeper *keeper, enum guard_order_kind kind, uint32_t index,
                         uint32_t flags, int fd);
 
+/* --- what the two parts share -------------------------------------------------------------- */
+
+/* The process's own timer: DEADLINE_MS on CLOCK_BOOTTIME, 0 disarms. */
+void guard_frozen_arm(const struct guard_twin *twin, int64_t deadline_ms);
+bool guard_frozen_is_over(const struct guard_twin *twin);
+/* The first cause stays. */
+void guard_frozen_end(const struct guard_twin *twin, enum guard_end_cause cause);
+/* Grace periods of a freeze: a millisecond each instead of ten (rcu_expedited). */
+void guard_frozen_rcu_hurry(struct guard_twin *twin);
+void guard_frozen_rcu_restore(struct guard_twin *twin);
+/* One mount, unless its state is another than STATE by now: then somebody was faster. */
+void guard_frozen_thaw_mount(struct guard_twin *twin, struct guard_record_mount *mount, int fd,
+                             uint32_t state);
+/* *ret_index: the first that is in STATE. */
+bool guard_frozen_has(const struct guard_record *record, uint32_t state, int *ret_index);
+bool guard_frozen_is_thawing(const struct guard_record *record);
+bool guard_frozen_is_clear(const struct guard_record *record); /* nothing is frozen or on its way */
+
+/* --- before any lease ---------------------------------------------------------------------- */
+
+/* Has the pages of the keeper's part in memory; RECORD is one of no lease. */
+void guard_frozen_touch(const struct guard_record *record);
 /* Walks the freezing and thawing code on descriptors that are none (EBADF), on a record of its own,
  * so that its pages are in memory before they matter. */
 void guard_frozen_rehearse(void);

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/guard/guard_pass.h"
+
 static const char digit[] = "0123456789";
 
 /* "/proc/self/fd/N" without stdio. */
@@ -114,32 +116,6 @@ out:
     (void)close(where_fd);
 }
 
-/* Sends FOUND and, where there is one, FD. */
-static void hand_over(int to_fd, const struct guard_found *found, int fd)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {(void *)(uintptr_t)found, sizeof(*found)};
-    struct msghdr msg;
-
-    memset(&msg, 0, sizeof(msg));
-    memset(&control, 0, sizeof(control));
-    msg.msg_iov = &part;
-    msg.msg_iovlen = 1;
-    if (fd >= 0) {
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-    }
-    (void)sendmsg(to_fd, &msg, MSG_NOSIGNAL); /* the keeper sees a closed socket instead */
-}
-
 /* Everything but stderr's number range and OWN: else the helper would keep the freezer's pipe open.
  */
 static void close_all_but(int own)
@@ -166,7 +142,8 @@ static _Noreturn void help(int fd, const union guard_request *request)
                                 &mount_fd);
     else
         guard_lookup_stat(request->device_of.path, &found);
-    hand_over(fd, &found, mount_fd);
+    /* not taken: the keeper sees a closed socket */
+    (void)guard_pass_send(fd, &found, sizeof(found), mount_fd, 0);
     _exit(0);
 }
 
@@ -200,27 +177,10 @@ bool guard_lookup_start(struct guard_lookup *lookup, const union guard_request *
 
 void guard_lookup_take(struct guard_lookup *lookup, struct guard_found *found, int *ret_fd)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {found, sizeof(*found)};
-    struct msghdr msg;
-
-    *ret_fd = -1;
-    memset(&msg, 0, sizeof(msg));
-    msg.msg_iov = &part;
-    msg.msg_iovlen = 1;
-    msg.msg_control = control.bytes;
-    msg.msg_controllen = sizeof(control.bytes);
-    ssize_t got = recvmsg(lookup->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t got = guard_pass_receive(lookup->fd, found, sizeof(*found), ret_fd, MSG_DONTWAIT);
     if (got != (ssize_t)sizeof(*found)) {
         memset(found, 0, sizeof(*found));
         fail(found, EIO);
-    } else {
-        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-        if (head != NULL && head->cmsg_type == SCM_RIGHTS)
-            memcpy(ret_fd, CMSG_DATA(head), sizeof(*ret_fd));
     }
     (void)close(lookup->fd);
     (void)waitpid(lookup->pid, NULL, 0); /* it has sent its last, or is gone: nothing to wait for */

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 build=${1:?usage: frozen-symbols.sh BUILD-FOLDER}
-objects=(guard_frozen guard_conn guard_rules)
+objects=(guard_frozen guard_frozen_freezer guard_frozen_keeper guard_conn guard_pass guard_rules)
 allowed='
     ioctl poll __poll_chk recv __recv_chk recvmsg send sendmsg accept4 getsockopt shutdown close
     pread pread64 __pread_chk __pread64_chk pwrite pwrite64 read __read_chk write timerfd_settime kill
