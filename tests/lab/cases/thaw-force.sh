@@ -17,6 +17,16 @@ hold_the_node() {
     wait_cut
 }
 
+# Both processes at once, and nothing starts it again.
+kill_the_guard() {
+    local keeper freezer
+    keeper=$(part_pid guard)
+    freezer=$(pgrep -P "$keeper" | tail -n 1)
+    kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+    kill -KILL "$keeper" "$freezer"
+    is_frozen "$data" || fail "not frozen without its guard: nothing to test"
+}
+
 assert_exit 0 sp thaw --force
 assert_match 'nothing is held' "$OUT" "thaw of nothing"
 
@@ -43,11 +53,7 @@ esac
 # The guard is killed, both processes at once, and doesn't come back: only its record is there.
 sleep 16 # the next hold keeps its distance to a request that was sent
 hold_the_node
-keeper=$(part_pid guard)
-freezer=$(pgrep -P "$keeper" | tail -n 1)
-kill -STOP "$keeper" "$freezer" || fail "stop the guard"
-kill -KILL "$keeper" "$freezer"
-is_frozen "$data" || fail "not frozen without its guard: nothing to test"
+kill_the_guard
 assert_exit 0 sp thaw --force
 assert_match "no guard" "$OUT" "that there is none"
 assert_match "$data +thawed" "$OUT" "what was let go by the record"
@@ -65,11 +71,7 @@ sp backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
 until [ "$(grep -c 'step=hold' "$LAB/log/daemon.log")" = 3 ]; do sleep 0.1; done
 sleep 1 # of the four that the call takes
-keeper=$(part_pid guard)
-freezer=$(pgrep -P "$keeper" | tail -n 1)
-kill -STOP "$keeper" "$freezer" || fail "stop the guard"
-kill -KILL "$keeper" "$freezer"
-is_frozen "$data" || fail "not frozen without its guard: nothing to test"
+kill_the_guard
 wait "$client"
 assert_eq 1 $? "exit of the backup without guard that EC2 refused"
 assert_match 'now: what is still held, .stillpoint status. shows' "$(cat "$LAB/out.txt")" "what is said to be"
