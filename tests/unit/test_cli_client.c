@@ -747,12 +747,11 @@ static void output_that_cannot_be_written_fails_a_question_but_not_a_backup(void
 {
     static const struct step show[] = {
         {HEAR, NULL}, {SAY, "{'event':'result','exit':0,'data':{'id':'sp-1'}}\n"}, {END, NULL}};
-    static const struct step made[] = {
-        {HEAR, NULL},
-        {SAY, "{'event':'accepted','id':'sp-1'}\n"},
-        {SAY, "{'event':'released','id':'sp-1','hold_ms':1.5}\n"},
-        {SAY, "{'event':'result','exit':0,'data':{'id':'sp-1'}}\n"},
-        {END, NULL}};
+    static const struct step made[] = {{HEAR, NULL},
+                                       {SAY, "{'event':'accepted','id':'sp-1'}\n"},
+                                       {SAY, "{'event':'released','id':'sp-1','hold_ms':1.5}\n"},
+                                       {SAY, "{'event':'result','exit':0,'data':{'id':'sp-1'}}\n"},
+                                       {END, NULL}};
     struct world *world = *state;
     FILE *full = fopen("/dev/full", "w");
 

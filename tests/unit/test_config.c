@@ -587,10 +587,12 @@ static void a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting(void 
     tree_write(tree, MAIN, "");
     tree_folder(tree, "conf.d");
     assert_int_equal(mkfifo(tree_path(tree, "conf.d/x.conf", path), 0600), 0);
-    refuse(tree, "conf.d/x.conf", "not a regular file", "put the settings into a file of that name");
+    refuse(tree, "conf.d/x.conf", "not a regular file",
+           "put the settings into a file of that name");
     assert_int_equal(unlink(path), 0);
     tree_folder(tree, "conf.d/x.conf");
-    refuse(tree, "conf.d/x.conf", "not a regular file", "put the settings into a file of that name");
+    refuse(tree, "conf.d/x.conf", "not a regular file",
+           "put the settings into a file of that name");
 }
 
 static void the_earliest_of_several_faults_is_told(void **state)
