@@ -26,12 +26,38 @@ bool settle_end_released(const struct work *work, struct verdict *verdict, int e
     return false;
 }
 
+/* Not all of the set was found, and there is no time to look on: what was found goes. */
+static bool end_unknown(struct work *work, struct cut *cut, struct verdict *verdict,
+                        struct err *err)
+{
+    size_t found = cut->set.count, left = 0;
+    bool tagged = true;
+    struct err why = ERR_INIT;
+    char now[SETTLE_NOW_BYTES];
+
+    if (!cut_discard(work, cut, &left, &tagged, &why))
+        job_warn(work->job, why.text, why.remedy);
+    if (found > 0)
+        (void)snprintf(now, sizeof(now),
+                       "; %zu of the %zu snapshots that EC2 shows were deleted, whether it made "
+                       "more is not known: `stillpoint list`, tag stillpoint:id=%s",
+                       found - left, found, work->backup->id);
+    else
+        (void)snprintf(now, sizeof(now),
+                       "; whether EC2 made snapshots is not known: "
+                       "`stillpoint list`, tag stillpoint:id=%s",
+                       work->backup->id);
+    err->remedy[0] = '\0'; /* to try again at once is not what to do now */
+    (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
+                           "backup: delete it");
+    return settle_end_released(work, verdict, 6, now);
+}
+
 bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
                 struct verdict *verdict, struct err *err)
 {
     size_t found = 0;
     struct err why = ERR_INIT;
-    char now[SETTLE_NOW_BYTES];
 
     *err = *cause;
     if (!cut->sent || cut->answered)
@@ -40,16 +66,8 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
             ", no snapshot was made");
     job_progress(work->job, "release", 0, 0,
                  "the answer was lost: looking in EC2 for what was made");
-    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why)) {
-        (void)snprintf(now, sizeof(now),
-                       "; whether EC2 made snapshots is not known: "
-                       "`stillpoint list`, tag stillpoint:id=%s",
-                       work->backup->id);
-        err->remedy[0] = '\0'; /* to try again at once is not what to do now */
-        (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
-                               "backup: delete it");
-        return settle_end_released(work, verdict, 6, now);
-    }
+    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why))
+        return end_unknown(work, cut, verdict, err);
     if (found == 0)
         return settle_end_released(work, verdict, 1, ", EC2 made no snapshot");
     if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&

@@ -22,109 +22,11 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
-#include "agent/daemon/agent.h"
-#include "agent/daemon/control.h"
+#include "tests/unit/control_rig.h"
 
 enum { ANSWER_MS = 15000, ANSWER_BYTES = 1 << 20 };
 
-struct rig {
-    char folder[64];
-    char config_path[96];
-    struct config *config;
-    struct agent agent;
-    uv_loop_t loop;
-    uv_async_t wake, stop;
-    struct control *control;
-    pthread_t thread;
-};
-
-static void on_wake(uv_async_t *async)
-{
-    struct rig *rig = async->data;
-
-    control_pump(rig->control);
-}
-
-static void on_stop(uv_async_t *async)
-{
-    struct rig *rig = async->data;
-
-    rig->agent.stopping = true;
-    control_close(rig->control);
-    uv_close((uv_handle_t *)&rig->wake, NULL);
-    uv_close((uv_handle_t *)&rig->stop, NULL);
-}
-
-static void wake(struct agent *agent)
-{
-    struct rig *rig = agent->loop;
-
-    (void)uv_async_send(&rig->wake);
-}
-
-static void *run(void *arg)
-{
-    struct rig *rig = arg;
-
-    (void)uv_run(&rig->loop, UV_RUN_DEFAULT);
-    return NULL;
-}
-
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    struct err err = ERR_INIT;
-    char text[512];
-
-    strcpy(rig->folder, "/tmp/stillpoint-control.XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    (void)snprintf(rig->config_path, sizeof(rig->config_path), "%s/stillpoint.conf", rig->folder);
-    int len =
-        snprintf(text, sizeof(text), "[aws]\nidentity = none\n[paths]\nrun = %s\nstate = %s\n",
-                 rig->folder, rig->folder);
-    int fd = open(rig->config_path, O_CREAT | O_WRONLY | O_EXCL, 0600);
-    assert_int_equal(write(fd, text, (size_t)len), len);
-    (void)close(fd);
-    const struct config_source source = {.path = rig->config_path, .path_named = true};
-    assert_true(config_load(&source, &rig->config, &err));
-    const struct credentials_options none = {.use_environment = false};
-    assert_true(credentials_open(&none, &rig->agent.credentials, &err));
-    (void)pthread_mutex_init(&rig->agent.mutex, NULL);
-    rig->agent.config = rig->config;
-    rig->agent.config_path = rig->config_path;
-    rig->agent.wake = wake;
-    rig->agent.loop = rig;
-    assert_int_equal(uv_loop_init(&rig->loop), 0);
-    (void)uv_async_init(&rig->loop, &rig->wake, on_wake);
-    (void)uv_async_init(&rig->loop, &rig->stop, on_stop);
-    rig->wake.data = rig->stop.data = rig;
-    if (!control_open(&rig->loop, &rig->agent, &rig->control, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-
-    (void)uv_async_send(&rig->stop);
-    (void)pthread_join(rig->thread, NULL);
-    while (rig->agent.jobs != NULL)
-        job_end(rig->agent.jobs);
-    assert_int_equal(uv_loop_close(&rig->loop), 0);
-    control_free(rig->control);
-    credentials_free(rig->agent.credentials);
-    config_free(rig->config);
-    (void)pthread_mutex_destroy(&rig->agent.mutex);
-    (void)unlink(rig->config_path);
-    assert_int_equal(rmdir(rig->folder), 0); /* the socket's file went with the daemon */
-    free(rig);
-    return 0;
-}
-
-static int join(const struct rig *rig)
+static int join(const struct control_rig *rig)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -157,7 +59,7 @@ static char *hear_all(int fd)
     return all;
 }
 
-static char *ask(const struct rig *rig, const void *bytes, size_t len)
+static char *ask(const struct control_rig *rig, const void *bytes, size_t len)
 {
     int fd = join(rig);
 
@@ -173,7 +75,7 @@ static char *ask(const struct rig *rig, const void *bytes, size_t len)
     return answer;
 }
 
-static char *ask_text(const struct rig *rig, const char *text)
+static char *ask_text(const struct control_rig *rig, const char *text)
 {
     return ask(rig, text, strlen(text));
 }
@@ -369,7 +271,7 @@ static void bad_backup_arguments_are_named(void **state)
 
 static void another_user_is_refused(void **state)
 {
-    struct rig *rig = *state;
+    struct control_rig *rig = *state;
     char path[96];
 
     if (geteuid() != 0)
@@ -393,7 +295,7 @@ static void another_user_is_refused(void **state)
 
 static void a_second_daemon_is_refused(void **state)
 {
-    struct rig *rig = *state;
+    struct control_rig *rig = *state;
     struct control *second = NULL;
     struct err err = ERR_INIT;
     uv_loop_t loop;
@@ -404,7 +306,7 @@ static void a_second_daemon_is_refused(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, control_rig_set_up, control_rig_tear_down)
 
 int main(void)
 {

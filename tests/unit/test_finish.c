@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/clock.h"
-#include "agent/daemon/agent.h"
-#include "tests/unit/fake_ec2.h"
+#include "tests/unit/work_scene.h"
 
 #define REFUSED(code)                                                                              \
     "<Response><Errors><Error><Code>" code "</Code><Message>no</Message></Error></Errors>"         \
@@ -23,49 +22,10 @@
     "<volumeId>vol-1</volumeId><status>" status "</status><statusMessage>key gone</statusMessage>" \
     "</item></snapshotSet></DescribeSnapshotsResponse>"
 
-struct scene {
-    struct agent agent;
-    struct job job;
-    struct work work;
-    struct fake_ec2 fake;
-    struct err err;
-    bool failed;
-};
-
-static void wake(struct agent *agent)
+static bool wait_for(struct work_scene *scene, bool *ret_failed)
 {
-    (void)agent;
-}
-
-/* A set of one snapshot, whose client has gone. */
-static void scene_open(struct scene *scene, const char *const *answers, size_t count)
-{
-    memset(scene, 0, sizeof(*scene));
-    scene->agent.wake = wake;
-    scene->job.agent = &scene->agent;
-    scene->job.cancel = (struct cancel)CANCEL_INIT;
-    scene->job.deaf = true;
-    assert_int_equal(pthread_mutex_init(&scene->job.mutex, NULL), 0);
-    scene->fake = fake_ec2_start(answers, count);
-    scene->work.job = &scene->job;
-    scene->work.ec2 = scene->fake.ec2;
-    scene->work.backup = backup_new();
-    struct backup_snapshot *snapshot = backup_add_snapshot(scene->work.backup);
-    assert_non_null(snapshot);
-    assert_true(strs_dup(&snapshot->id, "snap-1", &scene->err));
-    assert_true(strs_dup(&snapshot->volume, "vol-1", &scene->err));
-}
-
-static bool wait_for(struct scene *scene)
-{
-    return finish_wait(&scene->work, clock_boot_ms() + 20000, &scene->failed, &scene->err);
-}
-
-static void scene_close(struct scene *scene)
-{
-    backup_free(scene->work.backup);
-    fake_ec2_stop(&scene->fake);
-    (void)pthread_mutex_destroy(&scene->job.mutex);
+    *ret_failed = false;
+    return finish_wait(&scene->work, clock_boot_ms() + 20000, ret_failed, &scene->err);
 }
 
 static void trouble_in_ec2_is_waited_out(void **state)
@@ -73,47 +33,47 @@ static void trouble_in_ec2_is_waited_out(void **state)
     static const char *const answers[] = {REFUSED("InternalError"), REFUSED("InternalError"),
                                           REFUSED("InternalError"), REFUSED("InternalError"),
                                           REFUSED("InternalError"), SHOWN("completed")};
-    struct scene scene;
+    struct work_scene scene;
     (void)state;
 
-    scene_open(&scene, answers, 6); /* one call gives up after five */
-    bool ok = wait_for(&scene);
+    work_scene_open(&scene, answers, 6); /* one call gives up after five */
+    bool failed, ok = wait_for(&scene, &failed);
 
     assert_string_equal(scene.err.text, "");
     assert_true(ok);
-    assert_false(scene.failed);
-    scene_close(&scene);
+    assert_false(failed);
+    work_scene_close(&scene);
 }
 
 static void a_refused_question_says_nothing_against_the_set(void **state)
 {
     static const char *const answers[] = {REFUSED("InvalidParameterValue")};
-    struct scene scene;
+    struct work_scene scene;
     (void)state;
 
-    scene_open(&scene, answers, 1);
-    bool ok = wait_for(&scene);
+    work_scene_open(&scene, answers, 1);
+    bool failed, ok = wait_for(&scene, &failed);
 
     assert_false(ok);
     assert_int_equal(scene.err.kind, ERR_AWS);
-    assert_false(scene.failed);
-    scene_close(&scene);
+    assert_false(failed);
+    work_scene_close(&scene);
 }
 
 static void a_snapshot_in_error_fails_the_set_by_name(void **state)
 {
     static const char *const answers[] = {SHOWN("error")};
-    struct scene scene;
+    struct work_scene scene;
     (void)state;
 
-    scene_open(&scene, answers, 1);
-    bool ok = wait_for(&scene);
+    work_scene_open(&scene, answers, 1);
+    bool failed, ok = wait_for(&scene, &failed);
 
     assert_false(ok);
-    assert_true(scene.failed);
+    assert_true(failed);
     assert_non_null(strstr(scene.err.text, "snap-1"));
     assert_non_null(strstr(scene.err.text, "key gone"));
-    scene_close(&scene);
+    work_scene_close(&scene);
 }
 
 static void an_image_that_failed_is_removed_and_forgotten(void **state)
@@ -125,22 +85,21 @@ static void an_image_that_failed_is_removed_and_forgotten(void **state)
         "</item></imagesSet></DescribeImagesResponse>",
         "<DeregisterImageResponse><return>true</return></DeregisterImageResponse>"};
     struct ec2_instance *instance = calloc(1, sizeof(*instance));
-    struct scene scene;
+    struct work_scene scene;
     (void)state;
 
     assert_non_null(instance);
     strcpy(instance->id, "i-1");
     strcpy(instance->root_device_name, "/dev/xvda");
-    scene_open(&scene, answers, 3);
+    work_scene_open(&scene, answers, 3);
     scene.work.instance = instance;
-    assert_true(strs_dup(&scene.work.backup->id, "sp-1", &scene.err));
     bool ok = finish_image(&scene.work, clock_boot_ms() + 20000, &scene.err);
 
     assert_false(ok);
     assert_non_null(strstr(scene.err.text, "ami-0a1 is failed"));
     fake_ec2_assert_has(&scene.fake, 2, "Action=DeregisterImage");
     assert_null(scene.work.backup->image.id); /* and is not tagged complete with the set */
-    scene_close(&scene);
+    work_scene_close(&scene);
     free(instance);
 }
 
