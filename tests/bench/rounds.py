@@ -26,6 +26,7 @@ sys.path.insert(0, LAB)
 from labclient import Lab  # noqa: E402
 
 THAW_S = 45  # the longest hold is one call a volume, 8 of 2 s
+UNDISTURBED_S = 0.5
 REST_S = 0.3  # before and after a hold: what the writers do undisturbed
 
 
@@ -128,7 +129,19 @@ def per_volume(node):
     return {}
 
 
-TOOLS = {"floor": floor, "stillpoint": stillpoint, "shell": shell, "per-volume": per_volume}
+def undisturbed(_node):
+    """Nothing: how long the writers' own longest gap is in the time of a hold."""
+    time.sleep(UNDISTURBED_S)
+    return {}
+
+
+TOOLS = {
+    "undisturbed": undisturbed,
+    "floor": floor,
+    "stillpoint": stillpoint,
+    "shell": shell,
+    "per-volume": per_volume,
+}
 
 
 def hold(node, tool):
