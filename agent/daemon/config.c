@@ -216,9 +216,11 @@ static bool derive_paths(struct config *config, struct err *err)
             *sockets[i].slot = NULL;
             return no_memory(err);
         }
-        if (strlen(*sockets[i].slot) > 100) /* sockaddr_un has room for 107 */
-            return err_set(err, ERR_CONFIG, 0, "%s: run: %s is too long for a socket",
-                           config_entry_find(config, "paths", "run")->origin, *sockets[i].slot);
+        if (strlen(*sockets[i].slot) > 100) { /* sockaddr_un has room for 107 */
+            (void)err_set(err, ERR_CONFIG, 0, "%s: run: %s is too long for a socket",
+                          config_entry_find(config, "paths", "run")->origin, *sockets[i].slot);
+            return err_suggest(err, "name a folder of at most 85 characters");
+        }
     }
     return true;
 }

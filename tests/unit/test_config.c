@@ -438,7 +438,7 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
         *state,
         "[paths]\nrun = /a-folder-whose-name-alone-is-already-longer/than-any-socket/may-be/"
         "because-the-kernel-has-room-for-107-bytes\n",
-        MAIN ":2", "too long for a socket", "");
+        MAIN ":2", "too long for a socket", "name a folder of at most 85 characters");
     refuse_text(*state, "[paths]\nrun =\n", MAIN ":2", "plain absolute path", "");
     refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
     refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
