@@ -124,32 +124,44 @@ static bool tell_refusal(const struct hook_reply *reply, const char *path, struc
     return words[index].remedy[0] != '\0' && err_suggest(err, "%s", words[index].remedy);
 }
 
-static bool judge(const struct exec_hook *self, const struct hook_reply *reply, struct err *err)
+/* What the release was to let go of only its author knows: it may be held still. */
+static bool suggest(enum hook_phase phase, struct err *err)
 {
-    const char *path = self->config.path;
+    return phase == HOOK_RELEASE
+               ? err_suggest(err, "what it held may still be held: see that it is let go; the "
+                                  "hook's output is in the daemon's log")
+               : err_suggest(err, "its output is in the daemon's log");
+}
+
+static bool judge(const struct exec_hook *self, enum hook_phase phase,
+                  const struct hook_reply *reply, struct err *err)
+{
+    const char *path = self->config.path, *name = phase_name(phase);
 
     switch (reply->result) {
     case HOOK_EXITED:
         if (reply->code == 0)
             return true;
-        err_set(err, ERR_HOOK, 0, "%s exited with %d", path, (int)reply->code);
+        err_set(err, ERR_HOOK, 0, "%s %s exited with %d", path, name, (int)reply->code);
         break;
     case HOOK_SIGNALLED:
-        err_set(err, ERR_HOOK, 0, "%s was ended by signal %d", path, (int)reply->code);
+        err_set(err, ERR_HOOK, 0, "%s %s was ended by signal %d", path, name, (int)reply->code);
         break;
     case HOOK_DEADLINE:
-        err_set(err, ERR_HOOK, 0, "%s was killed after %lld ms, at its deadline", path,
+        err_set(err, ERR_HOOK, 0, "%s %s was killed after %lld ms, at its deadline", path, name,
                 (long long)(reply->took_us / 1000));
+        if (phase == HOOK_RELEASE)
+            break;
         return err_suggest(err, "make it faster, or give it a longer timeout under [hook %s]",
                            self->config.name);
     case HOOK_REFUSED:
         return tell_refusal(reply, path, err);
     case HOOK_FAILED:
-        return err_set(err, ERR_HOOK, reply->os_errno, "%s could not be started", path);
+        return err_set(err, ERR_HOOK, reply->os_errno, "%s %s could not be started", path, name);
     default:
         return err_set(err, ERR_PROTOCOL, 0, "stillpoint-hook answers in another version");
     }
-    return err_suggest(err, "its output is in the daemon's log");
+    return suggest(phase, err);
 }
 
 /* --- the steps ---------------------------------------------------------------------------- */
@@ -175,7 +187,7 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
         return err_wrap(err, "%s %s", self->config.path, phase_name(phase));
     output->len = reply.output_bytes;
     memcpy(output->bytes, reply.output, reply.output_bytes);
-    return judge(self, &reply, err);
+    return judge(self, phase, &reply, err);
 }
 
 /* The program gets the operator's words on one line. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/utf8.h"
 
 enum { LINE_BYTES = 1600, RING_LINES = 32 };
 
@@ -105,16 +106,21 @@ char *log_quote(const char *text, char *out)
     size_t at = 0;
 
     out[at++] = '"';
-    for (; *text != '\0' && at < LOG_QUOTE_BYTES - 6; text++) {
+    for (size_t left = strlen(text); left > 0 && at < LOG_QUOTE_BYTES - 6;) {
         unsigned char c = (unsigned char)*text;
+        uint32_t point;
+        size_t step = utf8_next(text, left, &point);
         if (c == '"' || c == '\\') {
             out[at++] = '\\';
             out[at++] = (char)c;
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (c < 0x20 || c == 0x7f || step == 0) { /* journald shows other bytes as a blob */
             at += (size_t)snprintf(out + at, 5, "\\x%02x", c);
         } else {
-            out[at++] = (char)c;
+            memcpy(out + at, text, step);
+            at += step;
         }
+        text += step > 0 ? step : 1;
+        left -= step > 0 ? step : 1;
     }
     out[at++] = '"';
     out[at] = '\0';

@@ -77,7 +77,7 @@ static size_t characters(const char *text)
 
 static bool check_tag_key(const struct cli_options *options, const char *key, struct err *err)
 {
-    if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0) {
+    if (parse_is_reserved_tag(key)) {
         (void)err_set(err, ERR_USAGE, 0, "--tag: keys that begin with '%.*s' are not yours to set",
                       (int)(strchr(key, ':') - key + 1), key);
         return err_suggest(err, "choose another key");

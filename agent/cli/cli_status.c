@@ -38,7 +38,10 @@ static void status_guard(struct cli_page *page, const json_t *guard)
         cli_page_text(page, "; see systemctl status stillpoint-guard\n");
         return;
     }
-    cli_page_clean(page, cli_str(guard, "state"));
+    const char *state = cli_str(guard, "state");
+    bool ended =
+        state != NULL && strcmp(state, "ended") == 0; /* of the last lease: nothing is held */
+    cli_page_clean(page, ended ? "idle" : state);
     if (cli_int(guard, "pid", &number))
         cli_page_printf(page, ", pid %" PRId64, number);
     if (cli_int(guard, "recovered", &number) && number > 0)
@@ -75,27 +78,46 @@ static void put_age(struct cli_page *page, int64_t then_utc_us, int64_t now_utc_
     cli_page_text(page, cli_span((now_utc_us - then_utc_us) / 1000000, text));
 }
 
+static void put_job(struct cli_page *page, const json_t *job, int64_t now_utc_us)
+{
+    int64_t at;
+
+    cli_page_clean(page, cli_str(job, "id"));
+    cli_page_text(page, ", step ");
+    cli_page_clean(page, cli_str(job, "step"));
+    if (cli_time(job, "since", &at)) {
+        cli_page_text(page, ", for ");
+        put_age(page, at, now_utc_us);
+    }
+    cli_page_text(page, "\n");
+}
+
+static void status_jobs(struct cli_page *page, const json_t *data, int64_t now_utc_us)
+{
+    const json_t *job = json_object_get(data, "job"), *finishing;
+    size_t i;
+
+    cli_page_field(page, "job", CLI_FIELD_WIDTH);
+    if (json_is_object(job))
+        put_job(page, job, now_utc_us);
+    else
+        cli_page_text(page, "none has the node\n");
+    json_array_foreach(json_object_get(data, "finishing"), i, finishing)
+    {
+        cli_page_field(page, "finishing", CLI_FIELD_WIDTH);
+        put_job(page, finishing, now_utc_us);
+    }
+}
+
 void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_us)
 {
-    const json_t *job = json_object_get(data, "job"), *last = json_object_get(data, "last");
+    const json_t *last = json_object_get(data, "last");
     int64_t at;
 
     status_daemon(page, json_object_get(data, "daemon"));
     status_guard(page, json_object_get(data, "guard"));
     status_identity(page, json_object_get(data, "identity"));
-    cli_page_field(page, "job", CLI_FIELD_WIDTH);
-    if (json_is_object(job)) {
-        cli_page_clean(page, cli_str(job, "id"));
-        cli_page_text(page, ", step ");
-        cli_page_clean(page, cli_str(job, "step"));
-        if (cli_time(job, "since", &at)) {
-            cli_page_text(page, ", for ");
-            put_age(page, at, now_utc_us);
-        }
-    } else {
-        cli_page_text(page, "none");
-    }
-    cli_page_text(page, "\n");
+    status_jobs(page, data, now_utc_us);
     cli_page_field(page, "last backup", CLI_FIELD_WIDTH);
     if (json_is_object(last)) {
         cli_page_clean(page, cli_str(last, "id"));

@@ -348,6 +348,8 @@ static int thaw_at(const struct cli *cli, const char *socket, const char *record
     if (!guard_thaw(cli, socket, list, &held_count, &err)) {
         if (!cli->options->quiet)
             (void)fprintf(cli->err, "stillpoint: %s: asking its record\n", err.text);
+        list->count = 0;
+        read_record(record, list); /* the freezer may have let go while we waited for the keeper */
         return thaw_from_record(cli, record, list);
     }
     if (!tell(cli, list, held_count))

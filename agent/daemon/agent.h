@@ -15,7 +15,8 @@
 struct agent {
     const struct config *config; /* constant once loaded */
     const char *config_path;
-    struct credentials *credentials; /* has a lock of its own */
+    const struct config_source *config_source; /* where it was read, to see what changed since */
+    struct credentials *credentials;           /* has a lock of its own */
     int64_t started_boot_ms;
     void (*wake)(struct agent *); /* makes the loop look at the jobs' events; any thread */
     void *loop;                   /* loop thread only */

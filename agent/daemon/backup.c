@@ -239,7 +239,9 @@ static void tell_hold(struct work *work, const struct hold *hold, const struct c
         job_tell_step(work->job, "cut", cut->begun_utc_us);
         job_tell_step(work->job, "release", hold->thaw_begin_us + hold->clock_offset_before_us);
     }
-    job_released(work->job, hold->begin_us ? (double)(hold->end_us - hold->begin_us) / 1000 : 0);
+    if (!work->release_failed) /* else its warning says what is not free */
+        job_released(work->job,
+                     hold->begin_us ? (double)(hold->end_us - hold->begin_us) / 1000 : 0);
 }
 
 /* A copy without its manifest is as good, but says less of itself. */
@@ -317,7 +319,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
         (void)err_suggest(err, "to keep such backups, with their label: on_shortfall = keep");
         return settle_discard(work, cut, verdict);
     }
-    verdict->exit_code = as_asked ? 0 : 3;
+    verdict->exit_code = as_asked && !work->release_failed ? 0 : 3;
     log_hold_done(work, hold, cut);
     return ok || settle_end_released(work, verdict, 1, "; the set is in EC2, unconfirmed");
 }
@@ -340,7 +342,7 @@ static bool end_unfinished(const struct work *work, struct verdict *verdict, str
     char now[SETTLE_NOW_BYTES];
 
     if (err->kind == ERR_CANCELLED) { /* past the cut only the daemon's end does that */
-        (void)err_set(err, ERR_CANCELLED, 0, "stillpointd was stopped while EC2 copies the set");
+        (void)err_set(err, ERR_CANCELLED, 0, "EC2 still copies the set");
         (void)err_suggest(err, "EC2 goes on by itself and the label stands; the image, if one was "
                                "wanted, is not made: `stillpoint backup` makes a new set");
     }
@@ -420,7 +422,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
         ok = settle_cut(work, &cut, &cause, verdict, err);
     }
-    if (ok && !job_set_past_cut(work->job)) {
+    if (ok && !hold.past_cut && !job_set_past_cut(work->job)) {
         (void)err_set(err, ERR_CANCELLED, 0, "cancelled during the cut");
         ok = settle_discard(work, &cut, verdict);
     }

@@ -17,8 +17,7 @@ static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err
     {
         if (!json_is_string(value))
             return err_set(err, ERR_USAGE, 0, "tag %s: its value must be a text", key);
-        if (strncmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0 ||
-            key[0] == '\0' || strlen(key) > 128) {
+        if (parse_is_reserved_tag(key) || key[0] == '\0' || strlen(key) > 128) {
             (void)err_set(err, ERR_USAGE, 0, "tag '%.40s' can't be set", key);
             return err_suggest(err, "keys have 1 to 128 characters and do not begin with aws: or "
                                     "stillpoint:");

@@ -132,8 +132,10 @@ static bool note_key(struct reader *reader, const char *key)
 {
     char name[SECTION_BYTES + KEY_BYTES + 2];
 
-    if (!reader->in_section)
-        return err_set(reader->err, ERR_CONFIG, 0, "'%.60s' stands before any [section]", key);
+    if (!reader->in_section) {
+        (void)err_set(reader->err, ERR_CONFIG, 0, "'%.60s' stands before any [section]", key);
+        return err_suggest(reader->err, "put its [section] on a line above it");
+    }
     if (strlen(key) > KEY_BYTES)
         return err_set(reader->err, ERR_CONFIG, 0, "no key has such a long name: '%.60s'", key);
     (void)snprintf(name, sizeof(name), "%s\n%s", reader->section, key);

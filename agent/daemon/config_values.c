@@ -185,8 +185,10 @@ static bool each_item(const struct config_key *key, const char *text, void *self
 static bool add_path(const struct config_key *key, char *item, void *self, struct err *err)
 {
     (void)key;
-    if (strs_has(self, item))
-        return err_set(err, ERR_USAGE, 0, "'%s' is there twice", item);
+    if (strs_has(self, item)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is there twice", item);
+        return err_suggest(err, "keep one of the two");
+    }
     return path_ok(item, err) && strs_add(self, item, err);
 }
 
@@ -200,16 +202,24 @@ static bool add_tag(const struct config_key *key, char *item, void *self, struct
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not NAME=VALUE", item);
         return err_suggest(err, "write Name=Value, Name=Value; names have at most 127 bytes");
     }
-    if (strncmp(item, "aws:", 4) == 0 || strncmp(item, "stillpoint:", 11) == 0)
-        return err_set(err, ERR_USAGE, 0, "'%s': tags of that prefix are not yours to set", item);
-    if (strlen(item + name_len + 1) > 256)
-        return err_set(err, ERR_USAGE, 0, "'%s': a value has at most 256 characters", item);
-    for (size_t i = 0; i < tags->count; i++) {
-        if (strncmp(tags->items[i], item, name_len + 1) == 0)
-            return err_set(err, ERR_USAGE, 0, "tag '%.*s' is there twice", (int)name_len, item);
+    if (parse_is_reserved_tag(item)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s': tags of that prefix are not yours to set", item);
+        return err_suggest(err, "choose a name that begins otherwise than aws: or stillpoint:");
     }
-    if (tags->count >= OWN_TAGS_MAX)
-        return err_set(err, ERR_USAGE, 0, "more than %d tags", OWN_TAGS_MAX);
+    if (strlen(item + name_len + 1) > 256) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s': a value has at most 256 characters", item);
+        return err_suggest(err, "shorten it");
+    }
+    for (size_t i = 0; i < tags->count; i++) {
+        if (strncmp(tags->items[i], item, name_len + 1) != 0)
+            continue;
+        (void)err_set(err, ERR_USAGE, 0, "tag '%.*s' is there twice", (int)name_len, item);
+        return err_suggest(err, "keep one of the two");
+    }
+    if (tags->count >= OWN_TAGS_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "more than %d tags", OWN_TAGS_MAX);
+        return err_suggest(err, "EC2 takes 50, and most are Stillpoint's: set fewer");
+    }
     return strs_add(tags, item, err);
 }
 
@@ -275,10 +285,14 @@ bool config_value_phases(const struct config_key *key, const char *text, void *s
 
     if (!each_item(key, text, &phases, add_phase, err))
         return false;
-    if (phases == 0)
-        return err_set(err, ERR_USAGE, 0, "it names no phase");
-    if ((phases & CONFIG_PHASE_HOLD) != 0 && (phases & CONFIG_PHASE_RELEASE) == 0)
-        return err_set(err, ERR_USAGE, 0, "a hook that holds must release too");
+    if (phases == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "it names no phase");
+        return err_suggest(err, "name some of prepare, hold, release, finish");
+    }
+    if ((phases & CONFIG_PHASE_HOLD) != 0 && (phases & CONFIG_PHASE_RELEASE) == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "a hook that holds must release too");
+        return err_suggest(err, "add release to phases");
+    }
     *(unsigned *)slot = phases;
     return true;
 }

@@ -15,6 +15,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/parse.h"
 #include "agent/daemon/commands.h"
+#include "agent/daemon/config_show.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/gather.h"
 #include "agent/daemon/survey.h"
@@ -58,6 +59,31 @@ static bool outcome(struct doctor *doctor, const char *name, bool ok, const char
 static int64_t soon(void)
 {
     return clock_boot_ms() + STEP_MS;
+}
+
+/* The files as they are now, beside what the daemon has read at its start. */
+static void check_config(struct doctor *doctor)
+{
+    const struct agent *agent = doctor->job->agent;
+    struct config *now = NULL;
+    struct err err = ERR_INIT;
+
+    if (!config_load(agent->config_source, &now, &err)) {
+        (void)err_wrap(&err, "the daemon goes on with what it read at its start");
+        say(doctor, "configuration", "failed", err.text, err.remedy);
+        return;
+    }
+    json_t *read = config_json(agent->config), *found = config_json(now);
+    bool same = read != NULL && found != NULL && json_equal(read, found) == 1;
+    json_decref(read);
+    json_decref(found);
+    config_free(now);
+    if (same)
+        say(doctor, "configuration", "ok", agent->config_path, NULL);
+    else
+        say(doctor, "configuration", "warning",
+            "the files, or hooks.d, have changed since the daemon's start",
+            "restart it: `systemctl restart stillpointd`");
 }
 
 /* --- one by one -------------------------------------------------------------------------- */
@@ -328,10 +354,12 @@ static void check_hook_files(struct doctor *doctor)
 
     for (size_t i = 0; i < config->hook_count; i++) {
         const struct config_hook *hook = &config->hooks[i];
-        const char *why = NULL;
-        if (stat(hook->exec, &info) != 0)
+        const char *why = NULL, *remedy = "chown root:root and chmod 755 it, and see that its "
+                                          "folders are root's alone";
+        if (stat(hook->exec, &info) != 0) {
             why = strerror(errno);
-        else if (info.st_uid != 0)
+            remedy = "put it back, or remove its [hook] section and restart the daemon";
+        } else if (info.st_uid != 0)
             why = "not owned by root";
         else if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
             why = "can be written by others than root";
@@ -339,9 +367,7 @@ static void check_hook_files(struct doctor *doctor)
             why = "not an executable file";
         (void)snprintf(text, sizeof(text), "%s: %s: %s", hook->name, hook->exec,
                        why ? why : "fine");
-        say(doctor, "hook", why ? "failed" : "ok", text,
-            why ? "chown root:root and chmod 755 it, and see that its folders are root's alone"
-                : NULL);
+        say(doctor, "hook", why ? "failed" : "ok", text, why ? remedy : NULL);
     }
 }
 
@@ -436,6 +462,7 @@ void doctor_command(struct job *job)
         work_close(&doctor.work);
         return;
     }
+    check_config(&doctor);
     if (doctor.work.config->aws.identity == CONFIG_IDENTITY_IMDS)
         examine_node(&doctor);
     else

@@ -11,7 +11,7 @@
 
 #define IMAGE_OF "stillpoint:image-of" /* whose image a snapshot of CreateImage belongs to */
 
-enum { POLL_FIRST_MS = 500, POLL_MAX_MS = 30000 };
+enum { POLL_FIRST_MS = 500, POLL_MAX_MS = 30000, LOST_IMAGE_MS = 60000 };
 
 static bool set_text(char **slot, const char *text, struct err *err)
 {
@@ -344,6 +344,42 @@ static bool wait_image(struct work *work, int64_t deadline_ms, struct err *err)
     }
 }
 
+static bool take_image(void *self, const struct ec2_image *image, struct err *err)
+{
+    (void)err;
+    if (image->state != EC2_IMAGE_GONE)
+        (void)snprintf(self, EC2_ID_BYTES, "%s", image->id);
+    return true;
+}
+
+/* The answer was lost: the image is looked for by the backup's id, for as long as EC2's list may
+ * lag behind. */
+static bool find_lost_image(struct work *work, int64_t deadline_ms, char *ret_id, struct err *err)
+{
+    const char *id = work->backup->id;
+    const struct ec2_filter filter = {"tag:stillpoint:id", &id, 1};
+    int64_t wait_ms = POLL_FIRST_MS;
+    struct err why = ERR_INIT;
+    char text[ERR_TEXT_BYTES + 80];
+
+    deadline_ms = deadline_sooner(deadline_ms, LOST_IMAGE_MS);
+    do {
+        (void)ec2_describe_images(work->ec2, NULL, 0, &filter, 1, deadline_ms, &work->job->cancel,
+                                  take_image, ret_id, &why);
+    } while (ret_id[0] == '\0' && nap(work, &wait_ms, deadline_ms, &why));
+    if (ret_id[0] == '\0') {
+        err->remedy[0] = '\0'; /* to try again makes a new set */
+        return err_suggest(err,
+                           "EC2 may have made it all the same: `stillpoint show %s` in some "
+                           "minutes; the snapshots are all there",
+                           id);
+    }
+    (void)snprintf(text, sizeof(text), "EC2's answer was lost: %s", err->text);
+    job_warn(work->job, text, "nothing: the image was found by its tag");
+    *err = (struct err)ERR_INIT;
+    return true;
+}
+
 bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
 {
     struct ec2_tags tags = {.count = 0};
@@ -357,6 +393,8 @@ bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
               catalog_tags_put(&tags, "Name", work->backup->id, err) &&
               (billed ? create_image : register_image)(work, &tags, deadline_ms, id, err);
     ec2_tags_free(&tags);
+    if (!ok && (err->kind == ERR_SENT || err->kind == ERR_PROTOCOL))
+        ok = find_lost_image(work, deadline_ms, id, err);
     if (!ok || !set_text(&work->backup->image.id, id, err) ||
         !set_text(&work->backup->image.state, "pending", err))
         return false;

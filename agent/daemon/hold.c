@@ -202,6 +202,8 @@ bool hold_release(struct work *work, struct hold *hold, bool attest, const char 
     struct err hooks_err = ERR_INIT;
 
     bool ok = thaw(work, hold, err);
+    if (attest) /* before the hooks, which may take their time: a cancel comes too late by now */
+        hold->past_cut = job_set_past_cut(work->job);
     if (hold->hooks_called) {
         int64_t now_ms = clock_boot_ms();
         if (attest)

@@ -166,6 +166,9 @@ bool job_works_on(struct agent *agent, const char *id)
 
 void job_stop(struct job *job)
 {
+    (void)pthread_mutex_lock(&job->mutex);
+    job->stopped = true;
+    (void)pthread_mutex_unlock(&job->mutex);
     cancel_ask(&job->cancel);
 }
 
@@ -294,6 +297,8 @@ bool job_set_past_cut(struct job *job)
     (void)pthread_mutex_lock(&job->mutex);
     job->past_cut = !cancel_asked(&job->cancel);
     bool past_cut = job->past_cut;
+    if (past_cut)
+        job->step = "release"; /* told with its time once all is let go */
     (void)pthread_mutex_unlock(&job->mutex);
     return past_cut;
 }
@@ -305,8 +310,22 @@ void job_result(struct job *job, int exit_code, json_t *take_data)
     TELL(job, true, true, control_add_result(&line, exit_code, take_data, &tell_err));
 }
 
-void job_fail(struct job *job, int exit_code, const struct err *err, const char *now)
+/* Whom a cancel came from: the client, or the end of the daemon. */
+static struct err name_the_stop(struct job *job, const struct err *err)
 {
+    struct err named = *err;
+
+    (void)pthread_mutex_lock(&job->mutex);
+    bool stopped = job->stopped;
+    (void)pthread_mutex_unlock(&job->mutex);
+    if (stopped && err->kind == ERR_CANCELLED)
+        (void)err_wrap(&named, "stillpointd was told to end");
+    return named;
+}
+
+void job_fail(struct job *job, int exit_code, const struct err *why, const char *now)
+{
+    const struct err named = name_the_stop(job, why), *err = &named;
     char text[LOG_QUOTE_BYTES], remedy[LOG_QUOTE_BYTES];
 
     log_event(exit_code == 4 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "failed",

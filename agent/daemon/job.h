@@ -42,6 +42,7 @@ struct job {
     bool deaf;             /* no client: events are dropped */
     bool node;             /* it has the node */
     bool past_cut;         /* a cancel can't undo it any more */
+    bool stopped;          /* by the daemon's end, not by its client */
     unsigned dropped;      /* events that found no room */
     char id[JOB_ID_BYTES]; /* the backup's, "" before there is one */
     const char *step;      /* static */
@@ -95,6 +96,6 @@ bool job_set_past_cut(struct job *job);
 
 /* The last word, one of the two. */
 void job_result(struct job *job, int exit_code, json_t *take_data);
-void job_fail(struct job *job, int exit_code, const struct err *err, const char *now);
+void job_fail(struct job *job, int exit_code, const struct err *why, const char *now);
 
 #endif

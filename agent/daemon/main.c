@@ -170,6 +170,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     (void)pthread_mutex_init(&daemon.agent.mutex, NULL);
     daemon.agent.config = config;
     daemon.agent.config_path = source->path;
+    daemon.agent.config_source = source;
     daemon.agent.started_boot_ms = clock_boot_ms();
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
     credentials_free(daemon.agent.credentials);

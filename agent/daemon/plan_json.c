@@ -42,10 +42,18 @@ static json_t *mounts_json(const struct plan *plan)
     return list;
 }
 
-static json_t *hooks_json(const struct hook_chain *hooks)
+static json_t *hooks_json(const struct work *work)
 {
+    const struct hook_chain *hooks = &work->hooks;
     json_t *list = json_array();
 
+    /* They come first in a hold; a dry run does not call them. */
+    for (size_t i = 0; work->options.asked == LABEL_APPLICATION && i < work->config->hook_count;
+         i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:o,s:n,s:n,s:n,s:o}", "name",
+                            control_text(work->config->hooks[i].name), "ready", "server", "method",
+                            "why", control_text("a program of yours: not called in a dry run")));
     for (size_t i = 0; i < hooks->count; i++) {
         const struct hook_link *link = &hooks->links[i];
         const struct db_server *server =
@@ -76,6 +84,6 @@ json_t *plan_json(const struct work *work)
                      control_text(work->identity.document.instance_id), "asked",
                      label_name(work->options.asked), "at_most", label_name(work->plan->at_most),
                      "volumes", volumes_json(work->plan), "mounts", mounts_json(work->plan),
-                     "left_out", left_out, "shortfalls", shortfalls, "hooks",
-                     hooks_json(&work->hooks), "image", work->options.image);
+                     "left_out", left_out, "shortfalls", shortfalls, "hooks", hooks_json(work),
+                     "image", work->options.image);
 }

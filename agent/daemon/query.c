@@ -133,6 +133,25 @@ static json_t *job_json(struct agent *agent)
     return object ? object : json_null();
 }
 
+/* Backups that have left the node, and still wait for EC2. */
+static json_t *finishing_json(struct agent *agent)
+{
+    char since[CLOCK_TEXT_BYTES];
+    json_t *list = json_array();
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    for (struct job *job = agent->jobs; job != NULL; job = job->next) {
+        (void)pthread_mutex_lock(&job->mutex);
+        if (job != agent->node_holder && !job->ended && job->past_cut)
+            (void)json_array_append_new(
+                list, json_pack("{s:s,s:s,s:s}", "id", job->id, "step", job->step, "since",
+                                clock_utc_text(job->step_since_utc_us, since)));
+        (void)pthread_mutex_unlock(&job->mutex);
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return list;
+}
+
 static json_t *identity_json(struct agent *agent)
 {
     json_t *object = json_null();
@@ -184,10 +203,10 @@ void status_command(struct job *job)
     }
     refresh_identity(agent);
     job_result(job, 0,
-               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o}", "daemon", "version",
+               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o}", "daemon", "version",
                          STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                          (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                          control_text(agent->config_path), "guard", guard_json(agent->config),
-                         "identity", identity_json(agent), "job", job_json(agent), "last",
-                         last_json(agent)));
+                         "identity", identity_json(agent), "job", job_json(agent), "finishing",
+                         finishing_json(agent), "last", last_json(agent)));
 }

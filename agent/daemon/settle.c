@@ -58,21 +58,23 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
 {
     size_t found = 0;
     struct err why = ERR_INIT;
+    char text[ERR_TEXT_BYTES + 80];
 
     *err = *cause;
     if (!cut->sent || cut->answered)
         return settle_end_released(
             work, verdict, cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
             ", no snapshot was made");
-    job_progress(work->job, "release", 0, 0,
-                 "the answer was lost: looking in EC2 for what was made");
+    job_set_step(work->job, "release");
+    (void)snprintf(text, sizeof(text), "%s; everything is let go, looking in EC2 for what it made",
+                   cause->text);
+    job_warn(work->job, text, "wait: it takes five minutes at most");
     if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why))
         return end_unknown(work, cut, verdict, err);
     if (found == 0)
         return settle_end_released(work, verdict, 1, ", EC2 made no snapshot");
     if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
         work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
-        char text[ERR_TEXT_BYTES + 40];
         (void)snprintf(text, sizeof(text), "EC2's answer was lost: %s", cause->text);
         job_warn(work->job, text, "nothing: every snapshot was found by its tag and is kept");
         *err = (struct err)ERR_INIT;

@@ -173,6 +173,8 @@ static void tags_that_are_not_the_operators_are_refused(void **state)
 
     refuses("backup --tag aws:x=1", "--tag: keys that begin with 'aws:' are not yours to set",
             "choose another key");
+    refuses("backup --tag AWS:x=1", "--tag: keys that begin with 'AWS:' are not yours to set",
+            "choose another key");
     refuses("backup --tag stillpoint:id=1",
             "--tag: keys that begin with 'stillpoint:' are not yours to set", "choose another key");
     refuses("backup --tag a=1 --tag a=2", "--tag: 'a' is given twice", "keep one of the two");

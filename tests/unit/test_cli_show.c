@@ -438,6 +438,7 @@ static void status_tells_daemon_guard_node_job_and_last_backup(void **state)
         "'guard':{'reachable':true,'state':'held','pid':11,'recovered':2},"
         "'identity':{'instance':'i-0a','region':'eu-west-1','az':'eu-west-1a','account':'123'},"
         "'job':{'id':'sp-2','step':'finish','since':'2026-11-24T08:00:00Z'},"
+        "'finishing':[{'id':'sp-1','step':'finish','since':'2026-11-24T07:59:00Z'}],"
         "'last':{'id':'sp-1','state':'complete','consistency':'application',"
         "'window':{'begin':'2026-11-22T06:00:00Z'}}}");
     int64_t now_utc_us;
@@ -451,6 +452,7 @@ static void status_tells_daemon_guard_node_job_and_last_backup(void **state)
             "  guard        held, pid 11; at its start it thawed 2 mounts of an earlier one\n"
             "  instance     i-0a in eu-west-1a, account 123\n"
             "  job          sp-2, step finish, for 1m 5s\n"
+            "  finishing    sp-1, step finish, for 2m 5s\n"
             "  last backup  sp-1, complete, application, 2d 2h ago\n");
     json_decref(data);
 }
@@ -468,7 +470,7 @@ static void status_says_what_is_not_there(void **state)
                    "  guard        does not answer: no guard at /run/x; see systemctl status "
                    "stillpoint-guard\n"
                    "  instance     not known: `stillpoint doctor' says why\n"
-                   "  job          none\n"
+                   "  job          none has the node\n"
                    "  last backup  none since the daemon's start\n");
     json_decref(data);
 }

@@ -28,6 +28,7 @@ struct world {
     struct guard_reply_lease reply;
     size_t reply_bytes;
     bool is_over;   /* nothing was held when it was asked */
+    bool lets_go;   /* without a word of sense, but on record */
     char asked[64]; /* the operations that the guard was asked for */
     char *out, *err;
     size_t out_len, err_len;
@@ -52,7 +53,7 @@ static void add_to_record(struct guard_record *record, const char *path, uint32_
 }
 
 /* A record of this boot with two mounts, or one of another boot. */
-static void write_record(struct world *world, bool this_boot)
+static void write_record(struct world *world, uint32_t state, bool this_boot)
 {
     struct guard_record *record = calloc(1, sizeof(*record));
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
@@ -66,7 +67,7 @@ static void write_record(struct world *world, bool this_boot)
     (void)fclose(file);
     if (!this_boot)
         record->boot_id[0] = record->boot_id[0] == 'x' ? 'y' : 'x';
-    add_to_record(record, "/srv/data", GUARD_MOUNT_FROZEN);
+    add_to_record(record, "/srv/data", state);
     add_to_record(record, "/srv/log\033[2J", GUARD_MOUNT_ADDED);
     write_file(world->record, record, sizeof(*record), 0600);
     free(record);
@@ -97,6 +98,8 @@ static void *guard_main(void *data)
         reply.head.serial = request.head.serial;
         if (request.head.op == GUARD_OP_STATUS && !world->is_over)
             reply.mounts[0].state = GUARD_MOUNT_FROZEN;
+        if (world->lets_go)
+            write_record(world, GUARD_MOUNT_THAWED, true);
         (void)send(fd, &reply, world->reply_bytes, MSG_NOSIGNAL);
     }
     if (fd >= 0)
@@ -201,7 +204,7 @@ static void the_guard_lets_go_and_each_mount_is_named(void **state)
 
     needs_root();
     listen_as_guard(world);
-    write_record(world, true);
+    write_record(world, GUARD_MOUNT_FROZEN, true);
     world->reply.mount_count = 2;
     world->reply.mounts[0].state = GUARD_MOUNT_THAWED;
     world->reply.mounts[0].freeze_end_boot_us = 1000000;
@@ -288,7 +291,7 @@ static void without_a_guard_its_program_thaws_by_the_record(void **state)
     char told[512] = "", want[256];
 
     needs_root();
-    write_record(world, true);
+    write_record(world, GUARD_MOUNT_FROZEN, true);
     write_guard(world, 0);
 
     assert_int_equal(thaw(world, &forced), 0);
@@ -311,7 +314,7 @@ static void a_guard_that_answers_nonsense_counts_as_none(void **state)
     needs_root();
     listen_as_guard(world);
     world->reply_bytes = 5;
-    write_record(world, true);
+    write_record(world, GUARD_MOUNT_FROZEN, true);
     write_guard(world, 0);
 
     assert_int_equal(thaw(world, &forced), 0);
@@ -319,12 +322,27 @@ static void a_guard_that_answers_nonsense_counts_as_none(void **state)
     assert_int_equal(access(world->told, F_OK), 0);
 }
 
+/* The keeper may be slow to say nothing, and the freezer has let go meanwhile. */
+static void the_record_is_read_after_the_guard_was_asked(void **state)
+{
+    struct world *world = *state;
+
+    needs_root();
+    listen_as_guard(world);
+    world->reply_bytes = 5;
+    world->lets_go = true;
+    write_record(world, GUARD_MOUNT_FROZEN, true);
+
+    assert_int_equal(thaw(world, &looking), 0);
+    assert_string_equal(world->out, NOTHING);
+}
+
 static void a_dry_run_without_a_guard_runs_nothing(void **state)
 {
     struct world *world = *state;
 
     needs_root();
-    write_record(world, true);
+    write_record(world, GUARD_MOUNT_FROZEN, true);
     write_guard(world, 0);
 
     assert_int_equal(thaw(world, &looking), 0);
@@ -337,7 +355,7 @@ static void a_record_of_another_boot_holds_nothing(void **state)
     struct world *world = *state;
 
     needs_root();
-    write_record(world, false);
+    write_record(world, GUARD_MOUNT_FROZEN, false);
 
     assert_int_equal(thaw(world, &looking), 0);
     assert_string_equal(world->out, NOTHING);
@@ -348,7 +366,7 @@ static void a_thaw_that_fails_says_what_to_do_by_hand(void **state)
     struct world *world = *state;
 
     needs_root();
-    write_record(world, true);
+    write_record(world, GUARD_MOUNT_FROZEN, true);
     write_guard(world, 1);
 
     assert_int_equal(thaw(world, &forced), 1);
@@ -386,6 +404,7 @@ int main(void)
         WITH_WORLD(a_mount_that_is_still_held_is_a_failure),
         WITH_WORLD(without_a_guard_its_program_thaws_by_the_record),
         WITH_WORLD(a_guard_that_answers_nonsense_counts_as_none),
+        WITH_WORLD(the_record_is_read_after_the_guard_was_asked),
         WITH_WORLD(a_dry_run_without_a_guard_runs_nothing),
         WITH_WORLD(a_record_of_another_boot_holds_nothing),
         WITH_WORLD(a_thaw_that_fails_says_what_to_do_by_hand),

@@ -170,6 +170,15 @@ static void quoting_fits_its_room_whatever_comes(void **state)
     assert_string_equal(log_quote("", out), "\"\"");
 }
 
+/* journald shows a line with other bytes as a blob, and grep calls the file binary. */
+static void a_quoted_text_is_utf8_whatever_was_in_it(void **state)
+{
+    char out[LOG_QUOTE_BYTES];
+
+    (void)state;
+    assert_string_equal(log_quote("caf\xc3\xa9 \xff\xc3", out), "\"caf\xc3\xa9 \\xff\\xc3\"");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -183,6 +192,7 @@ int main(void)
         T(what_a_hold_has_no_room_for_is_counted),
         T(a_reader_that_does_not_read_cant_block_us),
         T(quoting_fits_its_room_whatever_comes),
+        T(a_quoted_text_is_utf8_whatever_was_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

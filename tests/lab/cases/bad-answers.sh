@@ -87,6 +87,14 @@ assert_match 'why: image: RegisterImage: InvalidAMIName.Duplicate' "$OUT" "the r
 assert_match 'now: the backup is kept' "$OUT" "what is said to be"
 made
 
+# An image that EC2 made, though its answer was lost, is found.
+cloud_fault '{"action": "RegisterImage", "kind": "lost", "seconds": 3, "dry_run": false}'
+assert_exit 0 sp backup
+assert_match "warning: EC2's answer was lost: image: RegisterImage" "$OUT" "the warning"
+assert_match 'the image was found by its tag' "$OUT" "what became of it"
+assert_match '; image ami-[0-9a-f]+ available' "$OUT" "the result"
+made
+
 # In drops, for longer than a hold may last.
 cloud_fault '{"action": "CreateSnapshots", "kind": "dribble", "dry_run": false, "ms": 400, "bytes": 8}'
 begin=$SECONDS

@@ -17,6 +17,7 @@ echo "$1 $STILLPOINT_PHASE $STILLPOINT_ID $STILLPOINT_REASON ${STILLPOINT_OUTCOM
 case "$(cat "$(dirname "$0")/../behave")" in
     "fail-$1") echo "no $1 today" >&2; exit 3 ;;
     "hang-$1") sleep 60 ;;
+    "slow-$1") sleep 3 ;;
 esac
 SH
 chmod 755 "$hook"
@@ -40,6 +41,18 @@ assert_eq 'prepare hold release finish ' "$(phases)" "phases"
 assert_match '^prepare prepare sp-[^ ]+ drill - 0 nohome' "$(cat "$LAB/hook.log")" "what a hook sees"
 assert_match 'release release sp-[^ ]+ drill cut 0' "$(cat "$LAB/hook.log")" "the outcome"
 
+# A dry run names it and does not call it.
+: >"$LAB/hook.log"
+assert_exit 0 sp backup -n
+assert_match 'pause +a program of yours: not called in a dry run' "$OUT" "the plan"
+assert_eq '' "$(phases)" "a dry run called the hook"
+
+# One that comes later is not in force yet, and doctor says so.
+assert_match 'ok +configuration ' "$(sp doctor)" "doctor"
+install -m 755 "$hook" "$LAB/hooks.d/later"
+assert_match 'warning +configuration .*have changed since the daemon.s start.*do: restart it' "$(sp doctor)" "doctor"
+rm "$LAB/hooks.d/later"
+
 echo fail-prepare >"$LAB/behave"
 run 5
 assert_match 'pause' "$OUT" "the hook's name"
@@ -55,6 +68,37 @@ assert_eq 'prepare hold release finish ' "$(phases)" "phases after a failed hold
 sp show latest --json >"$LAB/shown.json" || fail show
 assert_eq filesystem "$(json "d['consistency']" <"$LAB/shown.json")" "label"
 assert_match pause "$(json "d['shortfall'][0]" <"$LAB/shown.json")" "shortfall"
+
+# What a release did not let go of is told, and that not all runs again.
+echo fail-release >"$LAB/behave"
+run 3
+assert_match "warning: .*$hook release exited with 3" "$OUT" "the phase that failed"
+assert_match 'do: .*what it held may still be held' "$OUT" "what to do"
+[[ ! $OUT =~ "everything runs again" ]] || fail "it says that everything runs again: $OUT"
+assert_match 'as consistent as asked for, but something else is missing' "$OUT" "why it is 3"
+sp show latest --json >"$LAB/shown.json" || fail show
+assert_eq application "$(json "d['consistency']" <"$LAB/shown.json")" "label"
+
+# Ctrl-C while a release takes its time: the cut was made, the backup goes on.
+echo slow-release >"$LAB/behave"
+: >"$LAB/hook.log"
+env --default-signal=INT "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" backup --no-image >"$LAB/out.txt" 2>&1 &
+client=$!
+for _ in {1..200}; do
+    grep -q '^release' "$LAB/hook.log" && break
+    sleep 0.05
+done
+assert_match 'step release' "$(sp status)" "status"
+kill -INT "$client"
+wait "$client"
+assert_eq 6 $? "exit code: $(cat "$LAB/out.txt")"
+assert_match 'the cut was made before the cancel: backup (sp-[0-9A-Za-z-]+) goes on' "$(cat "$LAB/out.txt")" "the answer"
+id=${BASH_REMATCH[1]}
+for _ in {1..100}; do
+    [ "$(sp show "$id" --json 2>/dev/null | json "d['state']")" != complete ] || break
+    sleep 0.1
+done
+assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 
 echo hang-hold >"$LAB/behave"
 begin=$SECONDS

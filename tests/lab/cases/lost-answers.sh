@@ -94,7 +94,8 @@ node_is_free
 made_nothing
 cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 3}'
 in_background --no-image
-until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending'"
+until_status "d['job'] is None and [f['step'] for f in d['finishing']] == ['finish']"
+assert_match 'finishing +sp-[^ ]+, step finish' "$(sp status)" "status"
 kill -INT "$client"
 ends_with 6
 assert_match 'the cut was made before the cancel: backup (sp-[0-9A-Za-z-]+) goes on' "$OUT" "the answer"
@@ -115,7 +116,7 @@ in_background
 until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending' and d['last']['id'] != '$id'"
 stop_part daemon
 ends_with 6
-assert_match 'stillpoint: stillpointd was stopped while EC2 copies the set' "$OUT" "the answer"
+assert_match 'stillpoint: stillpointd was told to end: EC2 still copies the set' "$OUT" "the answer"
 assert_match 'do:  EC2 goes on by itself and the label stands' "$OUT" "the remedy"
 assert_match 'now: nothing is held by Stillpoint; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
 start_part daemon
@@ -137,6 +138,8 @@ for _ in {1..100}; do
 done
 sleep 0.5
 node_is_free
+assert_match 'step release' "$(sp status)" "what status says of the looking"
+assert_match 'warning: .*everything is let go, looking in EC2 for what it made' "$(cat "$LAB/run/out")" "what is said meanwhile"
 kill -INT "$client"
 ends_with 6
 assert_match 'now: nothing is held by Stillpoint; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
