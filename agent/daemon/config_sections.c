@@ -187,9 +187,11 @@ bool config_name_check(const char *word, const char *name, struct err *err)
         (void)err_set(err, ERR_CONFIG, 0, "[%s] needs a name", word);
         return err_suggest(err, "write [%s NAME]", word);
     }
-    if (strspn(name, allowed) != strlen(name) || strlen(name) > CONFIG_NAME_CHARS) {
+    if (strspn(name, allowed) != strlen(name) || name[0] == '.' ||
+        strlen(name) > CONFIG_NAME_CHARS) {
         (void)err_set(err, ERR_CONFIG, 0, "[%s %s]: not a name", word, name);
-        return err_suggest(err, "letters, digits, '.', '_' and '-', at most %d", CONFIG_NAME_CHARS);
+        return err_suggest(err, "letters, digits, '.' (not in front), '_' and '-', at most %d",
+                           CONFIG_NAME_CHARS);
     }
     if (strcmp(name, word) == 0) {
         (void)err_set(err, ERR_CONFIG, 0, "[%s %s]: that is the name of [%s] itself", word, name,

@@ -404,6 +404,7 @@ static void unknown_keys_and_sections_are_refused_with_the_nearest_known_one(voi
     refuse_text(*state, "[backup now]\n", MAIN ":1", "takes no name", "");
     refuse_text(*state, "[hook]\nexec = /x\n", MAIN ":1", "needs a name", "[hook NAME]");
     refuse_text(*state, "[hook a/b]\n", MAIN ":1", "not a name", "letters");
+    refuse_text(*state, "[hook .]\n", MAIN ":1", "not a name", "not in front"); /* a path's end */
     refuse_text(*state, "[mysql mysql]\n", MAIN ":1", "itself", "another");
     refuse_text(*state, "image = no\n", MAIN ":1", "before any [section]", "");
 }
