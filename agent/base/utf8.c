@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_next(const char *text, size_t left, uint32_t *ret_point)
 {
     /* The least value that each length may carry: below it the form is overlong. */
@@ -49,4 +51,28 @@ bool utf8_add_valid(struct buf *ret_buf, const char *text, size_t len, struct er
         good = ++at;
     }
     return buf_add(ret_buf, text + good, len - good, err);
+}
+
+bool utf8_is_valid(const char *text)
+{
+    size_t left = strlen(text);
+    uint32_t point;
+
+    while (left > 0) {
+        size_t step = utf8_next(text, left, &point);
+        if (step == 0)
+            return false;
+        text += step;
+        left -= step;
+    }
+    return true;
+}
+
+size_t utf8_count(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
 }

@@ -60,21 +60,6 @@ static bool one_of(const char *name, const char *text, const char *const *words,
                             : err_suggest(err, "write %s or %s", words[0], words[1]);
 }
 
-static size_t characters(const char *text)
-{
-    size_t count = 0, left = strlen(text);
-    uint32_t point;
-
-    while (left > 0) {
-        size_t step = utf8_next(text, left, &point);
-        step = step > 0 ? step : 1;
-        text += step;
-        left -= step;
-        count++;
-    }
-    return count;
-}
-
 static bool check_tag_key(const struct cli_options *options, const char *key, struct err *err)
 {
     if (parse_is_reserved_tag(key)) {
@@ -86,7 +71,7 @@ static bool check_tag_key(const struct cli_options *options, const char *key, st
         (void)err_set(err, ERR_USAGE, 0, "--tag: the tag Name is set by Stillpoint");
         return err_suggest(err, "choose another key");
     }
-    if (characters(key) > CLI_TAG_KEY_CHARS) {
+    if (utf8_count(key) > CLI_TAG_KEY_CHARS) {
         (void)err_set(err, ERR_USAGE, 0, "--tag: a key of more than %d characters",
                       CLI_TAG_KEY_CHARS);
         return err_suggest(err, "EC2 takes no longer one: shorten it");
@@ -101,19 +86,10 @@ static bool check_tag_key(const struct cli_options *options, const char *key, st
 /* An argument may hold any bytes, a tag may not. */
 static bool check_utf8(const char *name, const char *text, struct err *err)
 {
-    size_t left = strlen(text);
-    uint32_t point;
-
-    while (left > 0) {
-        size_t step = utf8_next(text, left, &point);
-        if (step == 0) {
-            (void)err_set(err, ERR_USAGE, 0, "--%s: not UTF-8", name);
-            return err_suggest(err, "write it in UTF-8: see `locale`");
-        }
-        text += step;
-        left -= step;
-    }
-    return true;
+    if (utf8_is_valid(text))
+        return true;
+    (void)err_set(err, ERR_USAGE, 0, "--%s: not UTF-8", name);
+    return err_suggest(err, "write it in UTF-8: see `locale`");
 }
 
 static bool add_tag(struct cli_options *options, const char *text, struct err *err)

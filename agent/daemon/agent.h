@@ -13,9 +13,8 @@
 
 /* What the daemon's threads share. main makes it; jobs borrow it. */
 struct agent {
-    const struct config *config; /* constant once loaded */
-    const char *config_path;
-    const struct config_source *config_source; /* where it was read, to see what changed since */
+    const struct config *config;               /* constant once loaded */
+    const struct config_source *config_source; /* where it was read from */
     struct credentials *credentials;           /* has a lock of its own */
     int64_t started_boot_ms;
     void (*wake)(struct agent *); /* makes the loop look at the jobs' events; any thread */

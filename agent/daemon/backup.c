@@ -422,7 +422,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
         ok = settle_cut(work, &cut, &cause, verdict, err);
     }
-    if (ok && !hold.past_cut && !job_set_past_cut(work->job)) {
+    if (ok && !job_set_past_cut(work->job)) {
         (void)err_set(err, ERR_CANCELLED, 0, "cancelled during the cut");
         ok = settle_discard(work, &cut, verdict);
     }

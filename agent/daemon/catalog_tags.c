@@ -16,15 +16,6 @@ enum { VALUE_BYTES_MAX = 64 * 1024, LEFT_OUT_MORE_CHARS = 8 /* "|+" and a number
 
 /* --- values --------------------------------------------------------------------------- */
 
-static size_t count_chars(const char *text)
-{
-    size_t count = 0;
-
-    for (; *text != '\0'; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
-}
-
 bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value, struct err *err)
 {
     static const char ellipsis[] = "\xe2\x80\xa6";
@@ -38,7 +29,7 @@ bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value,
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = ' '; /* XML has no way to write most of them */
     }
-    if (count_chars(text.data) > CATALOG_TAG_CHARS_MAX) {
+    if (utf8_count(text.data) > CATALOG_TAG_CHARS_MAX) {
         parse_cut_utf8(text.data, CATALOG_TAG_CHARS_MAX - 1, SIZE_MAX);
         text.len = strlen(text.data);
         if (!buf_add_text(&text, ellipsis, err))
@@ -139,7 +130,7 @@ static bool put_left_out(const struct backup *backup, struct ec2_tags *tags, str
             return false;
         bool all = i + 1 == backup->left_out_count && backup->left_out_more == 0;
         size_t room = all ? 0 : LEFT_OUT_MORE_CHARS;
-        if (fits == i && count_chars(text.data) + room <= CATALOG_TAG_CHARS_MAX) {
+        if (fits == i && utf8_count(text.data) + room <= CATALOG_TAG_CHARS_MAX) {
             fits = i + 1;
             fits_bytes = text.len;
         }

@@ -79,7 +79,7 @@ static void check_config(struct doctor *doctor)
     json_decref(found);
     config_free(now);
     if (same)
-        say(doctor, "configuration", "ok", agent->config_path, NULL);
+        say(doctor, "configuration", "ok", agent->config_source->path, NULL);
     else
         say(doctor, "configuration", "warning",
             "the files, or hooks.d, have changed since the daemon's start",

@@ -203,7 +203,7 @@ bool hold_release(struct work *work, struct hold *hold, bool attest, const char 
 
     bool ok = thaw(work, hold, err);
     if (attest) /* before the hooks, which may take their time: a cancel comes too late by now */
-        hold->past_cut = job_set_past_cut(work->job);
+        (void)job_set_past_cut(work->job);
     if (hold->hooks_called) {
         int64_t now_ms = clock_boot_ms();
         if (attest)

@@ -22,7 +22,6 @@ struct hold {
     bool hooks_called; /* hook_chain_release is due */
     bool lease_called; /* lease_thaw is due */
     bool story_known;  /* the guard told how it ended */
-    bool past_cut;     /* job_set_past_cut came in time, once nothing was frozen any more */
     int64_t deadline_ms;
     /* clock_boot_us; 0 where it did not come to it */
     int64_t begin_us, hooks_held_us, frozen_us;

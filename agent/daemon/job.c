@@ -295,7 +295,7 @@ void job_item(struct job *job, json_t *take_data)
 bool job_set_past_cut(struct job *job)
 {
     (void)pthread_mutex_lock(&job->mutex);
-    job->past_cut = !cancel_asked(&job->cancel);
+    job->past_cut = job->past_cut || !cancel_asked(&job->cancel);
     bool past_cut = job->past_cut;
     if (past_cut)
         job->step = "release"; /* told with its time once all is let go */

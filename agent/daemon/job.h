@@ -90,7 +90,7 @@ void job_check(struct job *job, const char *name, const char *result, const char
 void job_released(struct job *job, double hold_ms);
 /* One row of a long answer; waits for a client that reads slowly, drops it where there is none. */
 void job_item(struct job *job, json_t *take_data);
-/* From here a cancel comes too late.
+/* From here a cancel comes too late. Idempotent: what is past stays so.
  *   false  one came before: undo what the cut made */
 bool job_set_past_cut(struct job *job);
 

@@ -140,7 +140,7 @@ static bool run_loop(struct daemon *daemon, struct err *err)
     watch(daemon, &daemon->on_int, SIGINT);
     watch(daemon, &daemon->on_hup, SIGHUP);
     log_event(LOG_LEVEL_INFO, "ready", "version=%s config=%s socket=%s", STILLPOINT_VERSION,
-              daemon->agent.config_path, daemon->agent.config->control_socket);
+              daemon->agent.config_source->path, daemon->agent.config->control_socket);
     notify("READY=1");
     (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon->loop);
@@ -169,7 +169,6 @@ static bool daemon_run(const struct config_source *source, struct err *err)
         return false;
     (void)pthread_mutex_init(&daemon.agent.mutex, NULL);
     daemon.agent.config = config;
-    daemon.agent.config_path = source->path;
     daemon.agent.config_source = source;
     daemon.agent.started_boot_ms = clock_boot_ms();
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);

@@ -116,19 +116,21 @@ static json_t *guard_json(const struct config *config)
                      (json_int_t)hello.keeper_pid, "recovered", (json_int_t)hello.recovered_count);
 }
 
-static json_t *job_json(struct agent *agent)
+static json_t *one_job_json(struct job *job)
 {
     char since[CLOCK_TEXT_BYTES];
-    json_t *object = NULL;
 
+    (void)pthread_mutex_lock(&job->mutex);
+    json_t *object = json_pack("{s:s,s:s,s:s}", "id", job->id, "step", job->step, "since",
+                               clock_utc_text(job->step_since_utc_us, since));
+    (void)pthread_mutex_unlock(&job->mutex);
+    return object;
+}
+
+static json_t *job_json(struct agent *agent)
+{
     (void)pthread_mutex_lock(&agent->mutex);
-    struct job *holder = agent->node_holder;
-    if (holder != NULL) {
-        (void)pthread_mutex_lock(&holder->mutex);
-        object = json_pack("{s:s,s:s,s:s}", "id", holder->id, "step", holder->step, "since",
-                           clock_utc_text(holder->step_since_utc_us, since));
-        (void)pthread_mutex_unlock(&holder->mutex);
-    }
+    json_t *object = agent->node_holder ? one_job_json(agent->node_holder) : NULL;
     (void)pthread_mutex_unlock(&agent->mutex);
     return object ? object : json_null();
 }
@@ -136,17 +138,15 @@ static json_t *job_json(struct agent *agent)
 /* Backups that have left the node, and still wait for EC2. */
 static json_t *finishing_json(struct agent *agent)
 {
-    char since[CLOCK_TEXT_BYTES];
     json_t *list = json_array();
 
     (void)pthread_mutex_lock(&agent->mutex);
     for (struct job *job = agent->jobs; job != NULL; job = job->next) {
         (void)pthread_mutex_lock(&job->mutex);
-        if (job != agent->node_holder && !job->ended && job->past_cut)
-            (void)json_array_append_new(
-                list, json_pack("{s:s,s:s,s:s}", "id", job->id, "step", job->step, "since",
-                                clock_utc_text(job->step_since_utc_us, since)));
+        bool waits = job != agent->node_holder && !job->ended && job->past_cut;
         (void)pthread_mutex_unlock(&job->mutex);
+        if (waits)
+            (void)json_array_append_new(list, one_job_json(job));
     }
     (void)pthread_mutex_unlock(&agent->mutex);
     return list;
@@ -206,7 +206,8 @@ void status_command(struct job *job)
                json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o}", "daemon", "version",
                          STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                          (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
-                         control_text(agent->config_path), "guard", guard_json(agent->config),
-                         "identity", identity_json(agent), "job", job_json(agent), "finishing",
-                         finishing_json(agent), "last", last_json(agent)));
+                         control_text(agent->config_source->path), "guard",
+                         guard_json(agent->config), "identity", identity_json(agent), "job",
+                         job_json(agent), "finishing", finishing_json(agent), "last",
+                         last_json(agent)));
 }

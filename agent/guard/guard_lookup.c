@@ -181,6 +181,9 @@ void guard_lookup_take(struct guard_lookup *lookup, struct guard_found *found, i
     if (got != (ssize_t)sizeof(*found)) {
         memset(found, 0, sizeof(*found));
         fail(found, EIO);
+        if (*ret_fd >= 0)
+            (void)close(*ret_fd);
+        *ret_fd = -1;
     }
     (void)close(lookup->fd);
     (void)waitpid(lookup->pid, NULL, 0); /* it has sent its last, or is gone: nothing to wait for */

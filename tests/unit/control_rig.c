@@ -65,13 +65,13 @@ int control_rig_set_up(void **state)
     assert_non_null(mkdtemp(rig->folder));
     (void)snprintf(rig->config_path, sizeof(rig->config_path), "%s/stillpoint.conf", rig->folder);
     write_config(rig);
-    const struct config_source source = {.path = rig->config_path, .path_named = true};
-    if (!config_load(&source, &rig->config, &err) ||
+    rig->source = (struct config_source){.path = rig->config_path, .path_named = true};
+    if (!config_load(&rig->source, &rig->config, &err) ||
         !credentials_open(&none, &rig->agent.credentials, &err))
         fail_msg("%s", err.text);
     (void)pthread_mutex_init(&rig->agent.mutex, NULL);
     rig->agent.config = rig->config;
-    rig->agent.config_path = rig->config_path;
+    rig->agent.config_source = &rig->source;
     rig->agent.wake = wake;
     rig->agent.loop = rig;
     assert_int_equal(uv_loop_init(&rig->loop), 0);

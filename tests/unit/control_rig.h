@@ -12,6 +12,7 @@
 struct control_rig {
     char folder[64];
     char config_path[96];
+    struct config_source source;
     struct config *config;
     struct agent agent;
     uv_loop_t loop;
