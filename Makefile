@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # One makefile for everything. `make` builds, `make demo` shows, `make check` tests: README.md.
-# B keeps builds apart: build/plain, build/address,undefined, build/thread. V=1 shows each command.
+# B keeps builds apart: build/plain, build/address,undefined, build/thread, build/points. V=1 shows
+# each command. POINTS=1 is for tests/faults alone: named points to stop at (agent/base/point.h).
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
-B       := build/$(or $(SANITIZE),plain)
+B       := build/$(if $(POINTS),points$(if $(SANITIZE),-$(SANITIZE)),$(or $(SANITIZE),plain))
 SECONDS ?= 60
 
 say     = $(if $(V),,@echo "  $1  $@";)
@@ -29,7 +30,8 @@ DBLIB  := $(shell pkg-config --libs libmariadb 2>/dev/null || \
                   pkg-config --libs mysqlclient 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(DBLIB) -lpthread
 DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"' \
-          -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"'
+          -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"' \
+          $(if $(POINTS),-DSTILLPOINT_POINTS)
 BUILD   = $(CC) -std=c11 -I. $(DEFS) -MMD -MP $(WARN) $(if $(WERROR),-Werror) \
           $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS)
 
@@ -63,8 +65,9 @@ $B/libstillpoint.a: $(COMMON)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-# The guard and the hook runner link libc alone; clock is the one module that they share.
-$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o
+# The guard and the hook runner link libc alone; clock is the one module that they share (and
+# point, which is empty but for POINTS=1).
+$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o $B/agent/base/point.o
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 

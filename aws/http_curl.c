@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/point.h"
 
 /* --- what curl calls --- */
 
@@ -68,6 +69,8 @@ static int watch_bytes(CURL *easy, curl_infotype type, char *bytes, size_t len, 
     }
     now->answer->sent_boot_us = clock_boot_us();
     now->answer->sent_utc_us = clock_utc_us();
+    if (type == CURLINFO_DATA_OUT && now->request->no_new_connection)
+        point_reach("sent");
     return 0;
 }
 

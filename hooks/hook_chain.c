@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/point.h"
 
 const char *hook_step_name(enum hook_step step)
 {
@@ -97,6 +98,7 @@ static bool hold_link(struct hook_link *link, int64_t deadline_ms, const struct 
 
     run_begin(&link->runs[HOOK_STEP_HOLD]);
     link->hold_called = true;
+    point_reach_of("hold", hook->name);
     link->held = hook->hold == NULL || hook->hold(hook->self, deadline_ms, cancel, err);
     return run_end(link, HOOK_STEP_HOLD, link->held, err);
 }
@@ -178,6 +180,7 @@ bool hook_chain_release(struct hook_chain *chain, const char *outcome, int64_t d
         if (!link->hold_called)
             continue;
         run_begin(&link->runs[HOOK_STEP_RELEASE]);
+        point_reach_of("release", hook->name);
         bool ok =
             hook->release == NULL || hook->release(hook->self, outcome, deadline_ms, &link_err);
         link->hold_called = link->held = false;

@@ -11,6 +11,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
 #include "agent/base/parse.h"
+#include "agent/base/point.h"
 #include "agent/daemon/backup_request.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/cut.h"
@@ -73,9 +74,11 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     bool hooks = work->options.asked == LABEL_APPLICATION;
 
     job_set_step(work->job, "identify");
+    point_reach("identify");
     if (!survey_identity(work, deadline_ms, err))
         return false;
     job_set_step(work->job, "plan");
+    point_reach("plan");
     if (!survey_cloud(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
         return false;
     warn_of_clock(work);
@@ -177,6 +180,7 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
 
     for (int64_t i = 1;; i++) {
         job_set_step(work->job, "ready");
+        point_reach("ready");
         /* Once more after the dry run: what was written meanwhile is little, and quickly out. */
         if (!hold_sync(work, deadline_ms, err) || (i == 1 && !hold_rehearse(work, err)) ||
             !cut_prepare(work, cut, deadline_ms, err) || !hold_sync(work, deadline_ms, err))
@@ -307,6 +311,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
     struct attest_result result = {.label = LABEL_UNCONFIRMED};
 
     job_set_step(work->job, "attest");
+    point_reach("attest");
     if (!take_ids(work, cut, err))
         return settle_discard(work, cut, verdict);
     bool ok = look_again(work, err) && proof_judge(work, hold, cut, &result, err);
@@ -328,6 +333,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
 static bool raise_label(struct work *work, struct cut *cut, struct verdict *verdict,
                         struct err *err)
 {
+    point_reach("tagging");
     if (finish_raise(work, cut, clock_boot_ms() + RAISE_MS, err))
         return true;
     if (err->kind == ERR_AWS_DENIED)
@@ -356,6 +362,7 @@ static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, 
     bool failed = false;
 
     job_set_step(work->job, "finish");
+    point_reach("waiting");
     if (!finish_wait(work, deadline_ms, &failed, err)) {
         if (failed) /* only then: that EC2 refuses to tell is no reason to delete a good set */
             return settle_discard(work, cut, verdict);

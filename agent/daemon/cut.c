@@ -7,6 +7,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/point.h"
 
 enum {
     KEYS_BEYOND_HOLD_MS = 60000, /* freeze.md: credentials expire during the call */
@@ -53,8 +54,10 @@ bool cut_prepare(struct work *work, struct cut *cut, int64_t deadline_ms, struct
 
 bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms, struct err *err)
 {
+    point_reach("request");
     cut->ok = ec2_create_snapshots(work->ec2, &cut->request, held, 0, deadline_ms,
                                    &work->job->cancel, &cut->set, err);
+    point_reach("answered");
     const struct aws_outcome *outcome = ec2_outcome(work->ec2);
     cut->sent = outcome->sent;
     /* 3xx: whoever sends us elsewhere has not done it. */

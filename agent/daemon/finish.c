@@ -7,6 +7,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/point.h"
 #include "aws/ec2_images.h"
 
 #define IMAGE_OF "stillpoint:image-of" /* whose image a snapshot of CreateImage belongs to */
@@ -387,6 +388,7 @@ bool finish_image(struct work *work, int64_t deadline_ms, struct err *err)
     bool billed = finish_is_billed(work);
 
     job_progress(work->job, "finish", 0, 0, "making the image");
+    point_reach("image");
     if (!set_text(&work->backup->image.method, billed ? "create" : "register", err))
         return false;
     bool ok = catalog_tags_common(work->backup, &tags, err) &&

@@ -8,6 +8,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/base/point.h"
 #include "agent/daemon/facts.h"
 #include "agent/daemon/manifest.h"
 #include "hooks/hook_mysql.h"
@@ -134,6 +135,7 @@ static bool write_manifest(struct work *work, struct hold *hold, struct err *err
 {
     AUTO_BUF struct buf text = BUF_INIT(MANIFEST_BYTES_MAX);
 
+    point_reach("manifest");
     return manifest_text(work->backup, clock_utc_us(), &text, err) &&
            lease_write_manifest(work->lease, text.data, text.len, hold->deadline_ms,
                                 hold->manifest_errnos, err);
@@ -184,6 +186,7 @@ static bool thaw(struct work *work, struct hold *hold, struct err *err)
     if (!hold->lease_called)
         return true;
     hold->lease_called = false;
+    point_reach("thaw");
     hold->thaw_begin_us = clock_boot_us();
     bool ok = lease_thaw(work->lease, &hold->story, err);
     hold->thawed_us = clock_boot_us();

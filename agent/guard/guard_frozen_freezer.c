@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/point.h"
 #include "agent/guard/guard_frozen.h"
 
 static bool twin_is_gone(const struct guard_twin *twin)
@@ -35,6 +36,7 @@ static void freeze_mount(struct guard_twin *twin, struct guard_record_mount *mou
         atomic_store(&mount->state, GUARD_MOUNT_ADDED);
         return;
     }
+    point_reach_number("freeze", (unsigned)(mount - twin->record->mounts));
     mount->freeze_begin_boot_us = clock_boot_us();
     int answer = ioctl(fd, FIFREEZE, 0);
     mount->freeze_errno = answer == 0 ? 0 : errno;

@@ -7,7 +7,7 @@ set -euo pipefail
 
 build=${1:?usage: guard-libs.sh BUILD-FOLDER}
 case $build in
-*address* | *thread* | *undefined*)
+*address* | *thread* | *undefined* | *points*)
     echo "guard libraries: skipped, a sanitizer's build links its runtime"
     exit 77
     ;;

@@ -112,6 +112,7 @@ for name in sys.argv[1:]:
 
 step_frozen() { bash tests/lint/frozen-symbols.sh "$BUILD"; }
 step_guard_libs() { bash tests/lint/guard-libs.sh "$BUILD"; }
+step_no_points() { bash tests/lint/no-points.sh "$BUILD"; }
 step_man() { bash tests/lint/man-help.sh; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-lint.XXXXXX")
@@ -119,7 +120,7 @@ trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
 [ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
-steps=(tree format headers shell python frozen guard_libs man cppcheck tidy)
+steps=(tree format headers shell python frozen guard_libs no_points man cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
     declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }
