@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -44,10 +45,21 @@ static bool suggest(const char *state_dir, struct err *err)
                        state_dir);
 }
 
+/* NULL: errno says why. */
+static DIR *open_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (fd >= 0 && dir == NULL)
+        (void)close(fd);
+    return dir;
+}
+
 /* What a daemon was about to write when it was killed (fileio_replace). */
 static void sweep(const char *folder)
 {
-    DIR *dir = opendir(folder);
+    DIR *dir = open_folder(folder);
     const struct dirent *item;
 
     while (dir != NULL && (item = readdir(dir)) != NULL) {
@@ -80,7 +92,7 @@ bool journal_list(const char *state_dir, struct strs *ret_ids, struct err *err)
 
     if (!make_path(path, state_dir, "", "", err))
         return false;
-    DIR *dir = opendir(path);
+    DIR *dir = open_folder(path);
     if (dir == NULL)
         return errno == ENOENT || err_set(err, ERR_SYS, errno, "%s", path);
     while (ok && (item = readdir(dir)) != NULL) {
