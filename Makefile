@@ -5,7 +5,7 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
-B       := build/$(if $(POINTS),points$(if $(SANITIZE),-$(SANITIZE)),$(or $(SANITIZE),plain))
+B       := build/$(or $(if $(COVER),cover),$(if $(POINTS),points$(if $(SANITIZE),-$(SANITIZE))),$(SANITIZE),plain)
 SECONDS ?= 60
 
 say     = $(if $(V),,@echo "  $1  $@";)
@@ -19,10 +19,12 @@ WARN   := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wformat=2 -Wstrict-
 HARD   := -fPIE -fstack-protector-strong $(call ok,-fstack-clash-protection) \
           $(call ok,-fcf-protection) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 # gcc sees ghosts in what the sanitizers put in: these two are judged in the plain build.
+# Without the optimiser lines are what they are in the source.
+COVFL  := $(if $(COVER),--coverage -fprofile-update=atomic -O0 -D_exit=cover_exit)
 SANFL  := $(if $(SANITIZE),-fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
           -fno-omit-frame-pointer $(call ok,-Wno-format-truncation) \
           $(call ok,-Wno-maybe-uninitialized))
-LINK   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(SANFL))
+LINK   := $(if $(COVER),--coverage) -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(SANFL))
 PKGS   := libcurl libcrypto libuv jansson expat inih
 PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
                   pkg-config --cflags $(PKGS) mysqlclient 2>/dev/null)
@@ -31,16 +33,17 @@ DBLIB  := $(shell pkg-config --libs libmariadb 2>/dev/null || \
 LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(DBLIB) -lpthread
 DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"' \
           -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"' \
-          $(if $(POINTS),-DSTILLPOINT_POINTS)
+          $(if $(POINTS)$(COVER),-DSTILLPOINT_POINTS)
 BUILD   = $(CC) -std=c11 -I. $(DEFS) -MMD -MP $(WARN) $(if $(WERROR),-Werror) \
-          $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS)
+          $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS) $(COVFL)
 
 # --- what there is ----------------------------------------------------------------------------
 MAINS   := agent/daemon/main.c agent/guard/guard_main.c agent/hookrun/hookrun_main.c \
            agent/cli/cli_main.c
 SOURCES := $(wildcard agent/*/*.c hooks/*.c aws/*.c)
 objs     = $(patsubst %.c,$B/%.o,$1)
-COMMON  := $(call objs,$(filter-out $(MAINS),$(filter-out agent/guard/% agent/hookrun/%,$(SOURCES))))
+COVERO  := $(if $(COVER),$B/tests/cover/cover_exit.o)
+COMMON  := $(COVERO) $(call objs,$(filter-out $(MAINS),$(filter-out agent/guard/% agent/hookrun/%,$(SOURCES))))
 GUARD   := $(call objs,$(filter-out $(MAINS),$(wildcard agent/guard/*.c)))
 HOOKRUN := $(call objs,$(filter-out $(MAINS),$(wildcard agent/hookrun/*.c)))
 PROGRAMS := $B/stillpoint $B/stillpointd $B/stillpoint-guard $B/stillpoint-hook
@@ -51,7 +54,7 @@ CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check $(CHECKS) bench lint format fuzz install clean setup programs-for-tests
+.PHONY: all demo check $(CHECKS) cover bench lint format fuzz install clean setup programs-for-tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -67,7 +70,7 @@ $B/libstillpoint.a: $(COMMON)
 
 # The guard and the hook runner link libc alone; clock is the one module that they share (and
 # point, which is empty but for POINTS=1).
-$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o $B/agent/base/point.o
+$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o $B/agent/base/point.o $(COVERO)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
@@ -113,6 +116,8 @@ check: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh all
 $(CHECKS): check-%: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh $*
+cover: setup
+	@$(MAKE) --no-print-directory COVER=1 -j2 programs-for-tests && BUILD=build/cover bash tests/cover/cover.sh
 bench: setup
 	@bash tests/packages.sh bench
 	@$(MAKE) --no-print-directory -j2 all $(LABC) $(BENCHC) && BUILD=$B bash tests/bench/bench.sh

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* In a build with COVER=1 `_exit` is this (Makefile): the guard's processes and the children that
+ * end by it leave what they ran on record, too. */
+#undef _exit
+#include <gcov.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Noreturn void cover_exit(int status);
+
+_Noreturn void cover_exit(int status)
+{
+    __gcov_dump();
+    for (;;)
+        (void)syscall(SYS_exit_group, status);
+}
