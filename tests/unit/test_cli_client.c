@@ -504,10 +504,10 @@ static void a_backup_whose_daemon_goes_away_is_unknown_and_says_how_to_look(void
     assert_non_null(strstr(world->err, "stillpoint: stillpointd closed the connection\n"
                                        "  do:  see what became of it: stillpoint status"));
     assert_int_equal(run(world, "backup", later), 6);
-    assert_non_null(strstr(world->err,
-                           "stillpoint: backup sp-1: stillpointd closed the connection\n"
-                           "  do:  see what becomes of it: stillpoint status, stillpoint show sp-1; "
-                           "show finds nothing where all of it was undone\n  now: "));
+    assert_non_null(strstr(
+        world->err, "stillpoint: backup sp-1: stillpointd closed the connection\n"
+                    "  do:  see what becomes of it: stillpoint status, stillpoint show sp-1; "
+                    "show finds nothing where all of it was undone\n  now: "));
     assert_int_equal(run(world, "backup --json", cut_off), 6);
     assert_non_null(strstr(world->err, "in the middle of a line"));
     assert_non_null(strstr(world->out, "{\"event\":\"error\",\"exit\":6,\"kind\":\"network\""));
