@@ -316,6 +316,33 @@ static void slow_freeze_does_not_hold_back_the_finished_ones(void **state)
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
 }
 
+/* To be killed because the kernel keeps a FIFREEZE would help nobody. */
+static void slow_freeze_and_a_watchdog_that_is_fed(void **state)
+{
+    struct rig *rig = *state;
+    char note[RIG_NOTE_BYTES];
+
+    rig_expect_note(rig, "READY=1");
+    int64_t deadline_ms = freeze_slowly(rig, 800);
+    int64_t bites_ms = clock_boot_ms() + rig_expect_watchdog(rig) / 1000;
+    rig_expect_no_note(rig, deadline_ms - clock_boot_ms() - 20);
+    int count = 0;
+    for (; clock_boot_ms() < deadline_ms + 2500;
+         count++) { /* the first would have bitten long ago */
+        int64_t span_us = rig_expect_watchdog(rig);
+        assert_true(clock_boot_ms() < bites_ms);
+        bites_ms = clock_boot_ms() + span_us / 1000;
+    }
+    assert_true(rig_receive(rig));
+    unblock_slow(rig);
+    assert_int_equal(wait_until_clear(rig), GUARD_ENDED);
+
+    while (rig_take_note(rig, 500, note) && strcmp(note, "WATCHDOG_USEC=0") != 0)
+        (void)rig_watchdog_us(note);
+    assert_string_equal(note, "WATCHDOG_USEC=0");
+    assert_in_range(count, 3, 40);
+}
+
 static void slow_freeze_and_a_client_that_goes(void **state)
 {
     struct rig *rig = *state;
@@ -697,6 +724,8 @@ int main(void)
         WITH_GUARD(stopped_freezer_freezes_nothing_after_the_deadline),
         WITH_GUARD(late_freezer_takes_a_new_lease_for_its_own_not),
         WITH_GUARD(slow_freeze_does_not_hold_back_the_finished_ones),
+        cmocka_unit_test_setup_teardown(slow_freeze_and_a_watchdog_that_is_fed, rig_before_notified,
+                                        rig_after),
         WITH_GUARD(slow_freeze_and_a_client_that_goes),
         WITH_GUARD(slow_freeze_and_force_from_another_connection),
         WITH_GUARD(slow_freeze_and_a_signal),
