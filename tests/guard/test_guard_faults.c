@@ -550,9 +550,8 @@ static int open_for_writer(const struct rig *rig, void **ret_block, size_t bytes
 
 /* While a FIFREEZE waits for writers that were at it before, a FITHAW does not sleep: it says that
  * nothing is frozen. */
-static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
+static void after_a_freeze_that_waits_for_a_writer(struct rig *rig, void (*recover)(struct rig *))
 {
-    struct rig *rig = *state;
     pid_t freezer = rig_freezer_pid(rig);
     void *block = NULL;
     int fd = open_for_writer(rig, &block, 65536), status = 0;
@@ -570,7 +569,7 @@ static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
     assert_int_equal(kill(rig->guard, SIGKILL), 0);
     (void)rig_wait_guard(rig);
     rig_hang_up(rig);
-    rig_start_guard(rig, NULL);
+    recover(rig);
     unblock_slow(rig);
 
     assert_true(rig_wait_gone(freezer));
@@ -579,6 +578,37 @@ static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
     (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
     (void)close(fd);
     free(block);
+}
+
+static void start_the_next_guard(struct rig *rig)
+{
+    rig_start_guard(rig, NULL);
+}
+
+static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
+{
+    after_a_freeze_that_waits_for_a_writer(*state, start_the_next_guard);
+}
+
+static void run_thaw_and_end_what_it_leaves(struct rig *rig)
+{
+    static const char *const more[] = {"--thaw", NULL};
+    char path[64];
+    pid_t pid = rig_spawn(rig, more);
+
+    rig_format(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    rig_nap_ms(500);
+    long child = strtol(rig_read(path), NULL, 10);
+    assert_true(child > 0);
+    assert_int_equal(rig_wait_pid(pid), 0);
+    assert_int_equal(kill((pid_t)child, SIGTERM), 0);
+    rig_nap_ms(100);
+}
+
+/* As ExecStopPost= does, with no guard to come: systemctl stop. */
+static void freeze_that_waits_for_a_writer_and_the_thaw_option(void **state)
+{
+    after_a_freeze_that_waits_for_a_writer(*state, run_thaw_and_end_what_it_leaves);
 }
 
 /* ---- the record ---- */
@@ -734,6 +764,7 @@ int main(void)
         WITH_GUARD(slow_freeze_and_a_freezer_stopped_after_the_end),
         WITH_GUARD(slow_freeze_and_both_killed),
         WITH_GUARD(freeze_that_waits_for_a_writer_and_both_killed),
+        WITH_GUARD(freeze_that_waits_for_a_writer_and_the_thaw_option),
         WITH_GUARD(slow_freeze_and_the_thaw_option),
         WITH_GUARD(company_is_frozen_while_the_first_is_slow),
         WITH_GUARD(company_is_not_begun_before_its_turn),
