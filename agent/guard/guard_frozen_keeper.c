@@ -8,6 +8,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/guard/guard_frozen.h"
+#include "agent/guard/guard_notify.h"
 #include "agent/guard/guard_pass.h"
 
 static union guard_request request; /* one message at a time; in memory that is locked */
@@ -255,6 +256,20 @@ static void wind_up(struct guard_keeper *keeper)
         (void)kill(keeper->freezer_pid, SIGCONT);
 }
 
+/* A FIFREEZE that the kernel keeps beyond the deadline: to be killed would not end it, and a
+ * freezer that lives thaws it at once, where a recovery has to wait for it. So the keeper, which
+ * looks after it anyway, says that it lives. The watchdog stays on: were both of us stopped now,
+ * the freeze would be done and nobody would thaw. */
+static void feed_watchdog(struct guard_keeper *keeper)
+{
+    int64_t now_ms = clock_boot_ms();
+
+    if (now_ms < keeper->alive_ms)
+        return; /* it was armed until beyond the deadline: a thaw in time needs no word */
+    (void)guard_notify_say(keeper->notify_fd, GUARD_NOTIFY_ALIVE, sizeof(GUARD_NOTIFY_ALIVE) - 1);
+    keeper->alive_ms = now_ms + CLEAR_LOOK_MS;
+}
+
 void guard_frozen_keeper(struct guard_keeper *keeper)
 {
     struct guard_record *record = keeper->twin.record;
@@ -263,6 +278,7 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
 
     keeper->state = GUARD_FREEZING;
     keeper->told_freezer = false;
+    keeper->alive_ms = record->deadline_ms + CLEAR_LOOK_MS;
     guard_frozen_arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
     bool is_taken = guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, 0, -1);
     uint64_t serial = keeper->order_serial;
@@ -280,6 +296,8 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
             answer_pending(keeper, &is_reset);
         if (keeper->state == GUARD_ENDED)
             break;
+        if (keeper->state == GUARD_CLEARING)
+            feed_watchdog(keeper);
         keeper_waits(keeper, serial, is_ended);
     }
     guard_frozen_arm(&keeper->twin, 0);

@@ -13,6 +13,7 @@
 #include "agent/base/clock.h"
 #include "agent/guard/guard_frozen.h"
 #include "agent/guard/guard_log.h"
+#include "agent/guard/guard_notify.h"
 
 enum { LOOKUP_TIMEOUT_MS = 3000 };
 
@@ -349,7 +350,12 @@ static void op_freeze(struct guard_keeper *keeper, int client)
     record->deadline_ms =
         deadline_ms > now_ms + GUARD_LEASE_MS_MAX ? now_ms + GUARD_LEASE_MS_MAX : deadline_ms;
 
+    bool is_watched = guard_notify_watch(keeper->notify_fd, record->deadline_ms);
     guard_frozen_keeper(keeper); /* returns when nothing is frozen any more */
+    if (!guard_notify_say(keeper->notify_fd, GUARD_NOTIFY_WATCHDOG_OFF,
+                          strlen(GUARD_NOTIFY_WATCHDOG_OFF)) ||
+        !is_watched)
+        guard_log(GUARD_LOG_WARNING, "event=watchdog_not_told armed=%d", is_watched);
 
     log_lease(keeper);
     if (keeper->state == GUARD_IDLE)

@@ -23,7 +23,9 @@ struct guard_keeper {
     struct guard_conn conn;
     struct guard_manifest *manifest; /* shared with the freezer */
     enum guard_state state;
-    int signal_fd; /* SIGTERM, SIGINT, SIGHUP */
+    int signal_fd;    /* SIGTERM, SIGINT, SIGHUP */
+    int notify_fd;    /* to systemd; -1 = none */
+    int64_t alive_ms; /* when the watchdog is to be told next that we live; clock_boot_ms() */
     pid_t freezer_pid;
     int64_t started_boot_us;
     uint32_t recovered_count;

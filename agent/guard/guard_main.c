@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #include "agent/guard/guard_frozen.h"
 #include "agent/guard/guard_keeper.h"
 #include "agent/guard/guard_log.h"
+#include "agent/guard/guard_notify.h"
 #include "agent/guard/guard_options.h"
 #include "agent/guard/guard_record.h"
 
@@ -242,27 +242,6 @@ static void block_signals(sigset_t *ret_set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-static void notify_ready(void)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    static const char message[] = "READY=1";
-    struct sockaddr_un address;
-
-    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
-        strlen(path) >= sizeof(address.sun_path))
-        return;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    set_address(&address, path);
-    if (path[0] == '@')
-        address.sun_path[0] = '\0'; /* an abstract name */
-    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    if (fd >= 0) {
-        (void)sendto(fd, message, sizeof(message) - 1, MSG_NOSIGNAL,
-                     (const struct sockaddr *)&address, bytes);
-        (void)close(fd);
-    }
-}
-
 static bool open_record(const struct guard_options *options, struct guard_keeper *keeper)
 {
     char boot_id[GUARD_BOOT_ID_BYTES];
@@ -366,6 +345,7 @@ static bool start(const struct guard_options *options, struct guard_keeper *keep
     keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (keeper->twin.timer_fd < 0 || keeper->signal_fd < 0)
         return fail("timer");
+    keeper->notify_fd = guard_notify_open();
     lock_memory("guard-keeper");
     return true;
 }
@@ -404,8 +384,9 @@ int main(int argc, char **argv)
         return 1;
     guard_log(GUARD_LOG_INFO, "event=start version=%s keeper=%d freezer=%d", STILLPOINT_VERSION,
               (int)getpid(), (int)keeper.freezer_pid);
-    notify_ready();
+    guard_notify_ready(keeper.notify_fd);
     int code = guard_keeper_run(&keeper);
+    (void)guard_notify_say(keeper.notify_fd, GUARD_NOTIFY_STOPPING, strlen(GUARD_NOTIFY_STOPPING));
     (void)unlink(options.socket);
     if (is_all_loose(keeper.twin.record)) /* else the next guard needs it */
         (void)unlink(options.record);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h> /* rename */
 #include <string.h>
 #include <sys/file.h>
@@ -214,8 +215,11 @@ static bool thaw_in_child(const struct left *left, const struct guard_record_mou
     struct guard_recovery *recovery = left->recovery;
     pid_t pid = fork();
 
-    if (pid == 0)
+    if (pid == 0) {
+        /* systemd ends what ExecStopPost= leaves behind */
+        (void)signal(SIGTERM, SIG_IGN);
         _exit(thaw_late(left, mount, fd));
+    }
     if (pid < 0)
         return false;
     for (;;) {

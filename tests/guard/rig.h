@@ -62,6 +62,7 @@ struct rig {
     pid_t thawer;
     int thawer_fd; /* its end: when closed it thaws and ends */
     int client;    /* connected to the guard; -1 = not */
+    int notify;    /* its $NOTIFY_SOCKET; -1 = it has none */
     uint64_t serial;
     union guard_reply reply; /* the last one, and what came with it */
     ssize_t reply_bytes;
@@ -341,7 +342,7 @@ static inline struct rig *rig_open(void)
     rig_format(rig->record, sizeof(rig->record), "%s/guard.lease", run);
     rig_format(rig->rcu, sizeof(rig->rcu), "%s/rcu_expedited", run);
     rig_write(rig->rcu, "0\n");
-    rig->client = rig->reply_fd = -1;
+    rig->client = rig->reply_fd = rig->notify = -1;
     return rig;
 }
 
@@ -569,6 +570,58 @@ static inline pid_t rig_freezer_pid(struct rig *rig)
     return (pid_t)rig->reply.hello.freezer_pid;
 }
 
+/* ---- systemd's end of $NOTIFY_SOCKET ---- */
+
+enum { RIG_NOTE_BYTES = 128 };
+
+/* What the guard says next, if it says something within WAIT_MS. */
+static inline bool rig_take_note(const struct rig *rig, int wait_ms, char ret_note[RIG_NOTE_BYTES])
+{
+    struct pollfd one = {rig->notify, POLLIN, 0};
+
+    if (poll(&one, 1, wait_ms) != 1)
+        return false;
+    ssize_t got = recv(rig->notify, ret_note, RIG_NOTE_BYTES - 1, MSG_DONTWAIT);
+    assert_true(got > 0);
+    ret_note[got] = '\0';
+    return true;
+}
+
+static inline void rig_expect_note(const struct rig *rig, const char *wanted)
+{
+    char note[RIG_NOTE_BYTES] = "";
+
+    assert_true(rig_take_note(rig, 5000, note));
+    assert_string_equal(note, wanted);
+}
+
+static inline void rig_expect_no_note(const struct rig *rig, int64_t for_ms)
+{
+    char note[RIG_NOTE_BYTES];
+
+    if (rig_take_note(rig, for_ms > 0 ? (int)for_ms : 0, note))
+        fail_msg("systemd was told %s", note);
+}
+
+/* After how many microseconds the watchdog bites that NOTE arms. */
+static inline int64_t rig_watchdog_us(const char *note)
+{
+    char *end;
+
+    assert_int_equal(strncmp(note, "WATCHDOG_USEC=", 14), 0);
+    int64_t span_us = strtoll(note + 14, &end, 10);
+    assert_string_equal(end, "\nWATCHDOG=1");
+    return span_us;
+}
+
+static inline int64_t rig_expect_watchdog(const struct rig *rig)
+{
+    char note[RIG_NOTE_BYTES] = "";
+
+    assert_true(rig_take_note(rig, 5000, note));
+    return rig_watchdog_us(note);
+}
+
 /* ---- around each test ---- */
 
 static inline int rig_before(void **state)
@@ -579,6 +632,20 @@ static inline int rig_before(void **state)
     rig_arm_thaw(rig);
     rig_start_guard(rig, NULL);
     return 0;
+}
+
+/* The same with a $NOTIFY_SOCKET. */
+static inline int rig_before_notified(void **state)
+{
+    struct rig *rig = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    rig->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(rig->notify >= 0);
+    rig_format(address.sun_path, sizeof(address.sun_path), "%s/run/notify", rig->folder);
+    assert_int_equal(bind(rig->notify, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
+    return rig_before(state);
 }
 
 static inline int rig_after(void **state)
@@ -603,6 +670,12 @@ static inline int rig_after(void **state)
         rig->guard = 0;
     }
     (void)unlink(rig->record);
+    if (rig->notify >= 0) {
+        (void)close(rig->notify);
+        (void)unlink(getenv("NOTIFY_SOCKET"));
+        (void)unsetenv("NOTIFY_SOCKET");
+        rig->notify = -1;
+    }
     return 0;
 }
 

@@ -316,6 +316,33 @@ static void slow_freeze_does_not_hold_back_the_finished_ones(void **state)
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
 }
 
+/* To be killed because the kernel keeps a FIFREEZE would help nobody. */
+static void slow_freeze_and_a_watchdog_that_is_fed(void **state)
+{
+    struct rig *rig = *state;
+    char note[RIG_NOTE_BYTES];
+
+    rig_expect_note(rig, "READY=1");
+    int64_t deadline_ms = freeze_slowly(rig, 800);
+    int64_t bites_ms = clock_boot_ms() + rig_expect_watchdog(rig) / 1000;
+    rig_expect_no_note(rig, deadline_ms - clock_boot_ms() - 20);
+    int count = 0;
+    for (; clock_boot_ms() < deadline_ms + 2500;
+         count++) { /* the first would have bitten long ago */
+        int64_t span_us = rig_expect_watchdog(rig);
+        assert_true(clock_boot_ms() < bites_ms);
+        bites_ms = clock_boot_ms() + span_us / 1000;
+    }
+    assert_true(rig_receive(rig));
+    unblock_slow(rig);
+    assert_int_equal(wait_until_clear(rig), GUARD_ENDED);
+
+    while (rig_take_note(rig, 500, note) && strcmp(note, "WATCHDOG_USEC=0") != 0)
+        (void)rig_watchdog_us(note);
+    assert_string_equal(note, "WATCHDOG_USEC=0");
+    assert_in_range(count, 3, 40);
+}
+
 static void slow_freeze_and_a_client_that_goes(void **state)
 {
     struct rig *rig = *state;
@@ -523,9 +550,8 @@ static int open_for_writer(const struct rig *rig, void **ret_block, size_t bytes
 
 /* While a FIFREEZE waits for writers that were at it before, a FITHAW does not sleep: it says that
  * nothing is frozen. */
-static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
+static void after_a_freeze_that_waits_for_a_writer(struct rig *rig, void (*recover)(struct rig *))
 {
-    struct rig *rig = *state;
     pid_t freezer = rig_freezer_pid(rig);
     void *block = NULL;
     int fd = open_for_writer(rig, &block, 65536), status = 0;
@@ -543,7 +569,7 @@ static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
     assert_int_equal(kill(rig->guard, SIGKILL), 0);
     (void)rig_wait_guard(rig);
     rig_hang_up(rig);
-    rig_start_guard(rig, NULL);
+    recover(rig);
     unblock_slow(rig);
 
     assert_true(rig_wait_gone(freezer));
@@ -552,6 +578,37 @@ static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
     (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
     (void)close(fd);
     free(block);
+}
+
+static void start_the_next_guard(struct rig *rig)
+{
+    rig_start_guard(rig, NULL);
+}
+
+static void freeze_that_waits_for_a_writer_and_both_killed(void **state)
+{
+    after_a_freeze_that_waits_for_a_writer(*state, start_the_next_guard);
+}
+
+static void run_thaw_and_end_what_it_leaves(struct rig *rig)
+{
+    static const char *const more[] = {"--thaw", NULL};
+    char path[64];
+    pid_t pid = rig_spawn(rig, more);
+
+    rig_format(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    rig_nap_ms(500);
+    long child = strtol(rig_read(path), NULL, 10);
+    assert_true(child > 0);
+    assert_int_equal(rig_wait_pid(pid), 0);
+    assert_int_equal(kill((pid_t)child, SIGTERM), 0);
+    rig_nap_ms(100);
+}
+
+/* As ExecStopPost= does, with no guard to come: systemctl stop. */
+static void freeze_that_waits_for_a_writer_and_the_thaw_option(void **state)
+{
+    after_a_freeze_that_waits_for_a_writer(*state, run_thaw_and_end_what_it_leaves);
 }
 
 /* ---- the record ---- */
@@ -697,6 +754,8 @@ int main(void)
         WITH_GUARD(stopped_freezer_freezes_nothing_after_the_deadline),
         WITH_GUARD(late_freezer_takes_a_new_lease_for_its_own_not),
         WITH_GUARD(slow_freeze_does_not_hold_back_the_finished_ones),
+        cmocka_unit_test_setup_teardown(slow_freeze_and_a_watchdog_that_is_fed, rig_before_notified,
+                                        rig_after),
         WITH_GUARD(slow_freeze_and_a_client_that_goes),
         WITH_GUARD(slow_freeze_and_force_from_another_connection),
         WITH_GUARD(slow_freeze_and_a_signal),
@@ -705,6 +764,7 @@ int main(void)
         WITH_GUARD(slow_freeze_and_a_freezer_stopped_after_the_end),
         WITH_GUARD(slow_freeze_and_both_killed),
         WITH_GUARD(freeze_that_waits_for_a_writer_and_both_killed),
+        WITH_GUARD(freeze_that_waits_for_a_writer_and_the_thaw_option),
         WITH_GUARD(slow_freeze_and_the_thaw_option),
         WITH_GUARD(company_is_frozen_while_the_first_is_slow),
         WITH_GUARD(company_is_not_begun_before_its_turn),

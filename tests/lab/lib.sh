@@ -7,8 +7,10 @@
 #   defer COMMAND...          run at exit, the last first, whatever happened
 #   start_cloud [OPTION...]   sweeps dead labs, makes $LAB and a cloud in it (options of cloud.py)
 #   start_node [OPTION...]    a node in $LAB (options of node.py up); start_cloud first
-#   start_part, stop_part     mysql, guard, hook, daemon: node.py start and stop
-#   part_pid PART             the pid of the part's running process
+#   start_part, stop_part     mysql, guard, hook, daemon, restarter: node.py start and stop
+#   part_pid PART             the pid of the part's running process, the newest
+#   hold_part, wait_part PART with start_node --restarter (restarter.py): what becomes of the part from
+#                             here on, nobody sees to it, until start_part; until it says that it is ready
 #   mount_at NAME             where a mount lies: root, data, binlog, data1...; volume_of NAME
 #   node_get PYTHON           a value of node.json: node_get "['instance']"
 #   arm_thaw SECONDS MOUNT... the independent thaw; must come before every freeze. disarm_thaw ends it
@@ -182,6 +184,16 @@ sys.path.insert(0, sys.argv[1])
 import sweep
 found = [pid for pid, _, name in sweep.processes(sys.argv[2]) if name == sys.argv[3]]
 print(found[-1] if found else "")' "$LIB_DIR" "$LAB" "$1"
+}
+
+hold_part() { touch "$LAB/run/no-restart-$1"; }
+
+wait_part() {
+    local end=$((SECONDS + 15))
+    until [ -e "$LAB/run/ready-$1" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "$1 did not come back: $(tail -n 5 "$LAB/log/restarter.log")"
+        sleep 0.02
+    done
 }
 
 node_get() {

@@ -4,11 +4,15 @@
 
     node.py up DIR [options]          needs a running cloud in DIR (cloud.py)
     node.py down DIR                  stops and unmounts; DIR and its logs stay; the cloud too
-    node.py start DIR PART            PART: mysql, guard, hook, daemon
+    node.py start DIR PART            PART: mysql, guard, hook, daemon, restarter
     node.py stop DIR PART [SIGNAL]    default TERM; waits until it has gone
+
+With the restarter (restarter.py) guard, hook and daemon are its own: stop and start are then what
+systemctl's are, and to stop the restarter ends them all.
 
 Options of up:
     --no-mysql, --no-agent   without the database; without guard, hook listener and daemon
+    --restarter              these three under a stand-in for systemd, which restarts them
     --volumes N              N more volumes (/dev/sdh...), ext4 and XFS in turn, at /srv/dataN
     --layout separate|binlog-in-data|data-in-binlog|one   how the two mounts of MariaDB nest; one:
                              neither is there, everything lies on the root volume
@@ -28,9 +32,11 @@ What it makes below DIR:
     node.json                instance, mounts [{path, at, device, fs, volume, name}],
                              mysql {kind, tree, cnf, datadir, binlog_dir, socket, user}
 The daemon runs as user `stillpoint` (made if missing, as the package does) with empty capability
-sets; the database as `mysql`. Everything is on loop devices over DIR/pool.
+sets, the guard as root with those of its unit; the database as `mysql`. Everything is on loop
+devices over DIR/pool.
 """
 import argparse
+import functools
 import grp
 import json
 import os
@@ -296,55 +302,107 @@ def program(node, name):
     return path
 
 
-def launch(directory, name, command, notify=True, environment=None):
-    log_path = os.path.join(directory, "log", f"{name}.log")
+def spawn(directory, name, command, notify=None, environment=None):
+    """Starts COMMAND as a unit would: a process group of its own, a clean environment, its output in
+    log/NAME.log; on record as NAME."""
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(environment or {})}
     for option in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
         if option in os.environ:
             environ[option] = os.environ[option]
-    ready = Ready(directory, name) if notify else None
-    if ready:
-        environ["NOTIFY_SOCKET"] = ready.path
+    if notify:
+        environ["NOTIFY_SOCKET"] = notify
+    with open(log_of(directory, name), "ab") as log:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ,
+            start_new_session=True, cwd="/",
+        )
+    sweep.record_pid(directory, child.pid, name)
+    return child
+
+
+def log_of(directory, name):
+    return os.path.join(directory, "log", f"{name}.log")
+
+
+def launch(directory, name, command, environment=None, seconds=15):
+    ready = Ready(directory, name)
     try:
-        with open(log_path, "ab") as log:
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ,
-                start_new_session=True, cwd="/",
-            )
-        sweep.record_pid(directory, child.pid, name)
-        if ready:
-            ready.wait(child, name, log_path)
+        child = spawn(directory, name, command, ready.path, environment)
+        ready.wait(child, name, log_of(directory, name), seconds)
     finally:
-        if ready:
-            ready.close()
-    return child.pid
+        ready.close()
 
 
-def start_guard(directory, node):
-    launch(directory, "guard", [program(node, "stillpoint-guard"), "--config", node["config"]])
+def guard_command(node, *arguments):
+    # As the unit has it: root with the group, and no capability beyond three.
+    return ["setpriv", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
+            "--bounding-set=-all,+sys_admin,+dac_override,+ipc_lock", "--no-new-privs",
+            program(node, "stillpoint-guard"), "--config", node["config"], *arguments]
 
 
-def start_hook(directory, node):
-    path = os.path.join(directory, "run", "hook.sock")
-    launch(
-        directory, "hook",
-        [sys.executable, os.path.join(HERE, "hook_listener.py"), path, USER,
-         program(node, "stillpoint-hook"), "--config", node["config"]],
-    )
-
-
-def start_daemon(directory, node):
+def part_command(node, part):
+    """What the part's unit runs: the command, and what it has in its environment beside the rest."""
+    if part == "guard":
+        return guard_command(node), None
+    if part == "hook":
+        path = os.path.join(node["run"], "hook.sock")
+        return [sys.executable, os.path.join(HERE, "hook_listener.py"), path, USER,
+                program(node, "stillpoint-hook"), "--config", node["config"]], None
     # As the unit has it: the user, no groups but its own, and no capability in any set.
-    launch(
-        directory, "daemon",
-        ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
-         "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs",
-         program(node, "stillpointd"), "--config", node["config"]],
-        environment=node.get("daemon_environment"),
-    )
+    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
+            "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs",
+            program(node, "stillpointd"), "--config", node["config"]
+            ], node.get("daemon_environment")
 
 
-STARTERS = {"guard": start_guard, "hook": start_hook, "daemon": start_daemon, "mysql": start_mysql}
+def start_part(directory, node, part):
+    if is_kept(directory, part):
+        unhold(directory, part)
+    else:
+        launch(directory, part, *part_command(node, part))
+
+
+# -- the restarter, and who it leaves alone ---------------------------------------------------------
+
+
+def start_restarter(directory, _node):
+    launch(directory, "restarter",
+           [sys.executable, os.path.join(HERE, "restarter.py"), directory], seconds=30)
+
+
+def is_kept(directory, part):
+    """Is it the restarter's to start?"""
+    return part in PARTS and any(name == "restarter" for _, _, name in sweep.processes(directory))
+
+
+def held_path(directory, part):
+    return os.path.join(directory, "run", f"no-restart-{part}")
+
+
+def ready_path(directory, part):
+    return os.path.join(directory, "run", f"ready-{part}")
+
+
+def hold(directory, part):
+    with open(held_path(directory, part), "w", encoding="ascii"):
+        pass
+
+
+def unhold(directory, part, seconds=15):
+    if os.path.exists(held_path(directory, part)):
+        os.unlink(held_path(directory, part))
+    end = time.monotonic() + seconds
+    while not os.path.exists(ready_path(directory, part)):
+        if time.monotonic() > end or os.path.exists(held_path(directory, part)):
+            raise NodeError(f"{part} was not ready: see {log_of(directory, part)}")
+        time.sleep(0.01)
+
+
+PARTS = ("guard", "hook", "daemon")
+STARTERS = {
+    "mysql": start_mysql, "restarter": start_restarter,
+    **{part: functools.partial(start_part, part=part) for part in PARTS},
+}
 
 
 # -- commands --------------------------------------------------------------------------------------
@@ -379,7 +437,7 @@ def up(options):
         if not options.no_grant:
             grant(node)
     if not options.no_agent:
-        for part in ("guard", "hook", "daemon"):
+        for part in ("restarter",) if options.restarter else PARTS:
             STARTERS[part](directory, node)
 
 
@@ -389,7 +447,7 @@ def down(options):
     for path, kind in sweep.mounts_below(directory + "/node"):
         if kind in sweep.FREEZABLE and sweep.thaw(path):
             print(f"node: {path} was frozen", file=sys.stderr)
-    for part in ("daemon", "hook", "guard", "mysql"):
+    for part in ("restarter", "daemon", "hook", "guard", "mysql"):
         stop_part(directory, part, signal.SIGTERM)
     for path, _ in sweep.mounts_below(directory):
         if path != os.path.join(directory, "pool"):
@@ -400,6 +458,8 @@ def down(options):
 
 
 def stop_part(directory, part, number):
+    if is_kept(directory, part):
+        hold(directory, part)
     for pid, started, name in sweep.processes(directory):
         if name != part:
             continue
@@ -419,6 +479,7 @@ def main():
     one.add_argument("--name", default="kaltura-lab1")
     one.add_argument("--no-mysql", action="store_true")
     one.add_argument("--no-agent", action="store_true")
+    one.add_argument("--restarter", action="store_true")
     one.add_argument("--volumes", type=int, default=0)
     one.add_argument("--layout", choices=sorted(LAYOUTS), default="separate")
     one.add_argument("--server")

@@ -188,6 +188,8 @@ def take_down(directory, keep_files=False, grace_s=3.0):
     for path, kind in mounts_below(directory):
         if kind in FREEZABLE and path != pool and thaw(path):
             notes.append(f"{path} was frozen")
+    # Who starts others again is ended first, and takes them along.
+    _stop([member for member in processes(directory) if member[2] == "restarter"], 10.0)
     members = processes(directory)
     _stop([member for member in members if member[2] != "cloud"], grace_s)
     for path, kind in mounts_below(directory):  # frozen by one that has just ended

@@ -114,13 +114,17 @@ step_frozen() { bash tests/lint/frozen-symbols.sh "$BUILD"; }
 step_guard_libs() { bash tests/lint/guard-libs.sh "$BUILD"; }
 step_no_points() { bash tests/lint/no-points.sh "$BUILD"; }
 step_man() { bash tests/lint/man-help.sh; }
+step_units() {
+    need systemd-analyze || return
+    bash tests/lint/units.sh "$BUILD"
+}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-lint.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
 [ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
-steps=(tree format headers shell python frozen guard_libs no_points man cppcheck tidy)
+steps=(tree format headers shell python frozen guard_libs no_points man units cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
     declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }

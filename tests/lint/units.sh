@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The unit files as `make install` puts them: systemd finds no fault with them, each runs programs that
+# are there, and none states more power than it did (systemd-analyze security, tenths of its points).
+# usage: units.sh BUILD-FOLDER
+set -euo pipefail
+
+build=${1:?usage: units.sh BUILD-FOLDER}
+# The hook runner is not judged: it has no sandbox, on purpose.
+exposure_max='stillpoint-guard.service 40
+stillpointd.service 24'
+# What would give the guard a mount namespace: to make it a restart would have to touch a frozen /.
+namespace='^(Protect(System|Home|Proc|Kernel[A-Za-z]*|ControlGroups)|ProcSubset|Private[A-Z][A-Za-z]*|[A-Z][A-Za-z]*Paths|TemporaryFileSystem|Mount[A-Za-z]*|Root[A-Z][A-Za-z]*|DynamicUser|LogNamespace|(State|Cache|Logs|Configuration)Directory)='
+
+root=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-units.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+make -s --no-print-directory B="$build" DESTDIR="$root" PREFIX=/usr install >/dev/null
+units=$root/usr/lib/systemd/system
+sed -i "/^Exec/s,=/usr/,=$root/usr/," "$units"/*
+
+failed=0
+for path in "$units"/*; do
+    unit=${path##*/}
+    # Also what is only a warning (an unknown key) makes it fail: its exit code is for errors alone.
+    said=$(SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=one \
+        "${unit/@./@1.}" 2>&1) || failed=1
+    if [ -n "$said" ]; then
+        echo "$said"
+        failed=1
+    fi
+done
+while read -r unit max; do
+    systemd-analyze security --no-pager --offline=true --threshold="$max" "$units/$unit" >"$root/said" || {
+        grep -E '^✗|^→' "$root/said"
+        echo "$unit: more exposed than $max"
+        failed=1
+    }
+done <<<"$exposure_max"
+if grep -E "$namespace" "$units/stillpoint-guard.service"; then
+    echo "stillpoint-guard.service: that needs a mount namespace"
+    failed=1
+fi
+exit $failed
