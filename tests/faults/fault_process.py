@@ -104,7 +104,7 @@ class Signalled:
             return Expect((1, 3), "crash", GUARD_CAUSE)
         if point in RELEASES + AFTER:
             return Expect((0, 3), cause=GUARD_CAUSE)
-        return Expect((1, 5), cause=GUARD_CAUSE)
+        return Expect((1, 5) if point in BEFORE else (1,), cause=GUARD_CAUSE)
 
     def _expect_mysql(self, point):
         if point in AFTER + ("release-marker",):
