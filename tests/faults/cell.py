@@ -71,6 +71,7 @@ class Cell:
 
     def _begin(self):
         self.logs = self.scene.log_ends()
+        self.scene.forget_the_dead()
         self.scene.points.clear()
         self.scene.empty_cloud()
         self.scene.watch.forget()
@@ -92,6 +93,8 @@ class Cell:
         """Until the time that the fault sets is over; nothing is healed before."""
         watch = self.scene.watch
         if self.due_us is None:
+            if self.fault.stops:
+                lab.wait_for(lambda: self.fault.is_spent(self), CLIENT_S, 0.02)
             return
         if self.fault.stops:
             self._until(self.lease_end_us() + 50_000, self._nothing_held)

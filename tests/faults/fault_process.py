@@ -40,15 +40,23 @@ class Signalled:
         return 5 if self.stops and point not in FREE else 2.5
 
     def order(self, cell):
-        pass
+        """Who is to be hit is found now: at the point there may be no time."""
+        cell.hit = {part: cell.pid(part) for part in self.parts if part != "client"}
 
     def inject(self, cell):
-        cell.hit = {part: cell.pid(part) for part in self.parts}
+        if "client" in self.parts:
+            cell.hit["client"] = cell.pid("client")
         for part, pid in cell.hit.items():
             if not pid:
                 raise lab.SceneError(f"no {part} to hit")
         for pid in cell.hit.values():
             os.kill(pid, self.number)
+        if self.stops:  # else it sees that it may go on before it stops
+            lab.wait_for(lambda: all(map(lab.is_stopped, cell.hit.values())), 1, 0.0005)
+
+    def is_spent(self, cell):
+        """Whether what the fault can do was done, where no lease's end says it."""
+        return cell.client.ended() if self.touches_mysql else cell.scene.is_settled()
 
     def begin_help(self, cell):
         """What systemd would do at once."""
@@ -57,7 +65,7 @@ class Signalled:
 
     def late_help(self, cell):
         """What systemd's watchdog would do after the deadline."""
-        if self.both_guards and self.stops:
+        if self.both_guards and self.stops and cell.point in LEASE_RUNS:
             cell.scene.start_guard_again()
 
     def thaw_due_us(self, cell):
@@ -79,8 +87,8 @@ class Signalled:
     def expect(self, point):
         if self.touches_mysql:
             return self._expect_mysql(point)
-        if self.client_dies:
-            return Expect((-signal.SIGKILL,))
+        if self.client_dies:  # of everything at once it may see the daemon's end first
+            return Expect((-signal.SIGKILL, 6) if self.touches_daemon else (-signal.SIGKILL,))
         if self.touches_daemon:
             return self._expect_daemon(point)
         if self.parts == ("client",):
@@ -93,26 +101,37 @@ class Signalled:
         if self.number == signal.SIGTERM:
             exits = (1,) if point in BEFORE + HOOKS + ("manifest",) + FREEZES else (0, 1, 6)
             return Expect(exits, cause=r"cancel|told to end|stillpointd")
-        if point in LEASE_RUNS:
-            return Expect((1, 3), "crash", GUARD_CAUSE + r"|deadline")
-        if point in HOOKS + ("manifest",):
-            return Expect((1, 3), "filesystem", r"deadline|lock|time|connection|late")
-        return Expect((0, 3), cause=".")
+        return self._expect_stopped(point)
+
+    def _expect_stopped(self, point):
+        """The daemon, with or without the others, until the lease is over."""
+        late = GUARD_CAUSE + r"|deadline|lost|gone"
+        if point in BEFORE:
+            return Expect((0, 1, 3, 5), cause=late)
+        if point in HOOKS + ("manifest",) + FREEZES + ("request",):
+            return Expect((1,), cause=late)
+        if point in FROZEN:  # the freeze itself may be seen to have lasted until the answer
+            return Expect((3,), "crash" if point == "sent" else "filesystem", late)
+        return Expect((0, 3), cause=late)
 
     def _expect_guard(self, point):
-        if point in LEASE_RUNS:
-            return Expect((1, 3), "crash", GUARD_CAUSE)
+        if self.name == "stop-freezer" and point in FROZEN:
+            return Expect((0, 3), cause=GUARD_CAUSE)  # the keeper lets go in time, as told
+        if point in FROZEN:
+            return Expect((3,), "crash", GUARD_CAUSE)
         if point in RELEASES + AFTER:
             return Expect((0, 3), cause=GUARD_CAUSE)
-        return Expect((1, 5) if point in BEFORE else (1,), cause=GUARD_CAUSE)
+        if point in BEFORE:  # it may be back before it is asked
+            return Expect((0, 1, 5), cause=GUARD_CAUSE + r"|no answer from the filesystem")
+        cause = GUARD_CAUSE + r"|no answer from the filesystem|longer than the hold"
+        return Expect((1,), cause=cause)
 
     def _expect_mysql(self, point):
-        if point in AFTER + ("release-marker",):
+        if point in RELEASES + AFTER:  # proved by then: it is asked before the unlock
             return Expect((0, 3), cause=MYSQL_CAUSE)
-        if point == "release-mysql":  # proved by now: asked before the unlock
-            return Expect((0, 3), cause=MYSQL_CAUSE)
-        return Expect((0, 3) if self.stops else (3,), "application" if self.stops else "filesystem",
-                      MYSQL_CAUSE)
+        if self.stops and point in ("ready",) + HOOKS:  # its lock may be waited for too long
+            return Expect((1, 3), "filesystem", MYSQL_CAUSE)
+        return Expect((3,), "filesystem", MYSQL_CAUSE)
 
 
 class RestartedMysql(Signalled):

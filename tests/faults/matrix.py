@@ -14,12 +14,13 @@ import random
 import sys
 
 import cell as one_cell
+import fault_cloud
 import fault_process
 import faults
 import report
 import scene as lab
 
-FAULTS = {fault.name: fault for fault in fault_process.FAULTS}
+FAULTS = {fault.name: fault for fault in fault_process.FAULTS + fault_cloud.FAULTS}
 
 
 def every():

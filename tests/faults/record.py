@@ -74,6 +74,7 @@ class Watch:
         self._path = path
         self._maps = {}  # inode -> Record, of a guard before the last as long as it has frozen
         self._freezes = {}  # (inode, lease, path, begin) -> Freeze
+        self._since_us = boot_us()
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -86,6 +87,7 @@ class Watch:
     def forget(self):
         """A new cell begins; what is frozen still counts."""
         with self._lock:
+            self._since_us = boot_us()
             self._freezes = {k: f for k, f in self._freezes.items() if f.end_us is None}
 
     def freezes(self):
@@ -149,7 +151,7 @@ class Watch:
         key = (inode, record.lease >> 8, mount.path, mount.freeze_end_us)
         freeze = self._freezes.get(key)
         if freeze is None:
-            if mount.state <= FREEZING:
+            if mount.state <= FREEZING or mount.freeze_end_us < self._since_us:
                 return
             freeze = Freeze(mount.path.decode(), mount.freeze_end_us, record.deadline_ms * 1000)
             self._freezes[key] = freeze

@@ -51,6 +51,16 @@ def read_text(path):
         return ""
 
 
+def is_stopped(pid):
+    """Every thread of it; one that is gone counts."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return True
+    stats = [read_text(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
+    return all(not stat or stat.rpartition(")")[2].split()[0] in "TZX" for stat in stats)
+
+
 class Client:
     """`stillpoint backup --json` as a process of its own, its output in files."""
 
@@ -172,6 +182,14 @@ class Scene:
         name = "guard" if part == "keeper" else part
         found = [pid for pid, _, known in sweep.processes(self.directory) if known == name]
         return found[-1] if found else 0
+
+    def forget_the_dead(self):
+        """The lab's list of processes grows with every cell, and is read at every look."""
+        path = os.path.join(self.directory, "pids")
+        alive = sweep.processes(self.directory)
+        with open(path + ".new", "w", encoding="utf-8") as stream:
+            stream.writelines(f"{pid} {started} {name}\n" for pid, started, name in alive[::-1])
+        os.rename(path + ".new", path)
 
     def _freezer(self):
         keeper = self.pid("keeper")

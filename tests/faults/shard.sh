@@ -21,5 +21,6 @@ chmod 755 "$LAB/hooks.d/marker"
 start_node --points --daemon-env STILLPOINT_LOST_MS=2500 \
     --conf '[aws]' --conf 'request_timeout = 2s' \
     --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 1' \
+    --conf "mounts = $LAB/node/root, $LAB/node/root/var/lib/mysql, $LAB/node/root/var/log/mysql" \
     --conf '[hook marker]' --conf "exec = $LAB/hooks.d/marker"
 python3 "$TOP/tests/faults/matrix.py" "$1" "$LAB" "${@:2}"
