@@ -88,6 +88,13 @@ void point_reach_number(const char *name, unsigned number)
     point_reach_of(name, number < 10 ? digits + 1 : digits);
 }
 
+long point_setting(const char *name, long normal)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? atol(text) : normal;
+}
+
 #else
 
 /* ISO C wants something in each file. */

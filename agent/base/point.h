@@ -14,12 +14,15 @@ void point_reach(const char *name);
 /* "NAME-DETAIL", "NAME-NUMBER" */
 void point_reach_of(const char *name, const char *detail);
 void point_reach_number(const char *name, unsigned number);
+/* What the environment's NAME says in place of NORMAL: minutes that a test has not got. */
+long point_setting(const char *name, long normal);
 
 #else
 
 #define point_reach(name)                ((void)0)
 #define point_reach_of(name, detail)     ((void)0)
 #define point_reach_number(name, number) ((void)0)
+#define point_setting(name, normal)      (normal)
 
 #endif
 #endif

@@ -16,8 +16,8 @@ static int end_unknown(const struct cli_outcome *outcome, const char *text, cons
                   outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
     if (outcome->id[0] != '\0')
         (void)err_suggest(&why,
-                          "see what became of it: stillpoint show %s; that finds nothing "
-                          "where all of it was undone",
+                          "see what becomes of it: stillpoint status, stillpoint show %s; show "
+                          "finds nothing where all of it was undone",
                           outcome->id);
     else
         (void)err_suggest(&why, "see what became of it: stillpoint status, stillpoint list");
@@ -30,9 +30,8 @@ static int end_lost(const struct cli_outcome *outcome)
 
     if (outcome->changes)
         return end_unknown(outcome, why.text,
-                           "stillpointd goes on with it if it still runs; the guard lets go "
-                           "at its deadline whatever happens; a set that stays `held` is no "
-                           "backup: delete it");
+                           "the guard lets go at its deadline whatever happens; stillpointd goes "
+                           "on with it if it still runs, and else settles it at its next start");
     (void)err_suggest(&why, "see systemctl status stillpointd, journalctl -u stillpointd");
     return cli_fail(outcome->cli, CLI_EXIT_FAILED, &why, NULL);
 }

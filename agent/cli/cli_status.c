@@ -109,6 +109,39 @@ static void status_jobs(struct cli_page *page, const json_t *data, int64_t now_u
     }
 }
 
+/* What an earlier daemon left: what is still open, and what became of the rest. */
+static void status_left(struct cli_page *page, const json_t *data, int64_t now_utc_us)
+{
+    const json_t *item;
+    int64_t at;
+    size_t i;
+
+    json_array_foreach(json_object_get(data, "unsettled"), i, item)
+    {
+        cli_page_field(page, "unsettled", CLI_FIELD_WIDTH);
+        cli_page_clean(page, cli_str(item, "id"));
+        if (cli_time(item, "since", &at)) {
+            cli_page_text(page, ", for ");
+            put_age(page, at, now_utc_us);
+        }
+        if (cli_str(item, "why") != NULL) {
+            cli_page_text(page, ": ");
+            cli_page_clean(page, cli_str(item, "why"));
+        }
+        cli_page_text(page, "\n");
+    }
+    json_array_foreach(json_object_get(data, "settled"), i, item)
+    {
+        cli_page_field(page, "settled", CLI_FIELD_WIDTH);
+        cli_page_clean(page, cli_str(item, "id"));
+        cli_page_text(page, ", ");
+        cli_page_clean(page, cli_str(item, "outcome"));
+        cli_page_text(page, ": ");
+        cli_page_clean(page, cli_str(item, "text"));
+        cli_page_text(page, "\n");
+    }
+}
+
 void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_us)
 {
     const json_t *last = json_object_get(data, "last");
@@ -118,6 +151,7 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
     status_guard(page, json_object_get(data, "guard"));
     status_identity(page, json_object_get(data, "identity"));
     status_jobs(page, data, now_utc_us);
+    status_left(page, data, now_utc_us);
     cli_page_field(page, "last backup", CLI_FIELD_WIDTH);
     if (json_is_object(last)) {
         cli_page_clean(page, cli_str(last, "id"));

@@ -2,6 +2,7 @@
 #ifndef STILLPOINT_AGENT_H
 #define STILLPOINT_AGENT_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,11 @@ struct agent {
     struct job *node_holder;  /* the job that has the node, NULL */
     struct identity identity; /* as last read; identity.instance[0] == 0: not yet */
     char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
+    json_t *settled;          /* resume.h's notes: an array, NULL */
+    json_t *unsettled_whys;   /* id: why it is not settled yet; an object, NULL */
+    bool resume_wanted;       /* the loop is to start a resume job */
+
+    pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 
     struct job *jobs; /* changed by the loop thread alone, which may read it without the mutex */
     unsigned job_count;

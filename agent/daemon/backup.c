@@ -21,9 +21,12 @@
 #include "agent/daemon/hook_output.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/proof.h"
+#include "agent/daemon/resume.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
+#include "agent/daemon/work_journal.h"
 #include "agent/guard/guard_wire.h"
+#include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
 enum {
@@ -33,6 +36,7 @@ enum {
     HOOKS_FINISH_MS = 30000,
     RAISE_MS = 60000,
     LOOK_AGAIN_MS = 5000,
+    SETTLE_EARLIER_MS = 20000,
 };
 
 /* --- identify, plan, ready --------------------------------------------------------------- */
@@ -69,6 +73,33 @@ static void warn_of_clock(struct work *work)
     job_warn(work->job, text, "set it: chronyd or systemd-timesyncd should be running");
 }
 
+/* What an earlier backup left, one look; a trouble with it is no reason to have no new one. */
+static void settle_earlier(struct work *work, int64_t deadline_ms)
+{
+    struct err err = ERR_INIT;
+    size_t open = 0;
+
+    if (work->options.dry_run)
+        return;
+    if (!resume_pass(work->job, deadline_sooner(deadline_ms, SETTLE_EARLIER_MS), &open, &err))
+        log_err(LOG_LEVEL_WARNING, "not_settled", &err);
+    if (open > 0)
+        resume_want(work->job->agent);
+}
+
+/* On record before the first of them is prepared: whoever comes after us tells them of the end. */
+static bool list_hooks(struct work *work, struct err *err)
+{
+    /* A dry run runs nobody's programs. */
+    if (!survey_hooks(work, !work->options.dry_run, err))
+        return false;
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        if (hook_is_exec(&work->hooks.links[i].hook))
+            return work_journal_note(work, JOURNAL_PREPARE, err);
+    }
+    return true;
+}
+
 static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
 {
     bool hooks = work->options.asked == LABEL_APPLICATION;
@@ -77,14 +108,14 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     point_reach("identify");
     if (!survey_identity(work, deadline_ms, err))
         return false;
+    settle_earlier(work, deadline_ms);
     job_set_step(work->job, "plan");
     point_reach("plan");
     if (!survey_cloud(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
         return false;
     warn_of_clock(work);
-    /* A dry run runs nobody's programs. */
     if (hooks &&
-        (!survey_hooks(work, !work->options.dry_run, err) ||
+        (!list_hooks(work, err) ||
          !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
         return false;
     if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err) ||
@@ -183,7 +214,8 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
         point_reach("ready");
         /* Once more after the dry run: what was written meanwhile is little, and quickly out. */
         if (!hold_sync(work, deadline_ms, err) || (i == 1 && !hold_rehearse(work, err)) ||
-            !cut_prepare(work, cut, deadline_ms, err) || !hold_sync(work, deadline_ms, err))
+            !cut_prepare(work, cut, deadline_ms, err) ||
+            !work_journal_note(work, JOURNAL_HOLD, err) || !hold_sync(work, deadline_ms, err))
             return false;
         if (cancel_asked(&work->job->cancel))
             return err_set(err, ERR_CANCELLED, 0, "cancelled before the hold");
@@ -326,7 +358,9 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
     }
     verdict->exit_code = as_asked && !work->release_failed ? 0 : 3;
     log_hold_done(work, hold, cut);
-    return ok || settle_end_released(work, verdict, 1, "; the set is in EC2, unconfirmed");
+    if (ok) /* what was proved is on record before the tags say it */
+        work_journal_try(work, JOURNAL_RAISE);
+    return ok || settle_end_open(work, verdict, 1, "; the set is in EC2, unconfirmed");
 }
 
 /* A set whose tags can never say what it is, is no backup: it goes. */
@@ -338,22 +372,22 @@ static bool raise_label(struct work *work, struct cut *cut, struct verdict *verd
         return true;
     if (err->kind == ERR_AWS_DENIED)
         return settle_discard(work, cut, verdict);
-    return settle_end_released(work, verdict, 6,
-                               "; the set is in EC2, its label still unconfirmed");
+    return settle_end_open(work, verdict, 6, "; the set is in EC2, its label still unconfirmed");
 }
 
 /* The set is good and in EC2; its end was not seen. Gives false. */
-static bool end_unfinished(const struct work *work, struct verdict *verdict, struct err *err)
+static bool end_unfinished(struct work *work, struct verdict *verdict, struct err *err)
 {
     char now[SETTLE_NOW_BYTES];
 
     if (err->kind == ERR_CANCELLED) { /* past the cut only the daemon's end does that */
         (void)err_set(err, ERR_CANCELLED, 0, "EC2 still copies the set");
-        (void)err_suggest(err, "EC2 goes on by itself and the label stands; the image, if one was "
-                               "wanted, is not made: `stillpoint backup` makes a new set");
+        (void)err_suggest(err,
+                          "nothing: EC2 goes on by itself, and stillpointd, once it runs again, "
+                          "with the rest");
     }
     (void)snprintf(now, sizeof(now), "; the set is in EC2: `stillpoint show %s`", work->backup->id);
-    return settle_end_released(work, verdict, 6, now);
+    return settle_end_open(work, verdict, 6, now);
 }
 
 static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, struct err *err)
@@ -390,6 +424,9 @@ static void leave_node(struct work *work, const char *outcome)
     if (!hook_chain_finish(&work->hooks, outcome, clock_boot_ms() + HOOKS_FINISH_MS, &err))
         job_warn(work->job, err.text, err.remedy);
     hook_output_log(&work->hooks, work->job->id);
+    if (work->hooks.count > 0 && work->journal.written &&
+        (work->journal.stays || work->journal.step == JOURNAL_RAISE)) /* they have been told */
+        work_journal_try(work, work->journal.step);
     hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
     lease_close(work->lease);
     work->lease = NULL;
@@ -489,6 +526,7 @@ void backup_command(struct job *job)
                                       : run_past_plan(&work, deadline_ms, &verdict, &err);
         leave_node(&work, ok ? "complete" : "failed");
     }
+    work_journal_end(&work);
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
     work_close(&work);

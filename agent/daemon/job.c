@@ -74,6 +74,7 @@ bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), 
                         .args = take_args ? take_args : json_object(),
                         .cancel = CANCEL_INIT,
                         .client = client,
+                        .deaf = client == NULL,
                         .events = BUF_INIT(JOB_EVENTS_BYTES_MAX),
                         .step = "start"};
     (void)pthread_mutex_init(&job->mutex, NULL);
@@ -98,6 +99,7 @@ void job_end(struct job *job)
 
     (void)pthread_join(job->thread, NULL);
     (void)pthread_mutex_lock(&agent->mutex);
+    agent->resume_wanted = agent->resume_wanted || job->leaves_open;
     for (struct job **at = &agent->jobs; *at != NULL; at = &(*at)->next) {
         if (*at == job) {
             *at = job->next;
@@ -301,6 +303,13 @@ bool job_set_past_cut(struct job *job)
         job->step = "release"; /* told with its time once all is let go */
     (void)pthread_mutex_unlock(&job->mutex);
     return past_cut;
+}
+
+void job_leave_open(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    job->leaves_open = true;
+    (void)pthread_mutex_unlock(&job->mutex);
 }
 
 void job_result(struct job *job, int exit_code, json_t *take_data)

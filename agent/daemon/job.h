@@ -43,6 +43,7 @@ struct job {
     bool node;             /* it has the node */
     bool past_cut;         /* a cancel can't undo it any more */
     bool stopped;          /* by the daemon's end, not by its client */
+    bool leaves_open;      /* its outcome is to be settled once it has ended: resume.h */
     unsigned dropped;      /* events that found no room */
     char id[JOB_ID_BYTES]; /* the backup's, "" before there is one */
     const char *step;      /* static */
@@ -50,7 +51,8 @@ struct job {
 };
 
 /* Makes the job and starts its thread. Loop thread.
- *   take_args  swallowed
+ *   take_args  swallowed; NULL: none
+ *   client     NULL: nobody listens
  *   false      ERR_BUSY too many; ERR_SYS */
 bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), json_t *take_args,
                void *client, struct job **ret_job, struct err *err);
@@ -93,6 +95,9 @@ void job_item(struct job *job, json_t *take_data);
 /* From here a cancel comes too late. Idempotent: what is past stays so.
  *   false  one came before: undo what the cut made */
 bool job_set_past_cut(struct job *job);
+
+/* Once this job has ended, what it left is to be settled: agent->resume_wanted. */
+void job_leave_open(struct job *job);
 
 /* The last word, one of the two. */
 void job_result(struct job *job, int exit_code, json_t *take_data);

@@ -20,6 +20,8 @@
 #include "agent/base/log.h"
 #include "agent/daemon/agent.h"
 #include "agent/daemon/control.h"
+#include "agent/daemon/journal.h"
+#include "agent/daemon/resume.h"
 
 /* What lives as long as the loop. */
 struct daemon {
@@ -82,12 +84,30 @@ static void stop_if_done(struct daemon *daemon)
     close_handle((uv_handle_t *)&daemon->on_hup, NULL);
 }
 
+/* What an earlier backup left is settled in the background, by one job at a time. */
+static void resume_if_wanted(struct agent *agent)
+{
+    struct job *job = agent->jobs;
+    struct err err = ERR_INIT;
+
+    while (job != NULL && job->run != resume_command)
+        job = job->next;
+    (void)pthread_mutex_lock(&agent->mutex);
+    bool start = agent->resume_wanted && job == NULL && !agent->stopping;
+    if (start)
+        agent->resume_wanted = false;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    if (start && !job_start(agent, "resume", resume_command, NULL, NULL, &job, &err))
+        log_err(LOG_LEVEL_WARNING, "not_settled", &err); /* the next start does it */
+}
+
 static void on_wake(uv_async_t *async)
 {
     struct daemon *daemon = async->data;
     bool worked = daemon->agent.jobs != NULL;
 
     control_pump(daemon->control);
+    resume_if_wanted(&daemon->agent);
     if (worked && daemon->agent.jobs == NULL)
         (void)malloc_trim(0); /* idle we weigh what we weighed before */
     stop_if_done(daemon);
@@ -142,6 +162,7 @@ static bool run_loop(struct daemon *daemon, struct err *err)
     log_event(LOG_LEVEL_INFO, "ready", "version=%s config=%s socket=%s", STILLPOINT_VERSION,
               daemon->agent.config_source->path, daemon->agent.config->control_socket);
     notify("READY=1");
+    resume_want(&daemon->agent);
     (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon->loop);
     control_free(daemon->control);
@@ -159,6 +180,15 @@ static void close_dumps(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A daemon without a place for it still tells what is in EC2; a backup says what is wrong. */
+static void open_journal(const char *state_dir)
+{
+    struct err err = ERR_INIT;
+
+    if (!journal_open(state_dir, &err))
+        log_err(LOG_LEVEL_WARNING, "journal", &err);
+}
+
 static bool daemon_run(const struct config_source *source, struct err *err)
 {
     struct daemon daemon;
@@ -171,9 +201,14 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     daemon.agent.config = config;
     daemon.agent.config_source = source;
     daemon.agent.started_boot_ms = clock_boot_ms();
+    open_journal(config->paths.state);
+    (void)pthread_mutex_init(&daemon.agent.resume_mutex, NULL);
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
     credentials_free(daemon.agent.credentials);
     free(daemon.agent.last_backup);
+    json_decref(daemon.agent.settled);
+    json_decref(daemon.agent.unsettled_whys);
+    (void)pthread_mutex_destroy(&daemon.agent.resume_mutex);
     (void)pthread_mutex_destroy(&daemon.agent.mutex);
     config_free(config);
     return ok;

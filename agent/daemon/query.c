@@ -9,6 +9,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/gather.h"
+#include "agent/daemon/resume.h"
 #include "agent/daemon/survey.h"
 
 enum { QUERY_MS = 120000, GUARD_ANSWER_MS = 2000 };
@@ -51,7 +52,9 @@ static void tell_abandoned(struct job *job, const struct work *work, const struc
         backup->instance == NULL || strcmp(backup->instance, instance) != 0 ||
         job_works_on(job->agent, backup->id))
         return;
-    if (backup->consistency == LABEL_UNCONFIRMED)
+    if (resume_knows(job->agent, backup->id))
+        job_warn(job, "it is being settled: see `unsettled` in `stillpoint status`", NULL);
+    else if (backup->consistency == LABEL_UNCONFIRMED)
         job_warn(job, "nothing works on it any more, and what it is was never proved",
                  "take another; once no snapshot of it is pending, delete them");
     else
@@ -203,11 +206,12 @@ void status_command(struct job *job)
     }
     refresh_identity(agent);
     job_result(job, 0,
-               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o}", "daemon", "version",
+               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon", "version",
                          STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                          (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                          control_text(agent->config_source->path), "guard",
                          guard_json(agent->config), "identity", identity_json(agent), "job",
-                         job_json(agent), "finishing", finishing_json(agent), "last",
-                         last_json(agent)));
+                         job_json(agent), "finishing", finishing_json(agent), "unsettled",
+                         resume_unsettled_json(agent), "settled", resume_settled_json(agent),
+                         "last", last_json(agent)));
 }

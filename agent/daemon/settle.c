@@ -5,8 +5,15 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/point.h"
+#include "agent/daemon/work_journal.h"
 
 enum { LOOK_FOR_LOST_MS = 300000 }; /* aws-notes: absence counts only after minutes of look-ups */
+
+int64_t settle_lost_ms(void)
+{
+    return point_setting("STILLPOINT_LOST_MS", LOOK_FOR_LOST_MS);
+}
 
 bool settle_end(struct verdict *verdict, int exit_code, const char *now)
 {
@@ -24,6 +31,12 @@ bool settle_end_released(const struct work *work, struct verdict *verdict, int e
     size_t said = strlen(verdict->now);
     (void)snprintf(verdict->now + said, sizeof(verdict->now) - said, "%.200s", rest);
     return false;
+}
+
+bool settle_end_open(struct work *work, struct verdict *verdict, int exit_code, const char *rest)
+{
+    work->journal.stays = true;
+    return settle_end_released(work, verdict, exit_code, rest);
 }
 
 /* Not all of the set was found, and there is no time to look on: what was found goes. */
@@ -48,9 +61,10 @@ static bool end_unknown(struct work *work, struct cut *cut, struct verdict *verd
                        "`stillpoint list`, tag stillpoint:id=%s",
                        work->backup->id);
     err->remedy[0] = '\0'; /* to try again at once is not what to do now */
-    (void)err_suggest(err, "look again in some minutes: what EC2 made shows then, and is no "
-                           "backup: delete it");
-    return settle_end_released(work, verdict, 6, now);
+    (void)err_suggest(err,
+                      "nothing: stillpointd looks on, and removes what EC2 made or keeps it as "
+                      "a crash consistent set; `stillpoint status` says which");
+    return settle_end_open(work, verdict, 6, now);
 }
 
 bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
@@ -69,10 +83,12 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
     (void)snprintf(text, sizeof(text), "%s; everything is let go, looking in EC2 for what it made",
                    cause->text);
     job_warn(work->job, text, "wait: it takes five minutes at most");
-    if (!cut_find(work, cut, clock_boot_ms() + LOOK_FOR_LOST_MS, &found, &why))
+    if (!cut_find(work, cut, clock_boot_ms() + settle_lost_ms(), &found, &why))
         return end_unknown(work, cut, verdict, err);
-    if (found == 0)
-        return settle_end_released(work, verdict, 1, ", EC2 made no snapshot");
+    if (found == 0) {
+        work_journal_try(work, JOURNAL_ABSENT); /* for a last look at the next starts */
+        return settle_end_open(work, verdict, 1, ", EC2 made no snapshot");
+    }
     if (found == work->plan->volume_count && cause->kind != ERR_CANCELLED &&
         work->config->backup.on_shortfall == CONFIG_SHORTFALL_KEEP) {
         (void)snprintf(text, sizeof(text), "EC2's answer was lost: %s", cause->text);
@@ -92,11 +108,13 @@ bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict)
     char now[SETTLE_NOW_BYTES];
 
     work->backup->state = BACKUP_FAILED;
+    work_journal_try(work, JOURNAL_DISCARD);
     if (cut_discard(work, cut, &left, &tagged, &why)) {
         (void)snprintf(now, sizeof(now), ", the %zu snapshots were deleted", made);
         return settle_end_released(work, verdict, 1, now);
     }
     job_warn(work->job, why.text, why.remedy);
+    work->journal.stays = !tagged;
     (void)snprintf(now, sizeof(now),
                    "; %zu snapshots are left in EC2%s: delete those with "
                    "tag stillpoint:id=%s",

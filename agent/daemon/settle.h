@@ -10,6 +10,9 @@
 
 enum { SETTLE_NOW_BYTES = 256 };
 
+/* How long a lost answer's snapshots are looked for before their absence counts: five minutes. */
+int64_t settle_lost_ms(void);
+
 /* What the client is told, besides the error. */
 struct verdict {
     int exit_code;
@@ -21,6 +24,8 @@ bool settle_end(struct verdict *verdict, int exit_code, const char *now);
 /* The same after a hold: says first whether the node is free. REST goes on from there: ", …". */
 bool settle_end_released(const struct work *work, struct verdict *verdict, int exit_code,
                          const char *rest);
+/* The same with an outcome that is still open: the journal's entry stays, and resume.h goes on. */
+bool settle_end_open(struct work *work, struct verdict *verdict, int exit_code, const char *rest);
 
 /* No good answer: what may exist is looked for; a whole set is adopted, a part removed.
  *   cause  the cut's error

@@ -97,3 +97,10 @@ bool strs_dup(char **ret_text, const char *text, struct err *err)
     *ret_text = copy;
     return true;
 }
+
+bool strs_set(char **slot, const char *text, struct err *err)
+{
+    free(*slot);
+    *slot = NULL;
+    return strs_dup(slot, text, err);
+}

@@ -26,5 +26,7 @@ void strs_sort(struct strs *strs); /* by bytes */
 void strs_free(struct strs *strs); /* idempotent */
 /* strdup that fails with a sentence. TEXT NULL gives NULL. */
 bool strs_dup(char **ret_text, const char *text, struct err *err);
+/* The same in place of what was there (freed). After a failure it is NULL. */
+bool strs_set(char **slot, const char *text, struct err *err);
 
 #endif

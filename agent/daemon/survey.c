@@ -149,13 +149,14 @@ static unsigned phases_of(unsigned configured)
            (configured & CONFIG_PHASE_FINISH ? HOOK_EXEC_BIT(HOOK_FINISH) : 0);
 }
 
-static bool add_exec(struct work *work, const struct config_hook *hook, struct err *err)
+static bool add_exec(const struct work *work, const struct config_hook *hook, unsigned phases,
+                     struct hook_chain *chain, struct err *err)
 {
     const struct hook_exec_config config = {
         .name = hook->name,
         .path = hook->exec,
         .socket = work->config->hook_socket,
-        .phases = phases_of(hook->phases),
+        .phases = phases_of(hook->phases & phases),
         .prepare_timeout_ms = hook->prepare_timeout_ms,
         .hold_timeout_ms = hook->hold_timeout_ms,
         .release_timeout_ms = hook->release_timeout_ms,
@@ -163,7 +164,19 @@ static bool add_exec(struct work *work, const struct config_hook *hook, struct e
     };
     struct hook made;
 
-    return hook_exec_new(&config, &made, err) && hook_chain_add(&work->hooks, made, err);
+    return hook_exec_new(&config, &made, err) && hook_chain_add(chain, made, err);
+}
+
+bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_chain *chain,
+                       struct err *err)
+{
+    for (size_t i = 0; i < work->config->hook_count; i++) {
+        const struct config_hook *hook = &work->config->hooks[i];
+        if (strs_has(names, hook->name) &&
+            !add_exec(work, hook, CONFIG_PHASE_RELEASE | CONFIG_PHASE_FINISH, chain, err))
+            return err_wrap(err, "hook %s", hook->name);
+    }
+    return true;
 }
 
 static bool add_mysql(struct work *work, const struct config_mysql *mysql, struct err *err)
@@ -194,7 +207,7 @@ static bool add_mysql(struct work *work, const struct config_mysql *mysql, struc
 bool survey_hooks(struct work *work, bool with_exec, struct err *err)
 {
     for (size_t i = 0; with_exec && i < work->config->hook_count; i++) {
-        if (!add_exec(work, &work->config->hooks[i], err))
+        if (!add_exec(work, &work->config->hooks[i], ~0U, &work->hooks, err))
             return err_wrap(err, "hook %s", work->config->hooks[i].name);
     }
     for (size_t i = 0; i < work->config->mysql_count; i++) {

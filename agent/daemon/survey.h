@@ -20,6 +20,10 @@ bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err);
  * called yet.
  *   with_exec  exec hooks too */
 bool survey_hooks(struct work *work, bool with_exec, struct err *err);
+/* The exec hooks of those NAMES that are still configured, in that order, into CHAIN: their release
+ * and finish alone, prepare and hold do nothing. */
+bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_chain *chain,
+                       struct err *err);
 /* From all of these to work->plan. Hooks must be prepared. Where the mounts' order forbids what a
  * server's lock needs, the server is told to block commits. */
 bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err);

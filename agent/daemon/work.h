@@ -10,6 +10,7 @@
 #include "agent/daemon/catalog.h"
 #include "agent/daemon/devices.h"
 #include "agent/daemon/identity.h"
+#include "agent/daemon/journal.h"
 #include "agent/daemon/lease.h"
 #include "agent/daemon/mounts.h"
 #include "agent/daemon/plan.h"
@@ -32,6 +33,14 @@ struct work_options {
     char reason[WORK_REASON_BYTES];
     bool reason_cut; /* more was given than fits */
     struct strs tags;
+};
+
+/* Of this backup's entry: work_journal.h. */
+struct work_journal {
+    bool written;
+    bool stays; /* beyond the job: somebody else has to settle it */
+    enum journal_step step;
+    int64_t begun_boot_ms, begun_utc_us;
 };
 
 struct work {
@@ -59,7 +68,8 @@ struct work {
     struct strs appeared; /* sentences: what was mounted since the plan, so that nobody froze it */
 
     struct backup *backup; /* what is told of it */
-    bool release_failed;   /* some of what was held may still be; a warning told which */
+    struct work_journal journal;
+    bool release_failed; /* some of what was held may still be; a warning told which */
 };
 
 void work_open(struct work *work, struct job *job);

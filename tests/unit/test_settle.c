@@ -34,7 +34,8 @@ static void settle(struct work_scene *scene, struct verdict *verdict)
     assert_false(settle_cut(&scene->work, &cut, &cause, verdict, &scene->err));
     assert_int_equal(verdict->exit_code, 6);
     assert_string_equal(scene->err.text, "cut: cancelled");
-    assert_non_null(strstr(scene->err.remedy, "look again in some minutes"));
+    assert_non_null(strstr(scene->err.remedy, "stillpointd looks on"));
+    assert_true(scene->work.journal.stays);
     cut_free(&cut);
 }
 

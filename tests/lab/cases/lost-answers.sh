@@ -117,15 +117,18 @@ until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending' a
 stop_part daemon
 ends_with 6
 assert_match 'stillpoint: stillpointd was told to end: EC2 still copies the set' "$OUT" "the answer"
-assert_match 'do:  EC2 goes on by itself and the label stands' "$OUT" "the remedy"
+assert_match 'do:  nothing: EC2 goes on by itself, and stillpointd, once it runs again, with the rest' "$OUT" "the remedy"
 assert_match 'now: nothing is held by Stillpoint; the set is in EC2: .stillpoint show (sp-[0-9A-Za-z-]+).' "$OUT" "what is said to be"
-start_part daemon
 id=${BASH_REMATCH[1]}
-assert_match 'nothing works on it any more: EC2 completes its snapshots by itself' "$(sp show "$id" 2>&1 >"$LAB/shown.txt")" \
-    "what show says of a set that nobody works on"
+start_part daemon
+assert_match 'warning: it is being settled: see .unsettled. in .stillpoint status.' \
+    "$(sp show "$id" 2>&1 >"$LAB/shown.txt")" "what show says of it"
 assert_match "$id" "$(cat "$LAB/shown.txt")" "what it shows"
-assert_eq '["pending", "application"]' \
-    "$(sp show "$id" --json 2>/dev/null | json "[d['state'], d['consistency']]")" "the tags"
+assert_match "unsettled +$id, for [^:]+: [012] of 3 snapshots completed" "$(sp status)" "status"
+until_status "d['unsettled'] == []"
+assert_match "settled +$id, finished: complete, application consistent, with image ami-" "$(sp status)" "status"
+assert_eq '["complete", "application", "available"]' \
+    "$(sp show "$id" --json | json "[d['state'], d['consistency'], d['image']['state']]")" "the tags"
 cloud_set '{"snapshot_time_s": 0.1}'
 made
 
@@ -144,7 +147,8 @@ kill -INT "$client"
 ends_with 6
 assert_match 'now: nothing is held by Stillpoint; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
     "what is said to be"
-assert_match 'do:  look again in some minutes' "$OUT" "the remedy"
+assert_match 'do:  nothing: stillpointd looks on' "$OUT" "the remedy"
+assert_match 'unsettled +sp-.*: no snapshot of it shows in EC2 so far' "$(sleep 1; sp status)" "status"
 made_nothing
 backs_up --no-image
 end_refusals

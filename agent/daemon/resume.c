@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/resume.h"
+
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/log.h"
+#include "agent/daemon/resume_left.h"
+#include "agent/daemon/survey.h"
+
+enum {
+    PASS_MS = 60000,
+    FIRST_WAIT_MS = 500,
+    WAIT_MAX_MS = 20000,
+    GIVE_UP_MS = 24 * 3600 * 1000, /* a node without EC2 for a day: the next start looks again */
+};
+
+/* --- what `status` tells ------------------------------------------------------------------ */
+
+static void note_open(struct agent *agent, const char *id, const char *why)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    if (agent->unsettled_whys == NULL)
+        agent->unsettled_whys = json_object();
+    if (why != NULL)
+        (void)json_object_set_new(agent->unsettled_whys, id, control_text(why));
+    else
+        (void)json_object_del(agent->unsettled_whys, id);
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
+static void note_settled(struct agent *agent, const char *id, const struct left_note *note)
+{
+    char at[CLOCK_TEXT_BYTES];
+    json_t *item = json_pack("{s:s,s:s,s:o,s:s}", "id", id, "outcome", note->outcome, "text",
+                             control_text(note->text), "at", clock_utc_text(clock_utc_us(), at));
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    if (agent->settled == NULL)
+        agent->settled = json_array();
+    (void)json_array_append_new(agent->settled, item);
+    if (json_array_size(agent->settled) > RESUME_NOTES_MAX)
+        (void)json_array_remove(agent->settled, 0);
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
+static void tell(struct agent *agent, const char *id, enum left_fate fate,
+                 const struct left_note *note)
+{
+    char quoted[LOG_QUOTE_BYTES];
+
+    note_open(agent, id, fate == LEFT_OPEN ? note->text : NULL);
+    if (fate == LEFT_OPEN)
+        return;
+    log_event(strcmp(note->outcome, "failed") == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "settled",
+              "id=%s outcome=%s text=%s", id, note->outcome, log_quote(note->text, quoted));
+    note_settled(agent, id, note);
+}
+
+json_t *resume_settled_json(struct agent *agent)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    json_t *list = agent->settled ? json_deep_copy(agent->settled) : json_array();
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return list;
+}
+
+static json_t *one_open_json(struct agent *agent, const struct journal_entry *entry)
+{
+    char since[CLOCK_TEXT_BYTES];
+    const char *id = entry->backup->id;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    json_t *why = json_object_get(agent->unsettled_whys, id);
+    json_t *object =
+        json_pack("{s:s,s:s,s:s,s:O}", "id", id, "step", journal_step_name(entry->step), "since",
+                  clock_utc_text(entry->written_utc_us, since), "why", why ? why : json_null());
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return object;
+}
+
+/* Ids of entries that no job works on. */
+static bool list_left(struct agent *agent, struct strs *ret_ids, struct err *err)
+{
+    struct strs all = {NULL, 0};
+
+    bool ok = journal_list(agent->config->paths.state, &all, err);
+    for (size_t i = 0; ok && i < all.count; i++)
+        ok = job_works_on(agent, all.items[i]) || strs_add(ret_ids, all.items[i], err);
+    strs_free(&all);
+    return ok;
+}
+
+json_t *resume_unsettled_json(struct agent *agent)
+{
+    struct strs ids = {NULL, 0};
+    struct err err = ERR_INIT;
+    json_t *list = json_array();
+
+    if (!list_left(agent, &ids, &err))
+        log_err(LOG_LEVEL_WARNING, "journal", &err);
+    for (size_t i = 0; i < ids.count; i++) {
+        struct journal_entry entry = {.step = JOURNAL_HOLD};
+        if (journal_read(agent->config->paths.state, ids.items[i], &entry, &err) &&
+            entry.step != JOURNAL_ABSENT)
+            (void)json_array_append_new(list, one_open_json(agent, &entry));
+        journal_entry_free(&entry);
+    }
+    strs_free(&ids);
+    return list;
+}
+
+bool resume_knows(struct agent *agent, const char *id)
+{
+    struct journal_entry entry = {.step = JOURNAL_HOLD};
+    struct err ignored = ERR_INIT;
+
+    bool known = journal_read(agent->config->paths.state, id, &entry, &ignored);
+    journal_entry_free(&entry);
+    return known;
+}
+
+/* --- a pass -------------------------------------------------------------------------------- */
+
+static bool settle_one(struct work *work, const char *id, int64_t deadline_ms)
+{
+    struct agent *agent = work->job->agent;
+    struct journal_entry entry = {.step = JOURNAL_HOLD};
+    enum left_fate fate = LEFT_QUIET;
+    struct left_note note;
+    struct err err = ERR_INIT;
+
+    if (journal_read(agent->config->paths.state, id, &entry, &err)) {
+        bool told = entry.step == JOURNAL_ABSENT;
+        fate = left_settle(work, &entry, deadline_ms, &note);
+        if (fate != LEFT_QUIET || !told)
+            tell(agent, id, fate, &note);
+    } else if (err.kind != ERR_NOT_FOUND) { /* else another has settled it */
+        log_err(LOG_LEVEL_ERROR, "journal_unreadable", &err);
+    }
+    journal_entry_free(&entry);
+    return fate == LEFT_OPEN;
+}
+
+bool resume_pass(struct job *job, int64_t deadline_ms, size_t *ret_open, struct err *err)
+{
+    struct agent *agent = job->agent;
+    struct strs ids = {NULL, 0};
+    struct work work;
+
+    *ret_open = 0;
+    if (agent->config->aws.identity == CONFIG_IDENTITY_NONE ||
+        pthread_mutex_trylock(&agent->resume_mutex) != 0)
+        return true;
+    work_open(&work, job);
+    bool ok =
+        list_left(agent, &ids, err) && (ids.count == 0 || survey_node(&work, deadline_ms, err));
+    for (size_t i = 0; ok && i < ids.count && !cancel_asked(&job->cancel); i++) {
+        if (!job_works_on(agent, ids.items[i]))
+            *ret_open += settle_one(&work, ids.items[i], deadline_ms);
+    }
+    if (!ok)
+        *ret_open = ids.count;
+    strs_free(&ids);
+    work_close(&work);
+    (void)pthread_mutex_unlock(&agent->resume_mutex);
+    return ok;
+}
+
+/* --- the job -------------------------------------------------------------------------------- */
+
+void resume_want(struct agent *agent)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    agent->resume_wanted = true;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    agent->wake(agent);
+}
+
+void resume_command(struct job *job)
+{
+    int64_t until_ms = clock_boot_ms() + GIVE_UP_MS, wait_ms = FIRST_WAIT_MS;
+    bool told = false;
+
+    for (;;) {
+        struct err err = ERR_INIT, nap_err = ERR_INIT;
+        size_t open = 0;
+        bool ok = resume_pass(job, clock_boot_ms() + PASS_MS, &open, &err);
+        if (!ok && !told)
+            log_err(LOG_LEVEL_WARNING, "not_settled", &err);
+        told = !ok;
+        if ((ok && open == 0) ||
+            !deadline_sleep(clock_boot_ms() + wait_ms, until_ms, &job->cancel, &nap_err))
+            return;
+        wait_ms = wait_ms * 3 / 2 < WAIT_MAX_MS ? wait_ms * 3 / 2 : WAIT_MAX_MS;
+    }
+}
