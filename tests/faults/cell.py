@@ -8,9 +8,9 @@ import record
 import scene as lab
 
 REACH_S = 15  # until the backup comes to the point
-CLIENT_S = 40  # until it ends after the fault was healed
+CLIENT_S = 80  # until it ends after the fault was healed
 SETTLE_S = 20
-THAW_S = 110  # the independent thaw: no cell lasts as long
+THAW_S = 300  # the independent thaw: no cell lasts as long
 HELD_CHECK_US = 250_000
 
 
@@ -116,6 +116,7 @@ class Cell:
         self.fault.heal(self)
         self.exit_code = self.client.wait(CLIENT_S)
         self.backup_id = self.client.backup_id()
+        self.fault.end(self)
         if self.exit_code == 6 and self.scene.pid("daemon"):
             self.scene.stop_daemon()  # the next start settles it
         self.scene.start_what_is_dead()

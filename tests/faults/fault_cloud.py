@@ -13,6 +13,11 @@ CALLS = {  # what the backup asks next at a point
     "waiting": {"action": "DescribeSnapshots"},
     "image": {"action": "RegisterImage"},
 }
+CALM = {  # quick, and the same at the beginning of each cell
+    "latency_ms": {"CreateSnapshots": 60},
+    "snapshot_time_s": 0.1,
+    "image_time_s": 0.1,
+}
 HANG_S = 30  # longer than any of our own deadlines
 LASTS_S = 4  # a fault without end, where we would wait for its end
 LATE_MS = 5000  # beyond STILLPOINT_LOST_MS
@@ -48,6 +53,11 @@ class Cloud:
 
     def heal(self, cell):
         pass
+
+    def end(self, cell):
+        cell.scene.cloud.post("faults", {})
+        cell.scene.cloud.post("reset", {})
+        cell.scene.cloud.post("set", CALM)
 
 
 class Call(Cloud):
@@ -107,6 +117,9 @@ class Late(Call):
         super().heal(cell)
         cell.client.wait(10)
         time.sleep(LATE_MS / 1000)
+
+    def end(self, cell):
+        super().end(cell)
         cell.scene.stop_daemon()  # the next start looks again
 
 
@@ -118,26 +131,21 @@ class Imds(Cloud):
     def inject(self, cell):
         cell.scene.cloud.post("set", {"imds": {"mode": self._mode}})
 
-    def heal(self, cell):
-        cell.client.wait(20)
-        cell.scene.cloud.post("set", {"imds": {"mode": "ok"}})
-
     def expect(self, point):
         return Expect((5,) if point == "identify" else (0,), cause=r"metadata|IMDS|169\.254|identity")
 
 
-class KeysGone(Cloud):
-    """EC2 takes the keys no more that the agent has; the metadata service has new ones."""
+class KeysExpire(Cloud):
+    """The keys that the agent has are over before their time; it could fetch new ones."""
 
     def __init__(self):
-        super().__init__("keys-gone", tuple(CALLS))
+        super().__init__("keys-expire", tuple(CALLS))
 
     def inject(self, cell):
-        cell.scene.cloud.post("imds", {"drop_credentials": True})
+        cell.scene.cloud.post("imds", {"expire_credentials": True})
 
     def expect(self, point):
-        exits = {"request": (1,), "plan": (0, 5), "ready": (0, 5), "image": (0, 3)}
-        return Expect(exits.get(point, (0, 1, 6)), cause=r"AuthFailure|credential|token|key")
+        return Expect(EXPIRED[point], cause=r"Expired|credential")
 
 
 class KeysShort(Cloud):
@@ -157,12 +165,10 @@ class KeysShort(Cloud):
         }})
         cell.scene.start("daemon")
 
-    def heal(self, cell):
-        cell.client.wait(20)
+    def end(self, cell):
+        super().end(cell)
         cell.scene.cloud.post("imds", {"drop_credentials": True})
-        cell.scene.cloud.post("set", {"imds": {
-            "credentials_lifetime_s": 21600, "renew_before_s": 300, "freeze_credentials": False,
-        }})
+        cell.scene.stop_daemon()  # which would keep its short keys
 
     def expect(self, point):
         return Expect((5,), cause=r"credential|expire")
@@ -174,21 +180,22 @@ def _error(code, status=400, count=1):
 
 REFUSED = {"plan": (5,), "ready": (5,), "request": (1,), "tagging": (1, 6), "waiting": (6,),
            "image": (3,)}
+EXPIRED = {point: exits + (0,) * (point != "request") for point, exits in REFUSED.items()}
 HANG = {"kind": "hang", "seconds": HANG_S}
 LOST = {"kind": "lost", "seconds": HANG_S}
 
 FAULTS = [
     Call("reset-before", {"kind": "reset_before"}, exits={"request": (1,), "image": (0, 3)},
-         looked_for=("request",)),
+         looked_for=("request",), slow={"image": 65}),
     Call("reset-after", {"kind": "reset_after"}, exits={"request": (3,)},
          most={"request": "crash"}),
     Call("hang", HANG, exits={"request": (1,), "image": (0, 3)}, looked_for=("request",),
-         slow={point: 5 for point in CALLS}),
+         slow={**{point: 5 for point in CALLS}, "image": 65}),
     Call("lost", LOST, exits={"request": (3,)}, most={"request": "crash"},
          slow={point: 5 for point in CALLS}),
     Late(),
-    Call("500", _error("InternalError", 500), exits={"request": (1,)}, cause=r"InternalError",
-         looked_for=("request",)),
+    Call("500", _error("InternalError", 500), exits={"request": (1,), "image": (0, 3)},
+         cause=r"InternalError", looked_for=("request",), slow={"image": 65}),
     Call("503-once", _error("RequestLimitExceeded", 503), cause=r"RequestLimitExceeded",
          slow={"request": 22}),
     Call("503-ever", _error("RequestLimitExceeded", 503, -1),
@@ -201,11 +208,12 @@ FAULTS = [
     Call("redirect", {"kind": "redirect"}, exits=REFUSED, cause=r"region|redirect|307|elsewhere"),
     Call("wrong-region", _error("AuthFailure", 401, -1), exits=REFUSED,
          cause=r"AuthFailure|region|credential"),
-    Call("expired", _error("RequestExpired"), exits={"request": (1,)}, cause=r"RequestExpired"),
-    Call("token-expired", _error("ExpiredToken"), exits={"request": (1,)}, cause=r"ExpiredToken"),
+    Call("expired", _error("RequestExpired"), exits=EXPIRED, cause=r"RequestExpired"),
+    Call("token-expired", _error("ExpiredToken"), exits=EXPIRED,
+         cause=r"ExpiredToken"),
     Call("invisible", {"kind": "invisible", "ms": 1500}, ("request", "image")),
     Imds("imds-gone", "refuse"),
     Imds("imds-hangs", "hang"),
-    KeysGone(),
+    KeysExpire(),
     KeysShort(),
 ]

@@ -84,6 +84,9 @@ class Signalled:
                 if lab.sweep.start_time(pid) is not None:
                     os.kill(pid, signal.SIGCONT)
 
+    def end(self, cell):
+        pass
+
     def expect(self, point):
         if self.touches_mysql:
             return self._expect_mysql(point)

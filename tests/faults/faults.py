@@ -8,8 +8,10 @@ A fault is an object with
     begin_help(cell)    what systemd would do at once
     late_help(cell)     what systemd's watchdog would do when a lease is over
     thaw_due_us(cell)   when the last mount must be thawed, CLOCK_BOOTTIME; None: no other than ever
-    heal(cell)          what was stopped goes on; what is dead is started without it
+    heal(cell)          what was stopped goes on; what is dead is started without it, later
+    end(cell)           the command has ended: nothing of the fault is left
     expect(point)       an Expect
+    seconds(point)      about how long the cell takes
 """
 import dataclasses
 

@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LAB_CODE = os.path.join(os.path.dirname(HERE), "lab")
 sys.path.insert(0, LAB_CODE)
 
+import fault_cloud  # noqa: E402
 import labclient  # noqa: E402
 import node as lab_node  # noqa: E402
 import points as named_points  # noqa: E402
@@ -21,11 +22,6 @@ import record  # noqa: E402
 import sweep  # noqa: E402
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
-CLOUD = {  # quick, and the same at the beginning of each cell
-    "latency_ms": {"CreateSnapshots": 60},
-    "snapshot_time_s": 0.1,
-    "image_time_s": 0.1,
-}
 RCU = "/sys/kernel/rcu_expedited"
 
 
@@ -70,7 +66,9 @@ class Client:
         command = [scene.program("stillpoint"), "--config", scene.config, "backup", "--json"]
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self.process = subprocess.Popen(
-                command + arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                command + arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                # a shell that has put us in the background has it ignored
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         sweep.record_pid(scene.directory, self.process.pid, "client")
 
@@ -146,7 +144,7 @@ class Scene:
         self.rcu = read_text(RCU)
         self.freezer_of = {}  # keeper -> its twin, as long as both lived
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
-        self.cloud.post("set", CLOUD)
+        self.cloud.post("set", fault_cloud.CALM)
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
         self.kept_state = self.kept_run = frozenset()
@@ -334,7 +332,7 @@ class Scene:
         """Nothing of an earlier cell is there; the faults are off."""
         self.cloud.post("faults", {})
         self.cloud.post("reset", {})
-        self.cloud.post("set", CLOUD)
+        self.cloud.post("set", fault_cloud.CALM)
         for image in self.cloud.get("images"):
             self.ec2.deregister_image(ImageId=image["id"])
         for snapshot in self.cloud.get("snapshots"):
