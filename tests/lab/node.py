@@ -22,6 +22,7 @@ Options of up:
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
     --daemon-env NAME=VALUE  in the daemon's environment (repeatable; in node.json for restarts too)
+    --points                 RUN/points, where programs built with POINTS=1 stop (tests/faults)
     --build DIR              where the programs are (default $BUILD or build/plain)
 
 What it makes below DIR:
@@ -58,6 +59,8 @@ from labclient import Lab  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 USER = "stillpoint"
+POINTS = "points"  # in the run folder, which is a tmpfs: the guard maps it
+POINTS_BYTES = 16 * 64
 GRANTS = "RELOAD, PROCESS, BINLOG MONITOR, SLAVE MONITOR"
 MKFS = {
     # Nothing is left to be initialised later, in the middle of a test.
@@ -306,6 +309,9 @@ def spawn(directory, name, command, notify=None, environment=None):
     """Starts COMMAND as a unit would: a process group of its own, a clean environment, its output in
     log/NAME.log; on record as NAME."""
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(environment or {})}
+    points = os.path.join(directory, "run", POINTS)
+    if os.path.exists(points):
+        environ["STILLPOINT_POINTS"] = points
     for option in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
         if option in os.environ:
             environ[option] = os.environ[option]
@@ -426,6 +432,9 @@ def up(options):
             "state": f"{directory}/state",
             "build": os.path.realpath(options.build),
             "daemon_environment": dict(entry.split("=", 1) for entry in options.daemon_env)}
+    if options.points:
+        node["points"] = os.path.join(directory, "run", POINTS)
+        write(node["points"], "\0" * POINTS_BYTES, 0o666)
     node["instance"], node["mounts"] = make_disks(directory, lab, options)
     node["root"] = os.path.join(directory, "node", "root")
     if not options.no_mysql:
@@ -489,6 +498,7 @@ def main():
     one.add_argument("--mysql-option", action="append", default=[])
     one.add_argument("--conf", action="append", default=[])
     one.add_argument("--daemon-env", action="append", default=[])
+    one.add_argument("--points", action="store_true")
     one.add_argument(
         "--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain"))
     )

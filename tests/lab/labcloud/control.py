@@ -10,7 +10,7 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /add_volume {instance_id, size_gib, device}   makes and attaches one
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /finish_snapshots {}       everything pending is completed now
-      /imds {forget_tokens: true} | {drop_credentials: true}
+      /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
       /listen {server: ec2|imds, on: bool}   refuse new connections, or take them again
       /calls {}                  forgets the log
 """
@@ -90,6 +90,8 @@ class Control:
             self.cloud.imds.forget_tokens()
         if body.get("drop_credentials"):
             self.cloud.keyring.drop_role_key()
+        if body.get("expire_credentials"):
+            self.cloud.keyring.expire_role_key()
         return {}
 
     def get_imds(self, _query):

@@ -64,6 +64,13 @@ class Keyring:
         with self.lock:
             self.role = None
 
+    def expire_role_key(self):
+        """The key that was given out is over before its time; the next to ask gets a new one."""
+        with self.lock:
+            if self.role is not None:
+                self.role.expires_s = time.time()
+            self.role = None
+
     def check(self, method, path, headers, body, scheme_host):
         """Returns the Key that signed; raises Ec2Error as EC2 would."""
         now_s = time.time() + self.settings["clock_offset_s"]
