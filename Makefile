@@ -51,7 +51,8 @@ CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check $(CHECKS) bench lint format fuzz install clean setup programs-for-tests
+.PHONY: all demo check $(CHECKS) bench lint format fuzz install clean setup programs-for-tests \
+        points
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -107,12 +108,18 @@ setup:
 
 programs-for-tests: all $(UNIT) $(LABC) $(CORPUS)
 
+# What the fault matrix runs, beside the programs that everything else is tested with.
+points:
+	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all
+
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh
 check: setup
-	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh all
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
+	    $(if $(SANITIZE),,&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh all
 $(CHECKS): check-%: setup
-	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh $*
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
+	    $(if $(filter faults,$*),&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh $*
 bench: setup
 	@bash tests/packages.sh bench
 	@$(MAKE) --no-print-directory -j2 all $(LABC) $(BENCHC) && BUILD=$B bash tests/bench/bench.sh
@@ -139,4 +146,4 @@ install: all
 	    install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man8/; done
 
 clean:
-	rm -rf build/plain build/address* build/undefined* build/thread build/fuzz
+	rm -rf build/plain build/points* build/address* build/undefined* build/thread build/fuzz

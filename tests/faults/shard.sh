@@ -23,4 +23,12 @@ start_node --points --daemon-env STILLPOINT_LOST_MS=2500 \
     --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 1' \
     --conf "mounts = $LAB/node/root, $LAB/node/root/var/lib/mysql, $LAB/node/root/var/log/mysql" \
     --conf '[hook marker]' --conf "exec = $LAB/hooks.d/marker"
-python3 "$TOP/tests/faults/matrix.py" "$1" "$LAB" "${@:2}"
+python3 "$TOP/tests/faults/matrix.py" "$1" "$LAB" "${@:2}" &
+driver=$!
+# shellcheck disable=SC2317 # at the end
+end_driver() { [ -z "$driver" ] || kill -TERM "$driver" 2>/dev/null; }
+defer end_driver # and with it the thaw timer, which thaws
+wait "$driver"
+status=$?
+driver=
+exit "$status"
