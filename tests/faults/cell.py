@@ -64,7 +64,7 @@ class Cell:
             self._fault()
             self._after()
             self._next_backup()
-        except lab.SceneError as error:
+        except (lab.SceneError, lab.lab_node.NodeError, OSError, RuntimeError) as error:
             self.problems.append(f"the lab: {error}")
         finally:
             self._clean_up()

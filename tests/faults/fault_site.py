@@ -54,6 +54,8 @@ class FrozenByOther(Cloud):
 
     def inject(self, cell):
         path = by_name(cell, "root")["at"]
+        if cell.point == "freeze-0":  # the freezer waits before the first, the others may be done
+            path = cell.scene.watch.path(0)
         cell.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.ioctl(cell.descriptor, lab.FIFREEZE, 0)
         cell.theirs.append(path)
@@ -72,7 +74,8 @@ class FrozenByOther(Cloud):
         cell.theirs.clear()
 
     def expect(self, point):
-        return Expect((1, 5), cause=r"frozen|froze|EBUSY|busy|filesystem|deadline")
+        exits = (1, 5) if point == "ready" else (1,)  # the rehearsal finds it before anything
+        return Expect(exits, cause=r"frozen|froze|EBUSY|busy|filesystem|deadline")
 
 
 class MountGone(Cloud):
@@ -92,9 +95,7 @@ class MountGone(Cloud):
             lab.lab_node.run("mount", "-t", mount["fs"], mount["device"], mount["at"])
 
     def expect(self, point):
-        early = ("identify", "plan")
-        return Expect((1, 3, 5), "filesystem" if point in early else "crash",
-                      r"mount|binlog|/var/log/mysql|filesystem")
+        return Expect((1, 3, 5), "filesystem", r"mount|/var/log/mysql")
 
 
 class Statement(Cloud):
@@ -134,21 +135,17 @@ class FullState(Cloud):
         super().__init__("full-state", ("plan", "ready", "attest"))
 
     def inject(self, cell):
-        state = cell.scene.node["state"]
-        about = os.stat(state)
-        lab.lab_node.run("mount", "-t", "tmpfs", "-o",
-                         f"size=64k,mode=750,uid={about.st_uid},gid={about.st_gid}", "tmpfs", state)
-        os.mkdir(os.path.join(state, "journal"))
-        os.chown(os.path.join(state, "journal"), about.st_uid, about.st_gid)
-        try:
-            with open(os.path.join(state, "full"), "wb") as stream:
-                stream.write(bytes(1 << 20))
-        except OSError:
-            pass
+        cell.filler = os.path.join(cell.scene.node["state"], "filler")
+        with open(cell.filler, "wb", buffering=0) as stream:
+            try:
+                while True:
+                    stream.write(bytes(4096))
+            except OSError:
+                pass  # full
 
     def end(self, cell):
         super().end(cell)
-        lab.lab_node.run("umount", "-l", cell.scene.node["state"])
+        os.unlink(cell.filler)
 
     def expect(self, point):
         if point == "attest":

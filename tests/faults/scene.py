@@ -145,10 +145,19 @@ class Scene:
         self._twin_of, self._twin = (0, None), (0, None)  # the last keeper seen, its freezer
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
         self.cloud.post("set", fault_cloud.CALM)
+        self._state_on_tmpfs()
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
         self.kept_state = self.kept_run = frozenset()
         self.has_journal = "unsettled" in self.status()
+
+    def _state_on_tmpfs(self):
+        """So that it can be filled up without the machine's disk."""
+        about = os.stat(self.node["state"])
+        self.stop_daemon()
+        lab_node.tmpfs(self.node["state"], "512k", "750")
+        os.chown(self.node["state"], about.st_uid, about.st_gid)
+        self.start("daemon")
 
     def close(self):
         self.points.clear()

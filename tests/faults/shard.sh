@@ -5,6 +5,7 @@
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lab/lib.sh"
 
+# shellcheck disable=SC2317 # lib.sh calls it
 _show_logs() { :; } # each cell that fails shows its own part of them
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
