@@ -54,7 +54,8 @@ CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check $(CHECKS) cover bench lint format fuzz install clean setup programs-for-tests
+.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install clean setup \
+        programs-for-tests points
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -110,14 +111,23 @@ setup:
 
 programs-for-tests: all $(UNIT) $(LABC) $(CORPUS)
 
+# What the fault matrix runs, beside the programs that everything else is tested with.
+points:
+	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all
+
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh
 check: setup
-	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh all
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
+	    $(if $(SANITIZE),,&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh all
 $(CHECKS): check-%: setup
-	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests && BUILD=$B bash tests/run.sh $*
+	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
+	    $(if $(filter faults,$*),&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh $*
+soak: setup
+	@$(MAKE) --no-print-directory points && bash tests/faults/soak.sh --seconds $(SECONDS)
 cover: setup
-	@$(MAKE) --no-print-directory COVER=1 -j2 programs-for-tests && BUILD=build/cover bash tests/cover/cover.sh
+	@$(MAKE) --no-print-directory COVER=1 -j2 programs-for-tests && \
+	    BUILD=build/cover bash tests/cover/cover.sh
 bench: setup
 	@bash tests/packages.sh bench
 	@$(MAKE) --no-print-directory -j2 all $(LABC) $(BENCHC) && BUILD=$B bash tests/bench/bench.sh
@@ -148,4 +158,4 @@ install: all
 	    sed -i '/^Exec/s,=/usr/,=$(PREFIX)/,' $(notdir $(wildcard packaging/systemd/*))
 
 clean:
-	rm -rf build/plain build/address* build/undefined* build/thread build/fuzz
+	rm -rf build/plain build/points* build/address* build/undefined* build/thread build/fuzz

@@ -10,12 +10,13 @@
 # lab      tests/lab/cases/*.sh: exit 0 passed, 77 skipped (the last line says why), else failed
 # servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
 #          as lab
-# faults   tests/faults/*.sh, as lab
+# faults   tests/faults/selftest.sh, as lab, and the whole matrix (matrix.sh), as lines; `all` has a
+#          sample of it (sample.sh, which says its seed)
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
-# A case may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
-# and `# timeout: SECONDS` (300 otherwise). JOBS (2) run side by side. ONLY='*glob*' picks by name.
+# A script may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
+# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (2) run side by side. ONLY='*glob*' picks by name.
 # Output is shown of what failed, at most 60 lines. The last line is `N passed, N failed`, with
 # `, N skipped` where there were some; the exit code is 1 if anything failed or nothing ran.
 set -uo pipefail
@@ -64,7 +65,7 @@ add() { # KIND FILE
     if [ -n "${ONLY:-}" ] && [[ $2 != $ONLY ]]; then
         return
     fi
-    if [ "$1" = shell ] && [ "$(says "$2" alone)" = yes ]; then
+    if [ "$1" != cmocka ] && [ "$(says "$2" alone)" = yes ]; then
         queue_alone+=("$1 $2")
     else
         queue+=("$1 $2")
@@ -102,7 +103,10 @@ add_group() {
         [ ! -e tests/servers/run.sh ] || add lines tests/servers/run.sh
         [ ! -e tests/servers/consistency.sh ] || add shell tests/servers/consistency.sh
         ;;
-    faults) add_scripts tests/faults ;;
+    faults)
+        add shell tests/faults/selftest.sh
+        add lines tests/faults/matrix.sh
+        ;;
     thread)
         add_binaries unit test
         for script in tests/lab/cases/*.sh; do
@@ -112,7 +116,10 @@ add_group() {
     all)
         case $BUILD in
         */thread) add_group thread ;;
-        *) for script in servers unit guard corpus lab; do add_group "$script"; done ;;
+        *)
+            for script in servers unit guard corpus lab; do add_group "$script"; done
+            add lines tests/faults/sample.sh
+            ;;
         esac
         ;;
     *)
@@ -137,7 +144,8 @@ start() { # KIND FILE
         ;;
     lines)
         run=(bash "$file")
-        seconds=1200
+        seconds=$(says "$file" timeout)
+        seconds=${seconds:-1200}
         ;;
     esac
     # A shell without job control makes its children ignore SIGINT: the tests get it as a user has it.

@@ -21,6 +21,11 @@ DAEMON_CAUSE = r"stillpointd|daemon"
 MYSQL_CAUSE = r"mysql|database|server|connection"
 
 
+def _proved_at_death(point):
+    """What a daemon that died there had proved: the next start knows no more."""
+    return "application" if point in AFTER[1:] else "crash"
+
+
 class Signalled:
     """One signal to some of the processes while one of them waits at the point."""
 
@@ -41,18 +46,19 @@ class Signalled:
 
     def order(self, cell):
         """Who is to be hit is found now: at the point there may be no time."""
-        cell.hit = {part: cell.pid(part) for part in self.parts if part != "client"}
+        cell.hit = {part: cell.find(part) for part in self.parts if part != "client"}
 
     def inject(self, cell):
         if "client" in self.parts:
-            cell.hit["client"] = cell.pid("client")
-        for part, pid in cell.hit.items():
-            if not pid:
+            cell.hit["client"] = cell.find("client")
+        for part, (pid, started) in cell.hit.items():
+            if not lab.sweep.alive(pid, started):
                 raise lab.SceneError(f"no {part} to hit")
-        for pid in cell.hit.values():
+        for pid, _ in cell.hit.values():
             os.kill(pid, self.number)
         if self.stops:  # else it sees that it may go on before it stops
-            lab.wait_for(lambda: all(map(lab.is_stopped, cell.hit.values())), 1, 0.0005)
+            stopped = [pid for pid, _ in cell.hit.values()]
+            lab.wait_for(lambda: all(map(lab.is_stopped, stopped)), 1, 0.0005)
 
     def is_spent(self, cell):
         """Whether what the fault can do was done, where no lease's end says it."""
@@ -80,8 +86,8 @@ class Signalled:
 
     def heal(self, cell):
         if self.stops:
-            for pid in cell.hit.values():
-                if lab.sweep.start_time(pid) is not None:
+            for pid, started in cell.hit.values():
+                if lab.sweep.alive(pid, started):
                     os.kill(pid, signal.SIGCONT)
 
     def end(self, cell):
@@ -91,7 +97,9 @@ class Signalled:
         if self.touches_mysql:
             return self._expect_mysql(point)
         if self.client_dies:  # of everything at once it may see the daemon's end first
-            return Expect((-signal.SIGKILL, 6) if self.touches_daemon else (-signal.SIGKILL,))
+            if self.touches_daemon:
+                return Expect((-signal.SIGKILL, 6), _proved_at_death(point))
+            return Expect((-signal.SIGKILL,))
         if self.touches_daemon:
             return self._expect_daemon(point)
         if self.parts == ("client",):
@@ -100,7 +108,7 @@ class Signalled:
 
     def _expect_daemon(self, point):
         if self.number == signal.SIGKILL:
-            return Expect((6,), cause=DAEMON_CAUSE)
+            return Expect((6,), _proved_at_death(point), DAEMON_CAUSE)
         if self.number == signal.SIGTERM:
             exits = (1,) if point in BEFORE + HOOKS + ("manifest",) + FREEZES else (0, 1, 6)
             return Expect(exits, cause=r"cancel|told to end|stillpointd")
@@ -150,7 +158,7 @@ class RestartedMysql(Signalled):
 
     @staticmethod
     def _start_again(cell):
-        if lab.wait_for(lambda: lab.sweep.start_time(cell.hit["mysql"]) is None, 20):
+        if lab.wait_for(lambda: not lab.sweep.alive(*cell.hit["mysql"]), 20):
             cell.scene.start("mysql")
 
     def heal(self, cell):

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# alone: yes
+# timeout: 1800
 # The fault matrix: a backup, a fault at a point of it, the invariants, the backup after it.
 #
 #   tests/faults/matrix.sh [--all]            every cell; the table goes to build/faults.md
@@ -15,7 +17,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lab/python.sh
 . tests/lab/python.sh
 
-BUILD=build/points
+BUILD=${POINTS_BUILD:-build/points}
 export BUILD
 work=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-faults.XXXXXX")
 shards=()

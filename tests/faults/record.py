@@ -109,6 +109,11 @@ class Watch:
             if mount.state == FREEZING
         ]
 
+    def path(self, index):
+        """Of the newest record's mount INDEX."""
+        with self._lock:
+            return list(self._maps.values())[-1].mounts[index].path.decode()
+
     def deadline_us(self):
         """Of the newest record's lease."""
         self._look()

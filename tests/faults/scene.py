@@ -142,13 +142,22 @@ class Scene:
         self.points = named_points.Points(self.node["points"])
         self.watch = record.Watch(os.path.join(self.run, "guard.lease"))
         self.rcu = read_text(RCU)
-        self.freezer_of = {}  # keeper -> its twin, as long as both lived
+        self._twin_of, self._twin = (0, None), (0, None)  # the last keeper seen, its freezer
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
         self.cloud.post("set", fault_cloud.CALM)
+        self._state_on_tmpfs()
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
         self.kept_state = self.kept_run = frozenset()
         self.has_journal = "unsettled" in self.status()
+
+    def _state_on_tmpfs(self):
+        """So that it can be filled up without the machine's disk."""
+        about = os.stat(self.node["state"])
+        self.stop_daemon()
+        lab_node.tmpfs(self.node["state"], "512k", "750")
+        os.chown(self.node["state"], about.st_uid, about.st_gid)
+        self.start("daemon")
 
     def close(self):
         self.points.clear()
@@ -173,44 +182,49 @@ class Scene:
 
     # -- processes -----------------------------------------------------------------------------
 
-    def pid(self, part):
-        """Of daemon, keeper, freezer, mysql, hook; 0 where it does not run."""
+    def find(self, part):
+        """(pid, start time) of daemon, keeper, freezer, mysql, hook; (0, None) where it does not
+        run. A pid alone is not enough to kill by: another process may have it by then."""
         if part == "freezer":
             return self._freezer()
         name = "guard" if part == "keeper" else part
-        found = [pid for pid, _, known in sweep.processes(self.directory) if known == name]
-        return found[-1] if found else 0
+        found = [one for one in sweep.processes(self.directory) if one[2] == name]
+        return found[-1][:2] if found else (0, None)
+
+    def pid(self, part):
+        return self.find(part)[0]
 
     def forget_the_dead(self):
         """The lab's list of processes grows with every cell, and is read at every look."""
         path = os.path.join(self.directory, "pids")
         alive = sweep.processes(self.directory)
         with open(path + ".new", "w", encoding="utf-8") as stream:
-            stream.writelines(f"{pid} {started} {name}\n" for pid, started, name in alive[::-1])
+            stream.writelines(f"{pid} {started} {name}\n" for pid, started, name in alive)
         os.rename(path + ".new", path)
 
     def _freezer(self):
-        keeper = self.pid("keeper")
+        """The keeper's child; known from when the keeper lived, if it does not any more."""
+        keeper, started = self.find("keeper")
         children = [int(pid) for pid in read_text(f"/proc/{keeper}/task/{keeper}/children").split()]
-        if keeper and children:
-            self.freezer_of.setdefault(keeper, children[0])
-        twins = [pid for pid in self.freezer_of.values() if sweep.start_time(pid) is not None]
-        return twins[-1] if twins else 0
+        if keeper and children and self._twin_of != (keeper, started):
+            self._twin_of = (keeper, started)
+            self._twin = (children[0], sweep.start_time(children[0]))
+        return self._twin if sweep.alive(*self._twin) else (0, None)
 
     def start(self, part):
         lab_node.STARTERS[part](self.directory, self.node)
         if part == "guard":
             self.pid("freezer")  # to be known when its keeper is dead
 
-    def kill_left(self, pids):
-        for pid in pids:
-            if pid and sweep.start_time(pid) is not None:
+    def kill_left(self, *parts):
+        for pid, started in [self.find(part) for part in parts]:
+            if sweep.alive(pid, started):
                 os.kill(pid, signal.SIGKILL)
-                wait_for(lambda pid=pid: sweep.start_time(pid) is None, 5)
+                wait_for(lambda pid=pid, started=started: not sweep.alive(pid, started), 5)
 
     def start_guard_again(self):
         """As systemd does when the service's main process is gone: what is left of it is killed."""
-        self.kill_left([self.pid("keeper"), self.pid("freezer")])
+        self.kill_left("keeper", "freezer")
         self.start("guard")
 
     def start_what_is_dead(self):
@@ -272,7 +286,7 @@ class Scene:
         for path in self.mounts:
             if sweep.thaw(path):
                 cell.problems.append(f"1: {path} had to be thawed by the driver")
-        self.kill_left([self.pid(part) for part in ("daemon", "keeper", "freezer")])
+        self.kill_left("daemon", "keeper", "freezer")
         self.watch.close()
         self.watch = record.Watch(os.path.join(self.run, "guard.lease"))
         if os.path.exists(self.marker):
