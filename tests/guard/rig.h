@@ -55,7 +55,7 @@ struct rig_mount {
 
 struct rig {
     char folder[100];
-    char program[400], socket[160], record[160], rcu[160];
+    char program[400], socket[160], record[160], rcu[160], notify_path[100];
     struct rig_mount mounts[RIG_MOUNTS_MAX];
     size_t mount_count;
     pid_t guard; /* 0 = none */
@@ -642,9 +642,10 @@ static inline int rig_before_notified(void **state)
 
     rig->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_true(rig->notify >= 0);
-    rig_format(address.sun_path, sizeof(address.sun_path), "%s/run/notify", rig->folder);
+    rig_format(rig->notify_path, sizeof(rig->notify_path), "%s/run/notify", rig->folder);
+    memcpy(address.sun_path, rig->notify_path, sizeof(rig->notify_path));
     assert_int_equal(bind(rig->notify, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", rig->notify_path, 1), 0);
     return rig_before(state);
 }
 
@@ -672,7 +673,7 @@ static inline int rig_after(void **state)
     (void)unlink(rig->record);
     if (rig->notify >= 0) {
         (void)close(rig->notify);
-        (void)unlink(getenv("NOTIFY_SOCKET"));
+        (void)unlink(rig->notify_path);
         (void)unsetenv("NOTIFY_SOCKET");
         rig->notify = -1;
     }

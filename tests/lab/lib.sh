@@ -9,8 +9,8 @@
 #   start_node [OPTION...]    a node in $LAB (options of node.py up); start_cloud first
 #   start_part, stop_part     mysql, guard, hook, daemon, restarter: node.py start and stop
 #   part_pid PART             the pid of the part's running process, the newest
-#   hold_part, wait_part PART with start_node --restarter (restarter.py): what becomes of the part from
-#                             here on, nobody sees to it, until start_part; until it says that it is ready
+#   no_restart, wait_part PART with start_node --restarter (restarter.py): when the part ends nobody sees
+#                             to it, until start_part; waits until the part has said that it is ready
 #   mount_at NAME             where a mount lies: root, data, binlog, data1...; volume_of NAME
 #   node_get PYTHON           a value of node.json: node_get "['instance']"
 #   arm_thaw SECONDS MOUNT... the independent thaw; must come before every freeze. disarm_thaw ends it
@@ -186,7 +186,7 @@ found = [pid for pid, _, name in sweep.processes(sys.argv[2]) if name == sys.arg
 print(found[-1] if found else "")' "$LIB_DIR" "$LAB" "$1"
 }
 
-hold_part() { touch "$LAB/run/no-restart-$1"; }
+no_restart() { touch "$LAB/run/no-restart-$1"; }
 
 wait_part() {
     local end=$((SECONDS + 15))

@@ -363,7 +363,7 @@ def part_command(node, part):
 
 def start_part(directory, node, part):
     if is_kept(directory, part):
-        unhold(directory, part)
+        switch_on(directory, part)
     else:
         launch(directory, part, *part_command(node, part))
 
@@ -381,7 +381,7 @@ def is_kept(directory, part):
     return part in PARTS and any(name == "restarter" for _, _, name in sweep.processes(directory))
 
 
-def held_path(directory, part):
+def off_path(directory, part):
     return os.path.join(directory, "run", f"no-restart-{part}")
 
 
@@ -389,17 +389,17 @@ def ready_path(directory, part):
     return os.path.join(directory, "run", f"ready-{part}")
 
 
-def hold(directory, part):
-    with open(held_path(directory, part), "w", encoding="ascii"):
+def switch_off(directory, part):
+    with open(off_path(directory, part), "w", encoding="ascii"):
         pass
 
 
-def unhold(directory, part, seconds=15):
-    if os.path.exists(held_path(directory, part)):
-        os.unlink(held_path(directory, part))
+def switch_on(directory, part, seconds=15):
+    if os.path.exists(off_path(directory, part)):
+        os.unlink(off_path(directory, part))
     end = time.monotonic() + seconds
     while not os.path.exists(ready_path(directory, part)):
-        if time.monotonic() > end or os.path.exists(held_path(directory, part)):
+        if time.monotonic() > end or os.path.exists(off_path(directory, part)):
             raise NodeError(f"{part} was not ready: see {log_of(directory, part)}")
         time.sleep(0.01)
 
@@ -468,7 +468,7 @@ def down(options):
 
 def stop_part(directory, part, number):
     if is_kept(directory, part):
-        hold(directory, part)
+        switch_off(directory, part)
     for pid, started, name in sweep.processes(directory):
         if name != part:
             continue

@@ -101,12 +101,12 @@ class Service:
         self.thread.join()
         os.unlink(self.notify_path)
 
-    def is_held(self):
-        return os.path.exists(lab.held_path(self.directory, self.name))
+    def is_off(self):
+        return os.path.exists(lab.off_path(self.directory, self.name))
 
     def live(self):
         while not self.is_ending.is_set():
-            if self.is_held():
+            if self.is_off():
                 time.sleep(0.02)
                 continue
             command, environment = lab.part_command(self.node, self.name)
@@ -115,12 +115,12 @@ class Service:
             bitten = self.watch(main)
             self.say(f"{main.pid} ended with {main.returncode}")
             if main.returncode == 2:  # RestartPreventExitStatus=
-                lab.hold(self.directory, self.name)
+                lab.switch_off(self.directory, self.name)
             self.wind_up(main.pid, bitten)
             self.is_ending.wait(RESTART_S[self.name])
 
     def wind_up(self, group, bitten):
-        while self.is_held() and not self.is_ending.is_set():
+        while self.is_off() and not self.is_ending.is_set():
             time.sleep(0.02)
         if not bitten:
             clear(group)
@@ -187,7 +187,7 @@ def main(directory):
     services = [Service(directory, node, part) for part in lab.PARTS]
     for service in services:  # After=: one when the other is ready
         service.thread.start()
-        lab.unhold(directory, service.name)
+        lab.switch_on(directory, service.name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
     told.wait()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# alone: yes
 # timeout: 200
 # Both of the guard's processes out of action in the middle of a hold: stopped, systemd's watchdog kills
 # them soon after the deadline; killed, they are missed at once. Either way ExecStopPost= thaws, a new
@@ -11,6 +12,9 @@ start_cloud
 start_node --restarter --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 0'
 mounts=("$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)")
 arm_thaw 150 "${mounts[@]}"
+
+late=1 # second; where processes have to queue for the CPU, three
+awk -v cpus="$(nproc)" '{ exit !($1 > 2 * cpus) }' /proc/loadavg && late=3
 
 monotonic() { python3 -c 'import time; print(time.monotonic())'; }
 
@@ -76,26 +80,27 @@ hold_the_node
 thawed=$(write_to_all)
 bitten=$(sed -n 's/ guard: watchdog: .*//p' "$LAB/log/restarter.log")
 [ -n "$bitten" ] || fail "no watchdog: $(cat "$LAB/log/restarter.log")"
-between 1 "$(seconds "$bitten - $stopped")" 3.5 "seconds from the stop to the watchdog"
-between 0 "$(seconds "$thawed - $bitten")" 1 "seconds from the watchdog to the thaw"
+between 1 "$(seconds "$bitten - $stopped")" "$((late + 3))" "seconds from the stop to the watchdog"
+between 0 "$(seconds "$thawed - $bitten")" "$late" "seconds from the watchdog to the thaw"
 assert_new_guard
 assert_claims_little
 assert_next_is_whole
 assert_eq 1 "$(grep -c ' guard: watchdog: ' "$LAB/log/restarter.log")" "times that the watchdog bit"
 
-# Killed: within the lease.
+# Killed: long before the deadline.
 cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "cut_at": 0.9}'
 hold_the_node
+killed=$(monotonic)
 kill -KILL "$keeper" "$freezer"
 thawed=$(write_to_all)
-between 0 "$(seconds "$thawed - $stopped")" 1 "seconds from the death to the thaw"
+between 0 "$(seconds "$thawed - $killed")" "$late" "seconds from the death to the thaw"
 assert_new_guard
 assert_claims_little
 assert_next_is_whole
 
 # And where nobody sees to it they stay as they are, until one is started.
 cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "cut_at": 0.9}'
-hold_part guard
+no_restart guard
 hold_the_node
 kill -KILL "$keeper" "$freezer"
 sleep 1
