@@ -113,7 +113,7 @@ programs-for-tests: all $(UNIT) $(LABC) $(CORPUS)
 
 # What the fault matrix runs, beside the programs that everything else is tested with.
 points:
-	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all
+	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all build/points/tests/lab/writer
 
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh

@@ -11,7 +11,7 @@
 # servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
 #          as lab
 # faults   tests/faults/selftest.sh, as lab, and the whole matrix (matrix.sh), as lines; `all` has a
-#          sample of it (sample.sh, which says its seed)
+#          sample of it (sample.sh) and 40 random kills (soak.sh); both say their seed
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
@@ -118,6 +118,7 @@ add_group() {
         */thread) add_group thread ;;
         *)
             for script in servers unit guard corpus lab; do add_group "$script"; done
+            add lines tests/faults/soak.sh
             add lines tests/faults/sample.sh
             ;;
         esac

@@ -5,8 +5,10 @@ The numbers are those of the promises: 1 and 3 the freezes, 2 the database's loc
 label, 6 the exit code and its words, 7 what else is to be as it was."""
 import os
 import re
+import time
 
 import faults
+import record
 import scene as lab
 
 LATE_US = 250_000  # of a lease: what its end may take
@@ -127,11 +129,29 @@ def _label(cell):
             continue
         if len(labels) > 1:
             yield f"5: one set, labels {sorted(map(str, labels))}"
+        yield from _instant(cell, one, labels)
         for label in labels:
             if label not in faults.LABELS:
                 yield f"5: tagged {label}"
             elif not faults.at_most(label, limit):
                 yield f"5: tagged {label}, at most {limit} was proved"
+
+
+def _instant(cell, one, labels):
+    """What the label claims, judged by what the cloud knows of its own instant: from before it until
+    after it every mount was frozen."""
+    if not labels & {"filesystem", "application"}:
+        return
+    ahead_us = record.boot_us() - time.monotonic_ns() // 1000
+    begin_us = min(s["cut_begin_mono"] for s in one["snapshots"]) * 1_000_000 + ahead_us
+    end_us = max(s["cut_end_mono"] for s in one["snapshots"]) * 1_000_000 + ahead_us
+    freezes = cell.scene.watch.freezes()
+    for path in cell.scene.mounts:
+        if not any(
+            f.path == path and f.begin_us <= begin_us and end_us <= (f.end_us or end_us)
+            for f in freezes
+        ):
+            yield f"5: tagged {sorted(labels)}, and {path} was not frozen at EC2's instant"
 
 
 # -- 6: the exit code and its words ----------------------------------------------------------------

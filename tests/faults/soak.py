@@ -22,7 +22,7 @@ WEIGHTS = (6, 4, 4, 3, 2, 1, 2)
 PARTS = {"guards": ("keeper", "freezer"), "all": ("daemon", "keeper", "freezer", "client")}
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM)
 SIGNAL_WEIGHTS = (16, 3, 1)
-MOMENT_S = 1.2  # a backup without an image takes about as long
+MOMENT_S = 1.4  # a backup without an image takes about as long
 CLIENT_S, SETTLE_S, THAW_S = 90, 40, 600
 
 
@@ -40,6 +40,7 @@ class Blow:
         self.after_s = chance.uniform(0, MOMENT_S)
         self.lasts_s = chance.uniform(0.2, 4) if self.number == signal.SIGSTOP else 0
         self.image = chance.random() < 0.25
+        self.exchange_ms = chance.choice((60, 300, 600))  # the hold is about as long
         # the watchdog comes after the lease, and the restart after it
         self.outlasts_lease = self.victim in ("guards", "all") and self.lasts_s > 0
 
@@ -123,6 +124,7 @@ class Round:
         scene, blow = self.scene, self.fault
         scene.forget_the_dead()
         scene.empty_cloud()
+        scene.cloud.post("set", {"latency_ms": {"CreateSnapshots": blow.exchange_ms}})
         scene.watch.forget()
         self.client = scene.backup(image=blow.image)
         time.sleep(blow.after_s)
