@@ -91,7 +91,6 @@ class Cell:
         self.fault.inject(self)
         self.scene.points.go(self.point)
         self.due_us = self.fault.thaw_due_us(self)
-        self.fault.begin_help(self)
         self._watch()
 
     def _watch(self):
@@ -102,8 +101,6 @@ class Cell:
                 lab.wait_for(lambda: self.fault.is_spent(self), CLIENT_S, 0.02)
             return
         if self.fault.stops:
-            self._until(self.lease_end_us() + 50_000, self._nothing_held)
-            self.fault.late_help(self)
             self._until(self.due_us, self._nothing_held)
         else:
             lab.wait_for(lambda: not watch.frozen(), 2, 0.002)

@@ -42,12 +42,6 @@ class Cloud:
     def inject(self, cell):
         raise NotImplementedError
 
-    def begin_help(self, cell):
-        pass
-
-    def late_help(self, cell):
-        pass
-
     def thaw_due_us(self, cell):
         return None
 

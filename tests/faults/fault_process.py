@@ -12,7 +12,8 @@ from faults import (
 
 KILLED_US = 100_000  # from the death of one process to the thaw
 STOPPED_US = 250_000  # beyond the lease's end
-RESTART_US = 1_000_000  # both guards are dead: until another has started and thawed
+RESTART_US = 1_000_000  # both guards are gone: until systemd has started another and it has thawed
+WATCHDOG_US = 1_000_000  # beyond the lease's end, until systemd's watchdog bites
 GUARDS = ("keeper", "freezer")
 OURS = ("daemon", "keeper", "freezer", "client")
 
@@ -35,6 +36,7 @@ class Signalled:
         self.name, self.number, self.parts, self.points = name, number, parts, points
         self.stops = number == signal.SIGSTOP
         self.both_guards = set(GUARDS) <= set(parts)
+        self.outlasts_lease = self.both_guards and self.stops  # it takes the watchdog
         self.client_dies = "client" in parts and not self.stops
         self.touches_daemon = "daemon" in parts
         self.touches_mysql = "mysql" in parts
@@ -47,6 +49,8 @@ class Signalled:
     def order(self, cell):
         """Who is to be hit is found now: at the point there may be no time."""
         cell.hit = {part: cell.find(part) for part in self.parts if part != "client"}
+        if self.both_guards:  # all others have to be thawed without a restart
+            cell.scene.let_restart("guard")
 
     def inject(self, cell):
         if "client" in self.parts:
@@ -64,22 +68,14 @@ class Signalled:
         """Whether what the fault can do was done, where no lease's end says it."""
         return cell.client.ended() if self.touches_mysql else cell.scene.is_settled()
 
-    def begin_help(self, cell):
-        """What systemd would do at once."""
-        if self.both_guards and not self.stops:
-            cell.scene.start_guard_again()
-
-    def late_help(self, cell):
-        """What systemd's watchdog would do after the deadline."""
-        if self.both_guards and self.stops and cell.point in LEASE_RUNS:
-            cell.scene.start_guard_again()
-
     def thaw_due_us(self, cell):
         """When the last mount is to be thawed."""
         if "mysql" in self.parts or self.parts == ("client",):
             return None  # nothing of the guard's: the hold runs its course
         if self.both_guards:
-            return RESTART_US + (cell.lease_end_us() if self.stops else cell.injected_us)
+            if self.stops:
+                return cell.lease_end_us() + WATCHDOG_US + RESTART_US
+            return cell.injected_us + RESTART_US
         if self.stops:
             return cell.lease_end_us() + STOPPED_US
         return cell.injected_us + KILLED_US
@@ -91,7 +87,8 @@ class Signalled:
                     os.kill(pid, signal.SIGCONT)
 
     def end(self, cell):
-        pass
+        if self.both_guards:
+            cell.scene.wait_restarted("guard")
 
     def expect(self, point):
         if self.touches_mysql:

@@ -5,8 +5,6 @@ A fault is an object with
     name, points, options (of the backup), stops (something is stopped until heal)
     order(cell)         before the backup starts (most: nothing)
     inject(cell)        while the process waits at the point
-    begin_help(cell)    what systemd would do at once
-    late_help(cell)     what systemd's watchdog would do when a lease is over
     thaw_due_us(cell)   when the last mount must be thawed, CLOCK_BOOTTIME; None: no other than ever
     heal(cell)          what was stopped goes on; what is dead is started without it, later
     end(cell)           the command has ended: nothing of the fault is left

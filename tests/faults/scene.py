@@ -145,6 +145,8 @@ class Scene:
         self._twin_of, self._twin = (0, None), (0, None)  # the last keeper seen, its freezer
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
         self.cloud.post("set", fault_cloud.CALM)
+        for part in lab_node.PARTS:
+            lab_node.hold(directory, part)
         self._state_on_tmpfs()
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
@@ -188,8 +190,11 @@ class Scene:
         if part == "freezer":
             return self._freezer()
         name = "guard" if part == "keeper" else part
-        found = [one for one in sweep.processes(self.directory) if one[2] == name]
-        return found[-1][:2] if found else (0, None)
+        found = [one[:2] for one in sweep.processes(self.directory) if one[2] == name]
+        if name in lab_node.PARTS:  # only what is ready: the guard has passing helpers
+            ready = read_text(lab_node.ready_path(self.directory, name)).strip()
+            found = [one for one in found if str(one[0]) == ready]
+        return found[-1] if found else (0, None)
 
     def pid(self, part):
         return self.find(part)[0]
@@ -212,9 +217,20 @@ class Scene:
         return self._twin if sweep.alive(*self._twin) else (0, None)
 
     def start(self, part):
+        """As systemctl start. Afterwards it is not restarted when it ends: a cell says who is."""
         lab_node.STARTERS[part](self.directory, self.node)
+        if part in lab_node.PARTS:
+            lab_node.hold(self.directory, part)
         if part == "guard":
-            self.pid("freezer")  # to be known when its keeper is dead
+            self.find("freezer")  # to be known when its keeper is dead
+
+    def let_restart(self, part):
+        """The stand-in for systemd (restarter.py) does from now on as its unit says."""
+        os.unlink(lab_node.held_path(self.directory, part))
+
+    def wait_restarted(self, part):
+        if not os.path.exists(lab_node.held_path(self.directory, part)):
+            self.start(part)
 
     def kill_left(self, *parts):
         for pid, started in [self.find(part) for part in parts]:
@@ -222,14 +238,10 @@ class Scene:
                 os.kill(pid, signal.SIGKILL)
                 wait_for(lambda pid=pid, started=started: not sweep.alive(pid, started), 5)
 
-    def start_guard_again(self):
-        """As systemd does when the service's main process is gone: what is left of it is killed."""
-        self.kill_left("keeper", "freezer")
-        self.start("guard")
-
     def start_what_is_dead(self):
         if not self.pid("keeper") or not self.pid("freezer"):
-            self.start_guard_again()
+            self.kill_left("keeper", "freezer")
+            self.start("guard")
         for part in ("hook", "mysql", "daemon"):
             if not self.pid(part):
                 self.start(part)
@@ -275,7 +287,9 @@ class Scene:
         """Once, with a daemon that has made a backup and is at rest."""
         self.idle = min(self.daemon_weight()[0] for _ in range(20) if not time.sleep(0.02))
         self.kept_state = frozenset(os.listdir(self.node["state"]))
-        self.kept_run = frozenset(os.listdir(self.run)) | {"notify-guard", "notify-daemon"}
+        self.kept_run = frozenset(os.listdir(self.run)) | {
+            f"{word}-{part}" for word in ("notify", "ready", "no-restart") for part in lab_node.PARTS
+        }
 
     def is_idle(self):
         weight = self.daemon_weight()
@@ -283,6 +297,8 @@ class Scene:
 
     def rebuild(self, cell):
         """After a cell that failed: whatever it left, the next one begins with a whole lab."""
+        for part in lab_node.PARTS:
+            lab_node.hold(self.directory, part)
         for path in self.mounts:
             if sweep.thaw(path):
                 cell.problems.append(f"1: {path} had to be thawed by the driver")

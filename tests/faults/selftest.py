@@ -33,8 +33,9 @@ class Helpless(fault_process.Signalled):
     def __init__(self):
         super().__init__("helpless", signal.SIGSTOP, fault_process.GUARDS)
 
-    def late_help(self, cell):
-        pass
+    def order(self, cell):
+        super().order(cell)
+        lab.lab_node.hold(cell.scene.directory, "guard")
 
 
 class Late(fault_process.Signalled):
@@ -43,9 +44,14 @@ class Late(fault_process.Signalled):
     def __init__(self):
         super().__init__("late", signal.SIGKILL, fault_process.GUARDS)
 
-    def begin_help(self, cell):
+    def order(self, cell):
+        super().order(cell)
+        lab.lab_node.hold(cell.scene.directory, "guard")
+
+    def inject(self, cell):
+        super().inject(cell)
         lab.time.sleep(0.3)
-        super().begin_help(cell)
+        cell.scene.let_restart("guard")
 
     def thaw_due_us(self, cell):
         return cell.injected_us + fault_process.KILLED_US
