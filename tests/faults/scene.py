@@ -146,7 +146,7 @@ class Scene:
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
         self.cloud.post("set", fault_cloud.CALM)
         for part in lab_node.PARTS:
-            lab_node.hold(directory, part)
+            lab_node.switch_off(directory, part)
         self._state_on_tmpfs()
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
@@ -220,7 +220,7 @@ class Scene:
         """As systemctl start. Afterwards it is not restarted when it ends: a cell says who is."""
         lab_node.STARTERS[part](self.directory, self.node)
         if part in lab_node.PARTS:
-            lab_node.hold(self.directory, part)
+            lab_node.switch_off(self.directory, part)
         if part == "guard":
             self.find("freezer")  # to be known when its keeper is dead
 
@@ -298,7 +298,7 @@ class Scene:
     def rebuild(self, cell):
         """After a cell that failed: whatever it left, the next one begins with a whole lab."""
         for part in lab_node.PARTS:
-            lab_node.hold(self.directory, part)
+            lab_node.switch_off(self.directory, part)
         for path in self.mounts:
             if sweep.thaw(path):
                 cell.problems.append(f"1: {path} had to be thawed by the driver")

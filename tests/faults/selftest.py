@@ -35,7 +35,7 @@ class Helpless(fault_process.Signalled):
 
     def order(self, cell):
         super().order(cell)
-        lab.lab_node.hold(cell.scene.directory, "guard")
+        lab.lab_node.switch_off(cell.scene.directory, "guard")
 
 
 class Late(fault_process.Signalled):
@@ -46,7 +46,7 @@ class Late(fault_process.Signalled):
 
     def order(self, cell):
         super().order(cell)
-        lab.lab_node.hold(cell.scene.directory, "guard")
+        lab.lab_node.switch_off(cell.scene.directory, "guard")
 
     def inject(self, cell):
         super().inject(cell)
