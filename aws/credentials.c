@@ -26,6 +26,7 @@ struct credentials {
     pthread_mutex_t lock;     /* never held for long; guards what follows */
     bool have;
     bool doubted;
+    bool same_again; /* what was fetched in doubt were the same keys: no use to ask at once */
     int64_t last_try_utc_us; /* while keys are valid the next refresh comes RETRY_MS later */
     struct credentials_key key;
     char role[65];
@@ -236,6 +237,9 @@ static bool renew(struct credentials *credentials, int64_t utc_us, int64_t deadl
     (void)pthread_mutex_lock(&credentials->lock);
     credentials->last_try_utc_us = utc_us;
     if (ok) {
+        credentials->same_again =
+            credentials->doubted && credentials->have &&
+            strcmp(credentials->key.access_key_id, fetched.key.access_key_id) == 0;
         credentials_key_free(&credentials->key);
         credentials->key = fetched.key; /* moved */
         memcpy(credentials->role, fetched.role, sizeof(fetched.role));
@@ -292,6 +296,8 @@ bool credentials_get(struct credentials *credentials, int64_t utc_us, int64_t mi
 void credentials_doubt(struct credentials *credentials)
 {
     (void)pthread_mutex_lock(&credentials->lock);
+    if (!credentials->doubted && !credentials->same_again)
+        credentials->last_try_utc_us = 0;
     credentials->doubted = true;
     (void)pthread_mutex_unlock(&credentials->lock);
 }

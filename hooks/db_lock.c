@@ -341,16 +341,21 @@ bool db_lock_resync(struct db_lock *lock, struct db *db, int64_t deadline_ms, st
 bool db_lock_release(struct db_lock *lock, int64_t deadline_ms, struct err *err)
 {
     bool held = lock->stage || lock->tables || lock->instance || lock->binlog;
-    struct err resync_err = ERR_INIT, ignored = ERR_INIT;
+    struct err own = ERR_INIT, resync_err = ERR_INIT, ignored = ERR_INIT;
     bool ok = true;
 
     lock->taken = false;
-    if (held && db_alive(lock->db) && !let_go_of_locks(lock, deadline_ms, err)) {
-        ok = err_wrap(err, "the lock may still be held");
-        err_suggest(err,
-                    "the server lets go when the connection is closed, or at the end of its "
-                    "wait_timeout; KILL %lu ends it by hand",
-                    db_connection_id(lock->db));
+    if (held && db_alive(lock->db) && !let_go_of_locks(lock, deadline_ms, &own)) {
+        /* A connection that the server ended took the lock along; one that we cut need not have. */
+        ok = !db_alive(lock->db) && own.kind == ERR_DB;
+        if (!ok) {
+            *err = own;
+            err_wrap(err, "the lock may still be held");
+            err_suggest(err,
+                        "the server lets go when the connection is closed, or at the end of its "
+                        "wait_timeout; KILL %lu ends it by hand",
+                        db_connection_id(lock->db));
+        }
     }
     if (!db_alive(lock->db)) /* with it goes whatever it held */
         lock->stage = lock->tables = lock->instance = lock->binlog = false;

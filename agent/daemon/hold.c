@@ -151,6 +151,19 @@ static bool freeze(struct work *work, struct hold *hold, struct err *err)
     return ok;
 }
 
+/* A hook that may be passed over has taken all the time there was: its error says what to do. */
+static bool used_up(const struct work *work, struct err *err)
+{
+    for (size_t i = 0; i < work->hooks.count; i++) {
+        const struct hook_run *run = &work->hooks.links[i].runs[HOOK_STEP_HOLD];
+        if (run->begin_us == 0 || run->ok)
+            continue;
+        *err = run->err;
+        return err_wrap(err, "nothing of hold_deadline is left for the freeze");
+    }
+    return err_set(err, ERR_DEADLINE, 0, "nothing of hold_deadline is left for the freeze");
+}
+
 bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *err)
 {
     const struct cancel *cancel = &work->job->cancel;
@@ -158,6 +171,7 @@ bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *
 
     if (asked < LABEL_FILESYSTEM)
         return true;
+    work->held = true;
     log_hold();
     hold->begin_us = clock_boot_us();
     hold->clock_offset_before_us = clock_offset_us();
@@ -168,6 +182,8 @@ bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *
             return err_wrap(err, "hold");
     }
     hold->hooks_held_us = clock_boot_us();
+    if (hold->hooks_held_us / 1000 >= hold->deadline_ms)
+        return used_up(work, err) || err_wrap(err, "hold");
     return (facts_positions(work, err) && write_manifest(work, hold, err) &&
             freeze(work, hold, err)) ||
            err_wrap(err, "hold");

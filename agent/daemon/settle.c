@@ -67,6 +67,16 @@ static bool end_unknown(struct work *work, struct cut *cut, struct verdict *verd
     return settle_end_open(work, verdict, 6, now);
 }
 
+/* What nobody has named a remedy for passes by itself, as far as we know. */
+static void suggest_again(struct err *err)
+{
+    if (err->kind == ERR_DEADLINE)
+        (void)err_suggest(err, "start the backup again; if it stays so, see what is slow "
+                               "(`stillpoint doctor`), or raise hold_deadline or request_timeout");
+    else if (err->kind != ERR_CANCELLED)
+        (void)err_suggest(err, "start the backup again; if it stays so, see `stillpoint doctor`");
+}
+
 bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
                 struct verdict *verdict, struct err *err)
 {
@@ -75,10 +85,12 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
     char text[ERR_TEXT_BYTES + 80];
 
     *err = *cause;
+    if (work->held || cut->sent)
+        suggest_again(err);
     if (!cut->sent || cut->answered)
-        return settle_end_released(
-            work, verdict, cut->sent || cause->kind == ERR_CANCELLED ? 1 : work_exit_code(cause),
-            ", no snapshot was made");
+        return settle_end_released(work, verdict,
+                                   work->held || cut->sent ? 1 : work_exit_code(cause),
+                                   ", no snapshot was made");
     job_set_step(work->job, "release");
     (void)snprintf(text, sizeof(text), "%s; everything is let go, looking in EC2 for what it made",
                    cause->text);

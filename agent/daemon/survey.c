@@ -123,6 +123,29 @@ static bool note_appeared(struct work *work, const struct mount_list *list, stru
     return true;
 }
 
+static bool is_there(const struct mounts *mounts, const struct plan_mount *planned)
+{
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct mount *mount = &mounts->items[i];
+        if (mount->major == planned->dev_major && mount->minor == planned->dev_minor)
+            return true;
+    }
+    return false;
+}
+
+/* What was taken away was frozen all the same, as long as the guard had it open: but who did that
+ * was at work on it, and nobody knows at what. */
+static bool note_vanished(struct work *work, const struct mounts *mounts, struct err *err)
+{
+    for (size_t i = 0; i < work->plan->mount_count; i++) {
+        const struct plan_mount *planned = &work->plan->mounts[i];
+        if (!is_there(mounts, planned) &&
+            !strs_printf(&work->appeared, err, "%s was unmounted meanwhile", planned->path))
+            return false;
+    }
+    return true;
+}
+
 bool survey_appeared(struct work *work, int64_t deadline_ms, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(MOUNTS_TEXT_BYTES_MAX);
@@ -133,7 +156,8 @@ bool survey_appeared(struct work *work, int64_t deadline_ms, struct err *err)
         return err_set(err, ERR_GUARD, 0, "the guard is gone");
     bool ok = lease_mount_table(work->lease, deadline_ms, &text, err) &&
               mounts_parse(buf_text(&text), text.len, &mounts, err) &&
-              mounts_fold(&mounts, &list, err) && note_appeared(work, &list, err);
+              mounts_fold(&mounts, &list, err) && note_appeared(work, &list, err) &&
+              note_vanished(work, &mounts, err);
     mounts_list_free(&list);
     mounts_free(&mounts);
     return ok;

@@ -29,7 +29,7 @@ bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_
 bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err);
 
 /* After the hold: looks at the mount table once more. What was mounted since the plan and lies, or
- * may lie, on a volume of the set goes into work->appeared.
+ * may lie, on a volume of the set goes into work->appeared; what is gone, too.
  *   false  it could not be looked at, which is no proof that there is nothing */
 bool survey_appeared(struct work *work, int64_t deadline_ms, struct err *err);
 

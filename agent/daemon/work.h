@@ -65,10 +65,12 @@ struct work {
     struct device_map device_map;
     struct device_trace *traces; /* one per entry of mount_list */
     struct plan *plan;
-    struct strs appeared; /* sentences: what was mounted since the plan, so that nobody froze it */
+    struct strs appeared; /* sentences: what was mounted since the plan, so that nobody froze it, or
+                                unmounted */
 
     struct backup *backup; /* what is told of it */
     struct work_journal journal;
+    bool held;           /* a hold was begun: writers have waited */
     bool release_failed; /* some of what was held may still be; a warning told which */
 };
 

@@ -72,7 +72,7 @@ required yes
 run_as_root "INSERT INTO lab.held SELECT SLEEP(60)" >/dev/null 2>&1 &
 holder=$!
 sleep 0.3
-refused 5 'Lock wait timeout exceeded.* running: thread [0-9]+ \(root, [0-9]+ s: ' \
+refused 1 'Lock wait timeout exceeded.* running: thread [0-9]+ \(root, [0-9]+ s: ' \
     'let thread [0-9]+ end or KILL it .*or raise lock_wait' sp backup --no-image
 made_nothing
 let_go

@@ -124,6 +124,6 @@ stop_part daemon
 start_part daemon
 echo fail-hold >"$LAB/behave"
 : >"$LAB/hook.log"
-assert_exit 5 sp backup --no-image
+assert_exit 1 sp backup --no-image
 assert_eq 'prepare hold release finish ' "$(phases)" "phases of a required hook that failed"
 disarm_thaw
