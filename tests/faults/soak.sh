@@ -26,5 +26,5 @@ echo "# seed $seed: again with tests/faults/soak.sh $unit $amount $seed"
 
 # shellcheck source=tests/faults/lib_lab.sh
 . "$TOP/tests/faults/lib_lab.sh"
-start_fault_lab --restarter
+start_fault_lab
 run_driver python3 "$TOP/tests/faults/soak.py" "$LAB" "$unit" "$amount" "$seed"

@@ -10,6 +10,7 @@
 #   made_nothing               nothing is in EC2 but what `made` has been told of
 #   made                       what is in EC2 now is to be there
 #   backs_up [OPTION...]       a backup succeeds, in full, and is `made`
+#   until_status EXPRESSION    of status's JSON as `d`; 20 s at most
 #   end_refusals               nothing was ever left frozen
 
 begin_refusals() {
@@ -58,6 +59,14 @@ made() {
 
 made_nothing() {
     assert_eq "${_made-}" "$(_in_ec2)" "what is in EC2"
+}
+
+until_status() {
+    for _ in {1..400}; do
+        [ "$(sp status --json | json "$1")" = true ] && return
+        sleep 0.05
+    done
+    fail "never came: $1: $(sp status)"
 }
 
 backs_up() {

@@ -38,13 +38,6 @@ kill_daemon() {
     assert_match 'else settles it at its next start' "$OUT" "what is said to be"
     id=$(sed -nE 's/^backup (sp-[^ ]+) started$/\1/p' "$LAB/run/out")
 }
-until_status() { # EXPRESSION of status's JSON
-    for _ in {1..200}; do
-        [ "$(sp status --json | json "$1")" = true ] && return
-        sleep 0.1
-    done
-    fail "never came: $1: $(sp status)"
-}
 until_settled() { until_status "d['unsettled'] == [] and d['job'] is None and d['finishing'] == []"; }
 settled_as() { # OUTCOME TEXT
     assert_match "settled +$id, $1: $2" "$(sp status)" "what status says"

@@ -32,13 +32,6 @@ ends_with() {
     assert_eq "$1" $? "exit code of: $(cat "$LAB/run/out")"
     OUT=$(cat "$LAB/run/out")
 }
-until_status() { # EXPRESSION of status's JSON
-    for _ in {1..100}; do
-        [ "$(sp status --json | json "$1")" = true ] && return
-        sleep 0.05
-    done
-    fail "never came: $1"
-}
 
 cut_fault '"kind": "reset_after"'
 adopted 'connection broke after the request was sent'
