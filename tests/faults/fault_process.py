@@ -87,6 +87,12 @@ class Signalled:
                     os.kill(pid, signal.SIGCONT)
 
     def end(self, cell):
+        """Who dies of it is dead, and its twin with it, before the driver looks who is missing."""
+        if not self.stops:
+            dying = [one for part, one in cell.hit.items() if part != "client"]
+            lab.wait_for(lambda: not any(lab.sweep.alive(*one) for one in dying), 10)
+            if not self.both_guards and set(self.parts) & set(GUARDS):
+                lab.wait_for(lambda: not any(map(cell.scene.pid, GUARDS)), 10)
         if self.both_guards:
             cell.scene.wait_restarted("guard")
 
@@ -160,6 +166,9 @@ class RestartedMysql(Signalled):
 
     def heal(self, cell):
         cell.helper.join()
+
+    def end(self, cell):
+        pass
 
 
 def _all():

@@ -218,6 +218,10 @@ class Scene:
 
     def start(self, part):
         """As systemctl start. Afterwards it is not restarted when it ends: a cell says who is."""
+        if part in lab_node.PARTS:  # the word of one that has just ended is no word of the next
+            ready = lab_node.ready_path(self.directory, part)
+            one = "keeper" if part == "guard" else part
+            wait_for(lambda: not os.path.exists(ready) or self.pid(one), 5)
         lab_node.STARTERS[part](self.directory, self.node)
         if part in lab_node.PARTS:
             lab_node.switch_off(self.directory, part)
