@@ -338,6 +338,24 @@ bool lease_explain_freeze(const char *path, int freeze_errno, struct err *err)
     }
 }
 
+/* Who ended the lease while it was being frozen. */
+static bool explain_end(uint32_t cause, struct err *err)
+{
+    switch (cause) {
+    case GUARD_END_TWIN_GONE:
+        (void)err_set(err, ERR_GUARD, 0, "freeze: one of the guard's two processes died");
+        return err_suggest(err, "start the backup again; why it died may stand in `journalctl -u "
+                                "stillpoint-guard`");
+    case GUARD_END_SIGNAL:
+        (void)err_set(err, ERR_GUARD, 0, "freeze: the guard was told to end");
+        return err_suggest(err, "start the backup again once it runs: `systemctl status "
+                                "stillpoint-guard`");
+    default:
+        (void)err_set(err, ERR_GUARD, 0, "freeze: somebody had the guard let go of everything");
+        return err_suggest(err, "start the backup again; find out who ran `stillpoint thaw`");
+    }
+}
+
 bool lease_freeze(struct lease *lease, int64_t lease_deadline_ms,
                   struct guard_reply_lease *ret_story, struct err *err)
 {
@@ -352,6 +370,8 @@ bool lease_freeze(struct lease *lease, int64_t lease_deadline_ms,
     if (lease->reply.head.status == GUARD_SYSCALL_FAILED && lease->reply.head.index >= 0)
         return lease_explain_freeze(path_of(lease, lease->reply.head.index),
                                     lease->reply.head.os_errno, err);
+    if (lease->reply.head.status == GUARD_CANCELLED)
+        return explain_end(lease->reply.lease.end_cause, err);
     if (lease->reply.head.status == GUARD_DEADLINE) {
         (void)err_set(err, ERR_DEADLINE, 0, "freeze: %s took longer than the hold may last",
                       path_of(lease, lease->reply.head.index));

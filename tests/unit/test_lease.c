@@ -24,6 +24,7 @@
 struct script {
     uint32_t status;
     int32_t os_errno, index;
+    uint32_t end_cause; /* of a lease's story */
     bool close, silent, wrong_version, wrong_serial, half;
 };
 
@@ -79,6 +80,8 @@ static void *fake_guard(void *arg)
             reply.head.status = script->status;
             reply.head.os_errno = script->os_errno;
             reply.head.index = script->index;
+            if (request.head.op == GUARD_OP_FREEZE)
+                reply.lease.end_cause = script->end_cause;
             if (script->close)
                 break;
             if (script->silent)
@@ -288,6 +291,32 @@ static void a_mount_frozen_by_somebody_else_is_busy_and_named(void **state)
     assert_non_null(strstr(err.remedy, "fsfreeze -u /data"));
 }
 
+static void who_ended_the_lease_while_it_froze_is_named(void **state)
+{
+    static const struct {
+        uint32_t cause;
+        const char *text, *remedy;
+    } cases[] = {
+        {GUARD_END_TWIN_GONE, "one of the guard's two processes died", "journalctl"},
+        {GUARD_END_SIGNAL, "the guard was told to end", "systemctl status"},
+        {GUARD_END_FORCED, "somebody had the guard let go", "who ran `stillpoint thaw`"},
+    };
+    struct rig *rig = *state;
+    struct guard_reply_lease story;
+    struct err err = ERR_INIT;
+
+    assert_true(add(rig, &err));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        err = (struct err)ERR_INIT;
+        rig->script =
+            (struct script){.status = GUARD_CANCELLED, .index = -1, .end_cause = cases[i].cause};
+        assert_false(lease_freeze(rig->lease, clock_boot_ms() + 1000, &story, &err));
+        assert_int_equal(err.kind, ERR_GUARD);
+        assert_non_null(strstr(err.text, cases[i].text));
+        assert_non_null(strstr(err.remedy, cases[i].remedy));
+    }
+}
+
 static void each_refusal_has_its_kind(void **state)
 {
     static const struct {
@@ -379,6 +408,7 @@ int main(void)
         CASE(a_silent_guard_ends_at_the_deadline),
         CASE(a_cancel_ends_the_wait_and_the_connection),
         CASE(a_mount_frozen_by_somebody_else_is_busy_and_named),
+        CASE(who_ended_the_lease_while_it_froze_is_named),
         CASE(each_refusal_has_its_kind),
         CASE(an_index_from_the_wire_is_not_trusted),
         CASE(a_path_too_long_is_not_sent),
