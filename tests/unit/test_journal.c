@@ -17,9 +17,6 @@
 
 #define ID    "sp-20261124T081530Z-k3f9x"
 #define LATER "sp-20261124T091530Z-00000"
-#define OF_ANOTHER                                                                                 \
-    "{\"version\": 1, \"step\": \"hold\", \"boot_id\": \"\", \"backup\": {\"id\": \"" LATER        \
-    "\", \"instance\": \"i-1\", \"state\": \"held\"}}"
 
 struct scene {
     struct tree tree;
@@ -114,6 +111,9 @@ static void entries_are_listed_by_age_and_removed_one_by_one(void **state)
 static void what_is_no_entry_is_refused_with_its_path(void **state)
 {
     struct scene *scene = *state;
+    static const char of_another[] =
+        "{\"version\": 1, \"step\": \"hold\", \"boot_id\": \"\", "
+        "\"backup\": {\"id\": \"" LATER "\", \"instance\": \"i-1\", \"state\": \"held\"}}";
     static const char *const bad[] = {
         "",
         "{",
@@ -121,7 +121,7 @@ static void what_is_no_entry_is_refused_with_its_path(void **state)
         "{\"version\": 2}",
         "{\"version\": 1, \"step\": \"dance\", \"boot_id\": \"\", \"backup\": {}}",
         "{\"version\": 1, \"step\": \"hold\", \"boot_id\": \"\"}",
-        OF_ANOTHER,
+        of_another,
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
