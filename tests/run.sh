@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the tests and counts them. `make check` and its parts call it when everything is built.
 #
-#   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab servers faults thread
+#   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab servers sample faults
+#                                               thread
 #
 # unit     build/…/tests/unit/test_*: cmocka, one test counted for each that the binary has
 # guard    build/…/tests/guard/test_* the same way, and tests/guard/*.sh
@@ -107,6 +108,10 @@ add_group() {
         add shell tests/faults/selftest.sh
         add lines tests/faults/matrix.sh
         ;;
+    sample)
+        add lines tests/faults/soak.sh
+        add lines tests/faults/sample.sh
+        ;;
     thread)
         add_binaries unit test
         for script in tests/lab/cases/*.sh; do
@@ -116,11 +121,8 @@ add_group() {
     all)
         case $BUILD in
         */thread) add_group thread ;;
-        *)
-            for script in servers unit guard corpus lab; do add_group "$script"; done
-            add lines tests/faults/soak.sh
-            add lines tests/faults/sample.sh
-            ;;
+        */plain) for script in servers unit guard corpus lab sample; do add_group "$script"; done ;;
+        *) for script in servers unit guard corpus lab; do add_group "$script"; done ;;
         esac
         ;;
     *)
@@ -209,7 +211,7 @@ judge_lines() { # LOG STATUS NAME STARTED_US: output in which each test has its 
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
     if [ "$bad" = 0 ]; then
         report ok "$name" "$ok passed${skip:+$([ "$skip" = 0 ] || echo ", $skip skipped")}" "$4"
-        grep -E '^skip ' "$log" | sed 's/^/     | /'
+        grep -E '^(skip |# seed )' "$log" | sed 's/^/     | /'
     else
         report FAIL "$name" "$bad failed${broken:+ ($broken)}" "$4"
         show_lines "$log"

@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lab/python.sh
 
 BUILD=$(realpath -m "${BUILD:-build/cover}")
-export BUILD
+POINTS_BUILD=$BUILD
+export BUILD POINTS_BUILD
 groups=("$@")
 [ $# != 0 ] || groups=(unit guard corpus lab sample)
 

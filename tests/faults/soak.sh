@@ -8,7 +8,7 @@
 # Needs `make POINTS=1 all` (no point is used: what a lost answer waits for is shorter there). A line
 # a backup, ok or not ok; ends with the first that is not. Exit 1 then, 77 if the lab can't be here.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
-BUILD=build/points
+BUILD=${POINTS_BUILD:-build/points}
 export BUILD
 . "$(dirname "$0")/../lab/lib.sh"
 
