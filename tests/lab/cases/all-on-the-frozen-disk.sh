@@ -37,8 +37,9 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 2500}}'
 sp backup --no-image >"$LAB/run/out" 2>&1 &
 client=$!
 wait_cut
-freezer=$(cat "/proc/$(part_pid guard)/task/$(part_pid guard)/children")
-kill -KILL "$(part_pid guard)" $freezer
+keeper=$(part_pid guard)
+read -r freezer _ <"/proc/$keeper/task/$keeper/children"
+kill -KILL "$keeper" "$freezer"
 is_frozen "$root" || fail "nothing was frozen: the test would prove nothing"
 start_part guard
 assert_nothing_frozen
