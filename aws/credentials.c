@@ -12,7 +12,8 @@
 #include "aws/imds.h"
 
 enum {
-    RETRY_MS = 60 * 1000 /* after a refresh that failed or was in doubt, while keys are valid */
+    RETRY_MS = 60 * 1000, /* after a refresh that failed, while keys are valid */
+    DOUBT_RETRY_MS = 1000 /* of keys that the service refuses: whatever they say of their end */
 };
 
 enum source { SOURCE_NONE, SOURCE_PROFILE, SOURCE_ENVIRONMENT, SOURCE_ROLE };
@@ -26,7 +27,6 @@ struct credentials {
     pthread_mutex_t lock;     /* never held for long; guards what follows */
     bool have;
     bool doubted;
-    bool same_again; /* what was fetched in doubt were the same keys: no use to ask at once */
     int64_t last_try_utc_us; /* while keys are valid the next refresh comes RETRY_MS later */
     struct credentials_key key;
     char role[65];
@@ -214,7 +214,8 @@ static bool just_tried(const struct credentials *credentials, int64_t utc_us)
 {
     int64_t ago_us = utc_us - credentials->last_try_utc_us;
 
-    return ago_us >= 0 && ago_us < RETRY_MS * INT64_C(1000);
+    return ago_us >= 0 &&
+           ago_us < (credentials->doubted ? DOUBT_RETRY_MS : RETRY_MS) * INT64_C(1000);
 }
 
 /* Whether keys are there that need no fetch now. The service may hand out the same keys for a while
@@ -237,9 +238,6 @@ static bool renew(struct credentials *credentials, int64_t utc_us, int64_t deadl
     (void)pthread_mutex_lock(&credentials->lock);
     credentials->last_try_utc_us = utc_us;
     if (ok) {
-        credentials->same_again =
-            credentials->doubted && credentials->have &&
-            strcmp(credentials->key.access_key_id, fetched.key.access_key_id) == 0;
         credentials_key_free(&credentials->key);
         credentials->key = fetched.key; /* moved */
         memcpy(credentials->role, fetched.role, sizeof(fetched.role));
@@ -296,8 +294,6 @@ bool credentials_get(struct credentials *credentials, int64_t utc_us, int64_t mi
 void credentials_doubt(struct credentials *credentials)
 {
     (void)pthread_mutex_lock(&credentials->lock);
-    if (!credentials->doubted && !credentials->same_again)
-        credentials->last_try_utc_us = 0;
     credentials->doubted = true;
     (void)pthread_mutex_unlock(&credentials->lock);
 }

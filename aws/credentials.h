@@ -58,8 +58,7 @@ void credentials_free(struct credentials *credentials);
 bool credentials_get(struct credentials *credentials, int64_t utc_us, int64_t min_valid_ms,
                      bool no_refresh, int64_t deadline_ms, const struct cancel *cancel,
                      struct credentials_key *ret_key, struct err *err);
-/* The service refused the keys: the next credentials_get asks again; once a minute at most where it
- * is told the same ones. */
+/* The service refused the keys: the next credentials_get asks again, once a second at most. */
 void credentials_doubt(struct credentials *credentials);
 void credentials_key_free(struct credentials_key *key);
 
