@@ -237,7 +237,9 @@ static bool adopt(struct left *left, struct err *err)
 
     if (left->entry->step != JOURNAL_RAISE) {
         backup->consistency = LABEL_CRASH;
-        if (!strs_add_once(&backup->shortfall, UNPROVED, err) || !decide(left, JOURNAL_RAISE, err))
+        /* Who asked for no more than crash has what was asked for. */
+        if ((backup->asked > LABEL_CRASH && !strs_add_once(&backup->shortfall, UNPROVED, err)) ||
+            !decide(left, JOURNAL_RAISE, err))
             return false;
     }
     return finish_raise(left->work, &none, left->deadline_ms, err);
