@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 
+import record
 import scene as lab
 from faults import POINTS, Expect
 from fault_cloud import Cloud
@@ -76,6 +77,50 @@ class FrozenByOther(Cloud):
     def expect(self, point):
         exits = (1, 5) if point == "ready" else (1,)  # the rehearsal finds it before anything
         return Expect(exits, cause=r"frozen|froze|EBUSY|busy|filesystem|deadline")
+
+
+class SlowDisk(Cloud):
+    """The disks below all volumes take no write for longer than the hold may last (the pool that
+    they lie in is frozen for the time): FIFREEZE and FITHAW sit in the kernel, and both processes of
+    the guard with them. What was frozen must be free soon after the disks are back. What a guard
+    with one slow mount of several does is tests/guard/test_guard_faults.c's."""
+
+    LASTS_S = 3.0  # the lease is 2 s
+    LET_GO_US = 1_500_000  # the watchdog may have ended the guard meanwhile: another has to start
+
+    def __init__(self):
+        super().__init__("slow-disk", ("freeze-0",))
+        self.outlasts_lease = True  # judged below
+
+    def seconds(self, point):
+        return 6
+
+    def order(self, cell):
+        super().order(cell)
+        cell.scene.let_restart("guard")
+
+    def inject(self, cell):
+        pool = os.path.join(cell.scene.directory, "pool")
+        cell.helper = lab.ThawTimer([pool], self.LASTS_S)  # who ends it is armed before
+        descriptor = os.open(pool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.ioctl(descriptor, lab.FIFREEZE, 0)
+        os.close(descriptor)
+
+    def end(self, cell):
+        super().end(cell)
+        lab.wait_for(cell.helper.ended, 2 * self.LASTS_S, 0.001)
+        due_us = record.boot_us() + self.LET_GO_US
+        if not cell.helper.disarm():
+            cell.problems.append("the lab: the pool was not frozen, the cell proves nothing")
+        watch = cell.scene.watch
+        lab.wait_for(lambda: not watch.freezing() and not watch.frozen(), 5)
+        for freeze in watch.freezes():
+            if (freeze.end_us or record.boot_us()) > due_us:
+                cell.problems.append(f"1: {freeze.path} was frozen until more than "
+                                     f"{self.LET_GO_US // 1000} ms after the disks were back")
+
+    def expect(self, point):
+        return Expect((1,), cause="deadline|longer than the hold may last")
 
 
 class MountGone(Cloud):
@@ -158,6 +203,7 @@ LOCKED = Expect((0, 1, 3), "application", r"mysql|lock")
 FAULTS = [
     SecondBackup(),
     FrozenByOther(),
+    SlowDisk(),
     MountGone(),
     Statement("long-select", "SELECT SLEEP(20)"),
     Statement("long-transaction", "BEGIN; INSERT INTO probe VALUES (7); SELECT SLEEP(20)"),

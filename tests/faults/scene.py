@@ -122,6 +122,9 @@ class ThawTimer:
         if self._process.stdout.readline().strip() != "armed":
             raise SceneError("the thaw timer did not start")
 
+    def ended(self):
+        return self._process.poll() is not None
+
     def disarm(self):
         """What it found frozen, as text; "" for nothing."""
         if self._process.poll() is None:
