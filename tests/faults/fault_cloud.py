@@ -117,6 +117,18 @@ class Late(Call):
         cell.scene.stop_daemon()  # the next start looks again
 
 
+class NoDelete(Call):
+    """A set that is to go, and the right to delete is not ours: all of it is tagged `failed`."""
+
+    def __init__(self):
+        super().__init__("no-delete", {"kind": "partial"}, ("request",), {"*": (1,)},
+                         cause=r"DeleteSnapshot is not allowed|could not be deleted")
+
+    def inject(self, cell):
+        cell.scene.cloud.post("set", {"deny": ["DeleteSnapshot"]})
+        super().inject(cell)
+
+
 class Imds(Cloud):
     def __init__(self, name, mode):
         super().__init__(name, ("identify", "plan", "ready", "request", "tagging", "waiting", "image"))
@@ -188,6 +200,7 @@ FAULTS = [
     Call("lost", LOST, exits={"request": (3,)}, most={"request": "crash"},
          slow={point: 5 for point in CALLS}),
     Late(),
+    NoDelete(),
     Call("500", _error("InternalError", 500), exits={"request": (1,), "image": (0, 3)},
          cause=r"InternalError", looked_for=("request",), slow={"image": 65}),
     Call("503-once", _error("RequestLimitExceeded", 503), cause=r"RequestLimitExceeded",
