@@ -180,6 +180,8 @@ def calm_backup(scene):
 def main(directory, unit, amount, seed):
     scene = lab.Scene(directory)
     matrix.warm(scene)
+    for part in lab.lab_node.PARTS:
+        scene.let_restart(part)
     load = Load(scene)
     chance = random.Random(seed)
     end = time.monotonic() + int(amount) if unit == "--seconds" else float("inf")
