@@ -118,6 +118,7 @@ class SlowDisk(Cloud):
             if (freeze.end_us or record.boot_us()) > due_us:
                 cell.problems.append(f"1: {freeze.path} was frozen until more than "
                                      f"{self.LET_GO_US // 1000} ms after the disks were back")
+        cell.scene.wait_restarted("guard")
 
     def expect(self, point):
         return Expect((1,), cause="deadline|longer than the hold may last")

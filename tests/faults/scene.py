@@ -233,7 +233,8 @@ class Scene:
 
     def let_restart(self, part):
         """The stand-in for systemd (restarter.py) does from now on as its unit says."""
-        os.unlink(lab_node.off_path(self.directory, part))
+        if os.path.exists(lab_node.off_path(self.directory, part)):
+            os.unlink(lab_node.off_path(self.directory, part))
 
     def wait_restarted(self, part):
         if not os.path.exists(lab_node.off_path(self.directory, part)):
