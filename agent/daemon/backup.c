@@ -368,7 +368,7 @@ static bool raise_label(struct work *work, struct cut *cut, struct verdict *verd
                         struct err *err)
 {
     point_reach("tagging");
-    if (finish_raise(work, cut, clock_boot_ms() + RAISE_MS, err))
+    if (finish_raise(work, &cut->tags, clock_boot_ms() + RAISE_MS, err))
         return true;
     if (err->kind == ERR_AWS_DENIED)
         return settle_discard(work, cut, verdict);

@@ -32,11 +32,12 @@ static bool raise_one(struct work *work, const struct ec2_tags *was,
     return ok;
 }
 
-bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err)
+bool finish_raise(struct work *work, const struct ec2_tags *was, int64_t deadline_ms,
+                  struct err *err)
 {
     work->backup->state = BACKUP_PENDING;
     for (size_t i = 0; i < work->backup->snapshot_count; i++) {
-        if (!raise_one(work, &cut->tags, &work->backup->snapshots[i], deadline_ms, err))
+        if (!raise_one(work, was, &work->backup->snapshots[i], deadline_ms, err))
             return false;
     }
     return true;

@@ -9,8 +9,10 @@
  * tags, the snapshots are waited for, the image is made of them. Worker thread. */
 
 /* Puts label, window, positions, device and mounts on every snapshot: one CreateTags a volume.
- * State `pending` from here. */
-bool finish_raise(struct work *work, struct cut *cut, int64_t deadline_ms, struct err *err);
+ * State `pending` from here.
+ *   was  the tags that every snapshot has already and that need not be sent again */
+bool finish_raise(struct work *work, const struct ec2_tags *was, int64_t deadline_ms,
+                  struct err *err);
 /* Waits until every snapshot is completed, telling the progress.
  *   ret_failed  one of them failed in EC2 (named): the set will never be whole
  *   false       so, or where that is false nothing more is known of them: they go on in EC2 */

@@ -233,7 +233,7 @@ static enum left_fate absent(struct left *left)
 static bool adopt(struct left *left, struct err *err)
 {
     struct backup *backup = left->entry->backup;
-    struct cut none = {.ok = false};
+    const struct ec2_tags none = {.count = 0};
 
     if (left->entry->step != JOURNAL_RAISE) {
         backup->consistency = LABEL_CRASH;

@@ -83,13 +83,13 @@ bool settle_cut(struct work *work, struct cut *cut, const struct err *cause,
     size_t found = 0;
     struct err why = ERR_INIT;
     char text[ERR_TEXT_BYTES + 80];
+    bool touched = work->held || cut->sent;
 
     *err = *cause;
-    if (work->held || cut->sent)
+    if (touched)
         suggest_again(err);
     if (!cut->sent || cut->answered)
-        return settle_end_released(work, verdict,
-                                   work->held || cut->sent ? 1 : work_exit_code(cause),
+        return settle_end_released(work, verdict, touched ? 1 : work_exit_code(cause),
                                    ", no snapshot was made");
     job_set_step(work->job, "release");
     (void)snprintf(text, sizeof(text), "%s; everything is let go, looking in EC2 for what it made",

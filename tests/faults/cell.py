@@ -4,7 +4,6 @@ import time
 
 import faults
 import invariants
-import known
 import record
 import scene as lab
 
@@ -23,7 +22,7 @@ class Cell:
         self.hit, self.theirs, self.helper = {}, [], None
         self.injected_us = self.due_us = None
         self.client = self.exit_code = self.backup_id = None
-        self.problems, self.notes = [], []
+        self.problems = []
         self.longest_us, self.state, self.seconds = 0, "gone", 0
         self.logs, self.log_tail = {}, []
 
@@ -36,10 +35,6 @@ class Cell:
         pid = self.client.process.pid
         return pid, lab.sweep.start_time(pid)
 
-    def note(self, text):
-        if text not in self.notes:
-            self.notes.append(text)
-
     def lease_end_us(self):
         """Of the lease that runs; where none does yet, of the hold at the latest."""
         if self.point in faults.LEASE_RUNS:
@@ -48,9 +43,6 @@ class Cell:
 
     def fault_excuses_deadline(self):
         return bool(getattr(self.fault, "outlasts_lease", False))
-
-    def outcome_open(self):
-        return self.exit_code == 6 or getattr(self.fault, "touches_daemon", False)
 
     def was_cancelled(self):
         return "cancelled" in self.client.stderr()
@@ -161,12 +153,9 @@ class Cell:
     def lines(self):
         """What is printed: one line, and below it why it is not ok."""
         word = "not ok" if self.problems else "ok"
-        notes = f"  ({'; '.join(self.notes)})" if self.notes else ""
-        yield f"{word} {self.name:<30} {self.outcome():<36} {self.longest_us / 1000:7.1f} ms{notes}"
+        yield f"{word} {self.name:<30} {self.outcome():<36} {self.longest_us / 1000:7.1f} ms"
         if self.problems:
             yield from ("    " + text.replace("\n", "\n    ") for text in self.problems)
-            if known.reason(self.name):
-                yield f"    known: {known.reason(self.name)}"
             yield from ("    | " + text[:300] for text in self.log_tail)
             yield f"    alone again: make POINTS=1 all && tests/faults/matrix.sh {self.name}"
 
@@ -175,5 +164,5 @@ class Cell:
         return {
             "fault": self.fault.name, "point": self.point, "ok": not self.problems,
             "outcome": self.outcome(), "longest_ms": round(self.longest_us / 1000, 1),
-            "seconds": round(self.seconds, 1), "why": self.problems, "notes": self.notes,
+            "seconds": round(self.seconds, 1), "why": self.problems,
         }

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Faults of EC2 and of the metadata service: what the cloud does to the call at the point."""
-import signal
 import time
 
 from faults import Expect
@@ -77,11 +76,6 @@ class Call(Cloud):
         if cell.point in self._ends:
             _let_pass(cell, LASTS_S)
             cell.scene.cloud.post("faults", {})
-        elif cell.point in self._looked_for and not cell.scene.has_journal:
-            _let_pass(cell, LASTS_S)  # else it looks for five minutes
-            if not cell.client.ended():
-                cell.client.process.send_signal(signal.SIGINT)
-                cell.note("cancelled: without STILLPOINT_LOST_MS it looks for five minutes")
 
     def expect(self, point):
         exits = self._exits.get(point, self._exits.get("*", (0,)))

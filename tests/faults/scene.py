@@ -154,7 +154,6 @@ class Scene:
         self.marker = os.path.join(directory, "run", "held")  # made by the exec hook at hold
         self.idle = None
         self.kept_state = self.kept_run = frozenset()
-        self.has_journal = "unsettled" in self.status()
 
     def _state_on_tmpfs(self):
         """So that it can be filled up without the machine's disk."""
@@ -279,7 +278,7 @@ class Scene:
             "job" in status
             and status["job"] is None
             and not status["finishing"]
-            and not status.get("unsettled")
+            and status["unsettled"] == []
         )
 
     def daemon_weight(self):

@@ -30,26 +30,26 @@ class Nothing(fault_process.Signalled):
         return self._expected
 
 
-class Helpless(fault_process.Signalled):
+class Alone(fault_process.Signalled):
+    """Nobody starts the guard again."""
+
+    def order(self, cell):
+        super().order(cell)
+        lab.lab_node.switch_off(cell.scene.directory, "guard")
+
+
+class Helpless(Alone):
     """Both guards are stopped and nobody starts another: the driver's own thaw is all that helps."""
 
     def __init__(self):
         super().__init__("helpless", signal.SIGSTOP, fault_process.GUARDS)
 
-    def order(self, cell):
-        super().order(cell)
-        lab.lab_node.switch_off(cell.scene.directory, "guard")
 
-
-class Late(fault_process.Signalled):
+class Late(Alone):
     """A killed guard whose successor comes too late for its due time."""
 
     def __init__(self):
         super().__init__("late", signal.SIGKILL, fault_process.GUARDS)
-
-    def order(self, cell):
-        super().order(cell)
-        lab.lab_node.switch_off(cell.scene.directory, "guard")
 
     def inject(self, cell):
         super().inject(cell)

@@ -88,7 +88,7 @@ class Round:
         self.scene, self.number, self.fault = scene, number, blow
         self.name, self.point = f"round {number}", "any"
         self.expect = faults.Expect((0, 1, 3, 4, 5, 6, -9, -15), "application", ".")
-        self.theirs, self.problems, self.notes = [], [], []
+        self.theirs, self.problems = [], []
         self.injected_us = self.due_us = None
         self.client = self.exit_code = self.backup_id = None
         self.longest_us = 0
@@ -96,14 +96,8 @@ class Round:
     def fault_excuses_deadline(self):
         return self.fault.outlasts_lease
 
-    def outcome_open(self):
-        return True
-
     def was_cancelled(self):
         return True  # who was told to end says no remedy
-
-    def note(self, text):
-        self.notes.append(text)
 
     def run(self):
         timer = lab.ThawTimer(self.scene.mounts, THAW_S)

@@ -624,6 +624,23 @@ static inline int64_t rig_expect_watchdog(const struct rig *rig)
 
 /* ---- around each test ---- */
 
+/* A rig with an ext4 and an XFS: a group's setup and teardown. */
+static inline int rig_open_two(void **state)
+{
+    struct rig *rig = rig_open();
+
+    (void)rig_add_fs(rig, "ext4");
+    (void)rig_add_fs(rig, "xfs");
+    *state = rig;
+    return 0;
+}
+
+static inline int rig_close_all(void **state)
+{
+    rig_close(*state);
+    return 0;
+}
+
 static inline int rig_before(void **state)
 {
     struct rig *rig = *state;

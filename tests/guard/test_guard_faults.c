@@ -722,18 +722,10 @@ static void record_on_the_mount_itself_is_refused(void **state)
 
 static int open_mounts(void **state)
 {
-    struct rig *rig = rig_open();
+    (void)rig_open_two(state);
+    struct rig *rig = *state;
 
-    (void)rig_add_fs(rig, "ext4");
-    (void)rig_add_fs(rig, "xfs");
     (void)rig_add_fs_in(rig, "ext4", rig->mounts[OUTER].path);
-    *state = rig;
-    return 0;
-}
-
-static int close_mounts(void **state)
-{
-    rig_close(*state);
     return 0;
 }
 
@@ -774,5 +766,5 @@ int main(void)
         WITH_GUARD(record_on_the_mount_itself_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, open_mounts, close_mounts);
+    return cmocka_run_group_tests(tests, open_mounts, rig_close_all);
 }

@@ -582,22 +582,6 @@ static void both_processes_are_locked_and_last_to_be_killed(void **state)
     }
 }
 
-static int open_mounts(void **state)
-{
-    struct rig *rig = rig_open();
-
-    (void)rig_add_fs(rig, "ext4");
-    (void)rig_add_fs(rig, "xfs");
-    *state = rig;
-    return 0;
-}
-
-static int close_mounts(void **state)
-{
-    rig_close(*state);
-    return 0;
-}
-
 #define WITH_GUARD(test) cmocka_unit_test_setup_teardown(test, rig_before, rig_after)
 
 int main(void)
@@ -632,5 +616,5 @@ int main(void)
         WITH_GUARD(both_processes_are_locked_and_last_to_be_killed),
     };
 
-    return cmocka_run_group_tests(tests, open_mounts, close_mounts);
+    return cmocka_run_group_tests(tests, rig_open_two, rig_close_all);
 }

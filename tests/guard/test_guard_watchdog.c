@@ -101,22 +101,6 @@ static void systemd_that_does_not_listen_holds_up_nothing(void **state)
     (void)close(fd);
 }
 
-static int open_mounts(void **state)
-{
-    struct rig *rig = rig_open();
-
-    (void)rig_add_fs(rig, "ext4");
-    (void)rig_add_fs(rig, "xfs");
-    *state = rig;
-    return 0;
-}
-
-static int close_mounts(void **state)
-{
-    rig_close(*state);
-    return 0;
-}
-
 #define NOTIFIED(test) cmocka_unit_test_setup_teardown(test, rig_before_notified, rig_after)
 
 int main(void)
@@ -129,5 +113,5 @@ int main(void)
         NOTIFIED(systemd_that_does_not_listen_holds_up_nothing),
     };
 
-    return cmocka_run_group_tests(tests, open_mounts, close_mounts);
+    return cmocka_run_group_tests(tests, rig_open_two, rig_close_all);
 }
