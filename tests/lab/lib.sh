@@ -186,6 +186,14 @@ found = [pid for pid, _, name in sweep.processes(sys.argv[2]) if name == sys.arg
 print(found[-1] if found else "")' "$LIB_DIR" "$LAB" "$1"
 }
 
+# Both of the guard's processes, in $keeper and $freezer, in one instant: killed one after the other
+# the second may see the first one's end, and thaw.
+stop_both_guards() {
+    keeper=$(part_pid guard)
+    freezer=$(pgrep -P "$keeper" | tail -n 1)
+    kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+}
+
 no_restart() { touch "$LAB/run/no-restart-$1"; }
 
 wait_part() {

@@ -37,8 +37,7 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 2500}}'
 sp backup --no-image >"$LAB/run/out" 2>&1 &
 client=$!
 wait_cut
-keeper=$(part_pid guard)
-read -r freezer _ <"/proc/$keeper/task/$keeper/children"
+stop_both_guards
 kill -KILL "$keeper" "$freezer"
 is_frozen "$root" || fail "nothing was frozen: the test would prove nothing"
 start_part guard

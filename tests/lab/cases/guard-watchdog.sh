@@ -40,9 +40,7 @@ hold_the_node() { # and stops both processes, so that neither can see to the oth
     sp backup --no-image >"$LAB/out.txt" 2>&1 &
     client=$!
     wait_cut
-    keeper=$(part_pid guard)
-    freezer=$(pgrep -P "$keeper" | tail -n 1)
-    kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+    stop_both_guards
     stopped=$(monotonic)
     is_frozen "${mounts[1]}" || fail "never frozen: $(cat "$LAB/out.txt")"
 }

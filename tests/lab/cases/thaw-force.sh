@@ -20,9 +20,7 @@ hold_the_node() {
 # Both processes at once, and nothing starts it again.
 kill_the_guard() {
     local keeper freezer
-    keeper=$(part_pid guard)
-    freezer=$(pgrep -P "$keeper" | tail -n 1)
-    kill -STOP "$keeper" "$freezer" || fail "stop the guard"
+    stop_both_guards
     kill -KILL "$keeper" "$freezer"
     is_frozen "$data" || fail "not frozen without its guard: nothing to test"
 }
