@@ -28,9 +28,9 @@ else
     start_cloud
 fi
 if [ "$volumes" = 1 ]; then
-    start_node --layout one
+    start_node --machine-rcu --layout one
 else
-    start_node --volumes $((volumes - 3))
+    start_node --machine-rcu --volumes $((volumes - 3))
 fi
 # shellcheck disable=SC2086 # several options
 start_writers ${WRITER_OPTIONS:---txn-pause-us 1000 --pause-us 2000}

@@ -174,8 +174,9 @@ def _words(cell):
 
 def _rest(cell):
     scene = cell.scene
-    if lab.read_text(lab.RCU) != scene.rcu:
-        yield f"7: rcu_expedited is {lab.read_text(lab.RCU).strip()}, was {scene.rcu.strip()}"
+    rcu = lab.read_text(scene.node["rcu_expedited"])
+    if rcu != scene.rcu:
+        yield f"7: rcu_expedited is {rcu.strip()}, was {scene.rcu.strip()}"
     if os.path.exists(scene.marker):
         yield "7: what the exec hook made at hold is still there"
     for folder, kept in ((scene.node["state"], scene.kept_state), (scene.run, scene.kept_run)):

@@ -22,7 +22,6 @@ import record  # noqa: E402
 import sweep  # noqa: E402
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
-RCU = "/sys/kernel/rcu_expedited"
 
 
 class SceneError(Exception):
@@ -144,7 +143,7 @@ class Scene:
         self.run = os.path.join(directory, "run")
         self.points = named_points.Points(self.node["points"])
         self.watch = record.Watch(os.path.join(self.run, "guard.lease"))
-        self.rcu = read_text(RCU)
+        self.rcu = read_text(self.node["rcu_expedited"])
         self._twin_of, self._twin = (0, None), (0, None)  # the last keeper seen, its freezer
         self.sql("CREATE TABLE IF NOT EXISTS lab.probe (n INT)")
         self.cloud.post("set", fault_cloud.CALM)

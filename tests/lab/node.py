@@ -22,6 +22,9 @@ Options of up:
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
     --daemon-env NAME=VALUE  in the daemon's environment (repeatable; in node.json for restarts too)
+    --machine-rcu            the guard switches the machine's own rcu_expedited, as on a real node; else
+                             a file of the lab's: labs run side by side, and would put back what
+                             another has set
     --points                 RUN/points, where programs built with POINTS=1 stop (tests/faults)
     --build DIR              where the programs are (default $BUILD or build/plain)
 
@@ -59,6 +62,7 @@ from labclient import Lab  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 USER = "stillpoint"
+RCU = "rcu_expedited"  # in the run folder
 POINTS = "points"  # in the run folder, which is a tmpfs: the guard maps it
 POINTS_BYTES = 16 * 64
 GRANTS = "RELOAD, PROCESS, BINLOG MONITOR, SLAVE MONITOR"
@@ -343,7 +347,8 @@ def guard_command(node, *arguments):
     # As the unit has it: root with the group, and no capability beyond three.
     return ["setpriv", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
             "--bounding-set=-all,+sys_admin,+dac_override,+ipc_lock", "--no-new-privs",
-            program(node, "stillpoint-guard"), "--config", node["config"], *arguments]
+            program(node, "stillpoint-guard"), "--config", node["config"],
+            "--rcu-expedited", node["rcu_expedited"], *arguments]
 
 
 def part_command(node, part):
@@ -432,6 +437,10 @@ def up(options):
             "state": f"{directory}/state",
             "build": os.path.realpath(options.build),
             "daemon_environment": dict(entry.split("=", 1) for entry in options.daemon_env)}
+    node["rcu_expedited"] = "/sys/kernel/rcu_expedited"
+    if not options.machine_rcu:
+        node["rcu_expedited"] = os.path.join(directory, "run", RCU)
+        write(node["rcu_expedited"], "0\n", 0o644)
     if options.points:
         node["points"] = os.path.join(directory, "run", POINTS)
         write(node["points"], "\0" * POINTS_BYTES, 0o666)
@@ -498,6 +507,7 @@ def main():
     one.add_argument("--mysql-option", action="append", default=[])
     one.add_argument("--conf", action="append", default=[])
     one.add_argument("--daemon-env", action="append", default=[])
+    one.add_argument("--machine-rcu", action="store_true")
     one.add_argument("--points", action="store_true")
     one.add_argument(
         "--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain"))

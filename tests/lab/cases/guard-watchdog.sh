@@ -9,7 +9,8 @@
 . "$(dirname "$0")/../lib.sh"
 
 start_cloud
-start_node --restarter --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 0'
+start_node --restarter --machine-rcu --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 0'
+rcu=$(cat /sys/kernel/rcu_expedited)
 mounts=("$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)")
 arm_thaw 150 "${mounts[@]}"
 
@@ -106,4 +107,5 @@ is_frozen "${mounts[1]}" || fail "somebody thawed though restarts are off"
 start_part guard
 assert_new_guard
 assert_claims_little
+assert_eq "$rcu" "$(cat /sys/kernel/rcu_expedited)" "the machine's rcu_expedited"
 disarm_thaw
