@@ -25,11 +25,13 @@ def check_all(cell):
 
 
 def check_held(cell):
-    """In the time of the fault: what must be free while nothing is healed yet."""
+    """In the time of the fault: what must be free while nothing is healed yet. Before the hold only the
+    guard's record is asked: the backup may go on, and to ask the kernel would get in the hold's way."""
     found = list(_freezes(cell))
-    if not found and not cell.scene.watch.freezing():
+    may_hold = cell.point in faults.BEFORE and not cell.client.ended()
+    if not found and not may_hold and not cell.scene.watch.freezing():
         found += list(_thawed(cell))
-    if not found and not getattr(cell.fault, "touches_mysql", False):
+    if not found and not may_hold and not getattr(cell.fault, "touches_mysql", False):
         found += list(_lock(cell))
     return [f"before the healing: {text}" for text in found]
 
