@@ -92,6 +92,9 @@ $B/tests/servers/%: $B/tests/servers/%.o $B/libstillpoint.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
+$B/tests/faults/%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -std=c11 -shared -fPIC -D_GNU_SOURCE $(WARN) $(CFLAGS) $< -o $@
 # The peers of make bench, with none of our code in them.
 $B/tests/bench/%: $B/tests/bench/%.o
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
@@ -109,11 +112,13 @@ $B/fuzzer/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libstillpoint.a $B/libguard.a
 setup:
 	@bash tests/packages.sh
 
-programs-for-tests: all $(UNIT) $(LABC) $(CORPUS)
+FAULTSO := $B/tests/faults/clock_step.so
+programs-for-tests: all $(UNIT) $(LABC) $(CORPUS) $(FAULTSO)
 
 # What the fault matrix runs, beside the programs that everything else is tested with.
 points:
-	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all build/points/tests/lab/writer
+	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all build/points/tests/lab/writer \
+	    build/points/tests/faults/clock_step.so
 
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh

@@ -159,7 +159,7 @@ static bool try_once(struct work *work, struct hold *hold, struct cut *cut, bool
     struct err release_err = ERR_INIT;
     bool held = work->options.asked >= LABEL_FILESYSTEM;
 
-    cut->ok = cut->sent = cut->answered = false;
+    cut->ok = cut->sent = cut->answered = cut->clock_corrected = false;
     bool ok = hold_take(work, hold, last_try, err);
     if (ok) {
         int64_t deadline_ms = deadline_sooner(held ? hold->deadline_ms : INT64_MAX,
@@ -184,7 +184,7 @@ static bool worth_retrying(const struct cut *cut, const struct err *err, int64_t
         *ret_wait_ms = RETRY_LOCK_MS + random % RETRY_LOCK_JITTER_MS;
         return true;
     }
-    if (err->kind == ERR_AWS_THROTTLED && cut->answered) {
+    if ((err->kind == ERR_AWS_THROTTLED && cut->answered) || cut->clock_corrected) {
         *ret_wait_ms = CONFIG_HOLD_RETRY_GAP_MS + random % RETRY_SENT_JITTER_MS;
         return true;
     }

@@ -55,6 +55,8 @@ bool cut_prepare(struct work *work, struct cut *cut, int64_t deadline_ms, struct
 bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms, struct err *err)
 {
     point_reach("request");
+    int64_t ahead_s = ec2_clock_ahead_s(work->ec2);
+
     cut->ok = ec2_create_snapshots(work->ec2, &cut->request, held, 0, deadline_ms,
                                    &work->job->cancel, &cut->set, err);
     point_reach("answered");
@@ -65,6 +67,7 @@ bool cut_make(struct work *work, struct cut *cut, bool held, int64_t deadline_ms
         outcome->answered && outcome->error.http_status >= 300 && outcome->error.http_status < 500;
     if (err->kind == ERR_AWS_THROTTLED && outcome->answered)
         cut->answered = true; /* 503 RequestLimitExceeded: refused before it was acted on */
+    cut->clock_corrected = cut->answered && ec2_clock_ahead_s(work->ec2) != ahead_s;
     cut->begun_us = outcome->begun_boot_us;
     cut->answered_us = outcome->answered_boot_us;
     cut->begun_utc_us = outcome->begun_utc_us;

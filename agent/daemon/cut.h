@@ -16,6 +16,7 @@ struct cut {
     bool ok;                       /* a good answer came */
     bool sent;                     /* the last try: EC2 may have acted on it */
     bool answered;                 /* it said no, by name: nothing was made */
+    bool clock_corrected;          /* and that was for our clock, by now allowed for */
     bool adopted;                  /* the answer was lost, the whole set was found afterwards */
     int64_t begun_us, answered_us; /* clock_boot_us of the exchange */
     int64_t begun_utc_us, answered_utc_us; /* wall clock */

@@ -104,8 +104,11 @@ static bool record(struct work *work, const struct hold *hold, const struct cut 
     timing->hooks_release_us = hold->end_us - hold->thawed_us;
     timing->hold_us = hold->end_us - hold->begin_us;
     if (hold->story_known && hold->story.whole == 1) {
-        backup->window_begin_utc_us = hold->story.held_utc_us;
-        backup->window_end_utc_us = hold->story.thaw_begin_utc_us;
+        const struct guard_reply_lease *story = &hold->story;
+        /* Both ends on the clock of the first: it may have been set between them. */
+        backup->window_begin_utc_us = story->held_utc_us;
+        backup->window_end_utc_us =
+            story->held_utc_us + story->thaw_begin_boot_us - story->held_boot_us;
     }
     return true;
 }

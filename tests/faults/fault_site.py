@@ -8,7 +8,7 @@ import time
 
 import record
 import scene as lab
-from faults import POINTS, Expect
+from faults import FREEZES, HOOKS, POINTS, Expect
 from fault_cloud import Cloud
 
 
@@ -199,6 +199,29 @@ class FullState(Cloud):
         return Expect((1, 5), cause=r"journal|state|space|room")
 
 
+class ClockStep(Cloud):
+    """The node's wall clock is set, by more than AWS allows a signature to be off. Nothing that is
+    held depends on it, and the service's own clock is asked."""
+
+    def __init__(self, name, seconds):
+        super().__init__(name, POINTS)
+        self._seconds = seconds
+
+    def inject(self, cell):
+        cell.scene.step_clock(self._seconds)
+
+    def end(self, cell):
+        super().end(cell)
+        cell.scene.step_clock(0)  # the next backup sees a step the other way
+
+    def seconds(self, point):
+        held = HOOKS + ("manifest",) + FREEZES + ("request",)
+        return 20 if point in held else 3  # refused once, and held again after the distance
+
+    def expect(self, point):
+        return Expect((0,))
+
+
 LOCKED = Expect((0, 1, 3), "application", r"mysql|lock")
 
 FAULTS = [
@@ -214,4 +237,6 @@ FAULTS = [
               "SET GLOBAL event_scheduler=ON; CREATE EVENT tick ON SCHEDULE EVERY 1 SECOND DO "
               "INSERT INTO lab.probe VALUES (9); SELECT SLEEP(20)"),
     FullState(),
+    ClockStep("clock-back", -3600),
+    ClockStep("clock-forward", 3600),
 ]

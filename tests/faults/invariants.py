@@ -3,6 +3,7 @@
 
 The numbers are those of the promises: 1 and 3 the freezes, 2 the database's lock, 4 EC2, 5 the
 label, 6 the exit code and its words, 7 what else is to be as it was."""
+import datetime
 import os
 import re
 import time
@@ -126,6 +127,7 @@ def _label(cell):
         labels = {s["tags"].get("stillpoint:consistency") for s in one["snapshots"]}
         if backup != cell.backup_id or not labels:
             continue
+        yield from _window(one)
         if len(labels) > 1:
             yield f"5: one set, labels {sorted(map(str, labels))}"
         yield from _instant(cell, one, labels)
@@ -134,6 +136,14 @@ def _label(cell):
                 yield f"5: tagged {label}"
             elif not faults.at_most(label, limit):
                 yield f"5: tagged {label}, at most {limit} was proved"
+
+
+def _window(one):
+    """Its two ends in order, and no longer than a hold may last."""
+    for text in {s["tags"].get("stillpoint:window") for s in one["snapshots"]} - {None}:
+        begin, end = (datetime.datetime.fromisoformat(part[:-1]) for part in text.split("/")[:2])
+        if not 0 <= (end - begin).total_seconds() <= faults.HOLD_US / 1e6:
+            yield f"5: a window that can't be: {text}"
 
 
 def _instant(cell, one, labels):

@@ -108,6 +108,12 @@ def claim_theirs(cell):
     cell.theirs = [cell.scene.mounts[0]]  # said to be frozen by somebody else, and is not
 
 
+def set_rcu(cell):
+    with open(cell.scene.node["rcu_expedited"], "w", encoding="ascii") as stream:
+        stream.write("1\n")
+    cell.rcu_set = True
+
+
 def hold_descriptors(cell):
     cell.sockets = []
     for _ in range(3):
@@ -124,6 +130,9 @@ def put_right(cell):
     if getattr(cell, "holder", None):
         cell.holder.kill()
         cell.holder.wait()
+    if getattr(cell, "rcu_set", False):
+        with open(cell.scene.node["rcu_expedited"], "w", encoding="ascii") as stream:
+            stream.write(cell.scene.rcu)
     for one in getattr(cell, "sockets", []):
         one.close()
 
@@ -140,6 +149,9 @@ PLANS = (  # what is broken, the fault, at which point, how, what the checker ha
     ("a member is gone", Nothing(), "attest", lose_one, "4: .*complete by its tags"),
     ("a label above its proof", Nothing(LOW), "attest", None, "5: told to be application"),
     ("a tag above its proof", Nothing(LOW), "attest", None, "5: tagged application"),
+    ("a window that ends before it begins", Nothing(), "attest",
+     retag("stillpoint:window", "2026-01-01T00:00:01.000000Z/2026-01-01T00:00:00.000000Z"),
+     "5: a window"),
     ("an exit code that is wrong", Nothing(faults.Expect((1,))), "attest", None, "6: exit 0"),
     ("words without the cause", fault_process.Signalled("kill-mysqld", signal.SIGKILL, ("mysql",)),
      "sent", lambda cell: setattr(cell, "expect", WRONG_WORDS), "6: .*no cause"),
@@ -150,6 +162,7 @@ PLANS = (  # what is broken, the fault, at which point, how, what the checker ha
     ("a manifest is half written", Nothing(), "attest",
      leave(lambda cell: os.path.join(cell.scene.mounts[0], ".stillpoint-manifest.json.x")),
      "7: .*manifest"),
+    ("the kernel's switch stays", Nothing(), "attest", set_rcu, "7: rcu_expedited is 1"),
     ("descriptors stay open", Nothing(), "attest", hold_descriptors, "7: the daemon has"),
 )
 

@@ -26,6 +26,8 @@ Options of up:
                              a file of the lab's: labs run side by side, and would put back what
                              another has set
     --points                 RUN/points, where programs built with POINTS=1 stop (tests/faults)
+    --clock LIBRARY          RUN/clock, whose value (int64_t) is the seconds that our programs see
+                             the wall clock ahead (tests/faults/clock_step.c)
     --build DIR              where the programs are (default $BUILD or build/plain)
 
 What it makes below DIR:
@@ -62,6 +64,7 @@ from labclient import Lab  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 USER = "stillpoint"
+CLOCK = "clock"  # in the run folder
 RCU = "rcu_expedited"  # in the run folder
 POINTS = "points"  # in the run folder, which is a tmpfs: the guard maps it
 POINTS_BYTES = 16 * 64
@@ -319,6 +322,7 @@ def spawn(directory, name, command, notify=None, environment=None):
     for option in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
         if option in os.environ:
             environ[option] = os.environ[option]
+    environ.update(clock_environment(directory, name))
     if notify:
         environ["NOTIFY_SOCKET"] = notify
     with open(log_of(directory, name), "ab") as log:
@@ -328,6 +332,13 @@ def spawn(directory, name, command, notify=None, environment=None):
         )
     sweep.record_pid(directory, child.pid, name)
     return child
+
+
+def clock_environment(directory, name):
+    path = os.path.join(directory, "run", CLOCK)
+    if name not in PARTS or not os.path.exists(path):
+        return {}
+    return {"LD_PRELOAD": load(directory)["clock"], "CLOCK_STEP_FILE": path}
 
 
 def log_of(directory, name):
@@ -437,6 +448,9 @@ def up(options):
             "state": f"{directory}/state",
             "build": os.path.realpath(options.build),
             "daemon_environment": dict(entry.split("=", 1) for entry in options.daemon_env)}
+    if options.clock:
+        node["clock"] = os.path.realpath(options.clock)
+        write(os.path.join(directory, "run", CLOCK), "\0" * 8, 0o644)
     node["rcu_expedited"] = "/sys/kernel/rcu_expedited"
     if not options.machine_rcu:
         node["rcu_expedited"] = os.path.join(directory, "run", RCU)
@@ -508,6 +522,7 @@ def main():
     one.add_argument("--conf", action="append", default=[])
     one.add_argument("--daemon-env", action="append", default=[])
     one.add_argument("--machine-rcu", action="store_true")
+    one.add_argument("--clock")
     one.add_argument("--points", action="store_true")
     one.add_argument(
         "--build", default=os.environ.get("BUILD", os.path.join(TOP, "build", "plain"))

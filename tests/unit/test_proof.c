@@ -210,10 +210,13 @@ static void a_clock_that_was_set_in_the_hold_widens_the_error(void **state)
     (void)state;
 
     scene_open(&scene);
-    scene.hold.clock_offset_after_us = scene.hold.clock_offset_before_us + 5000000;
+    scene.hold.clock_offset_after_us = scene.hold.clock_offset_before_us - 5000000;
+    scene.hold.story.thaw_begin_utc_us -= 5000000;
     assert_int_equal(judge(&scene), LABEL_APPLICATION);
     assert_true(scene.work.backup->clock_error_us == BACKUP_UNKNOWN ||
                 scene.work.backup->clock_error_us >= 5000000);
+    assert_int_equal(scene.work.backup->window_begin_utc_us, 1000002000);
+    assert_int_equal(scene.work.backup->window_end_utc_us, 1000303000);
     scene_close(&scene);
 }
 
