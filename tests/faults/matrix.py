@@ -65,7 +65,7 @@ def named(patterns):
 
 
 def seconds_of(name):
-    """About how long a cell takes: the long ones go first, so that two labs end together."""
+    """About how long a cell takes: the long ones go first, so that the labs end together."""
     fault, _, point = name.partition("@")
     return FAULTS[fault].seconds(point)
 

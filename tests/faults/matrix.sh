@@ -11,7 +11,8 @@
 #   tests/faults/matrix.sh --list             what there is
 #
 # Needs `make POINTS=1 all`. A line a cell: ok or not ok, its name, what came of it, the longest
-# freeze. $LABS (2) labs share the cells. Exit 1 if one is not ok, 77 if the lab can't be here.
+# freeze. $LABS (4) labs share the cells, which mostly wait. Exit 1 if one is not ok, 77 if the lab
+# can't be here.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lab/python.sh
@@ -57,7 +58,7 @@ esac
 : >"$work/results"
 cells=$(grep -c . "$work/queue")
 echo "1..$cells"
-labs=${LABS:-2}
+labs=${LABS:-4}
 [ "$cells" -ge 4 ] || labs=1
 for ((i = 0; i < labs; i++)); do
     bash tests/faults/shard.sh run "$work/queue" "$work/results" </dev/null &
