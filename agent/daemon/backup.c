@@ -111,7 +111,8 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     settle_earlier(work, deadline_ms);
     job_set_step(work->job, "plan");
     point_reach("plan");
-    if (!survey_cloud(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
+    if (!survey_cloud(work, deadline_ms, err) || !survey_stays(work, deadline_ms, err) ||
+        !survey_devices(work, deadline_ms, err))
         return false;
     warn_of_clock(work);
     if (hooks &&
@@ -214,7 +215,7 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
         point_reach("ready");
         /* Once more after the dry run: what was written meanwhile is little, and quickly out. */
         if (!hold_sync(work, deadline_ms, err) || (i == 1 && !hold_rehearse(work, err)) ||
-            !cut_prepare(work, cut, deadline_ms, err) ||
+            !cut_prepare(work, cut, deadline_ms, err) || !survey_stays(work, deadline_ms, err) ||
             !work_journal_note(work, JOURNAL_HOLD, err) || !hold_sync(work, deadline_ms, err))
             return false;
         if (cancel_asked(&work->job->cancel))

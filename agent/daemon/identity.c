@@ -9,7 +9,7 @@
 
 #include "agent/base/fileio.h"
 
-enum { IDENTITY_FILE_BYTES_MAX = 4096 };
+enum { IDENTITY_FILE_BYTES_MAX = 4096, NOTICE_BYTES_MAX = 4096 };
 
 bool identity_read(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
                    struct identity *ret_identity, struct err *err)
@@ -45,6 +45,34 @@ bool identity_read(const struct config *config, int64_t deadline_ms, const struc
         identity.hostname[0] = '\0'; /* a name that is too long is no reason to stop */
     *ret_identity = identity;
     return true;
+}
+
+bool identity_stays(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
+                    struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(NOTICE_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+    struct imds *imds = NULL;
+    json_error_t where;
+
+    if (!imds_open(config->aws.endpoint_imds, &imds, &ignored))
+        return true;
+    bool told =
+        imds_item(imds, "meta-data/spot/instance-action", deadline_ms, cancel, &text, &ignored);
+    imds_free(imds);
+    json_t *notice = told ? json_loadb(buf_text(&text), text.len, 0, &where) : NULL;
+    const char *action = json_string_value(json_object_get(notice, "action"));
+    const char *when = json_string_value(json_object_get(notice, "time"));
+    bool stays = action == NULL || strcmp(action, "terminate") != 0;
+    if (!stays) {
+        (void)err_set(err, ERR_PRECONDITION, 0,
+                      "EC2 is about to terminate this instance (spot notice for %.30s)",
+                      when ? when : "now");
+        (void)err_suggest(err, "nothing to do: a set that is begun now could not be brought to its "
+                               "end; the last complete one is in `stillpoint list`");
+    }
+    json_decref(notice);
+    return stays;
 }
 
 /* The instance id in the state file; "" where there is none that can be read. */

@@ -24,6 +24,12 @@ struct identity {
 bool identity_read(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
                    struct identity *ret_identity, struct err *err);
 
+/* Whether EC2 has announced the instance's end: a spot notice to terminate it (meta-data/spot/
+ * instance-action). One to stop or hibernate it is none: it comes back, and settles what it left.
+ *   false  ERR_PRECONDITION: it has. A service that does not answer has announced nothing */
+bool identity_stays(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
+                    struct err *err);
+
 /* Compares with STATE/identity.json and writes it anew where it differs or is not there.
  *   ret_was   the instance id that stood there, "" for none or the same; IMDS_ID_BYTES
  *   false     ERR_SYS: the state directory can't be written (full, not ours), nothing is lost */

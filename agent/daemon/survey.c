@@ -11,7 +11,7 @@
 #include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
-enum { PATH_LOOKUP_MS = 3000 };
+enum { PATH_LOOKUP_MS = 3000, STAYS_MS = 1000 };
 
 bool survey_node(struct work *work, int64_t deadline_ms, struct err *err)
 {
@@ -99,6 +99,18 @@ bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err)
         return false;
     const struct device_query query = device_query(work);
     return devices_trace_all(&query, &work->mount_list, &work->traces, err);
+}
+
+bool survey_stays(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    const char *state = work->instance->state;
+
+    if (strcmp(state, "stopping") == 0 || strcmp(state, "shutting-down") == 0) {
+        (void)err_set(err, ERR_PRECONDITION, 0, "EC2 says that this instance is %s", state);
+        return err_suggest(err, "start the backup again when it runs");
+    }
+    return identity_stays(work->config, deadline_sooner(deadline_ms, STAYS_MS), &work->job->cancel,
+                          err);
 }
 
 static bool note_appeared(struct work *work, const struct mount_list *list, struct err *err)

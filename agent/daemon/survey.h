@@ -14,6 +14,9 @@ bool survey_node(struct work *work, int64_t deadline_ms, struct err *err);
 bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err);
 /* The instance and its volumes, from EC2. */
 bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err);
+/* After survey_cloud: whether the instance is to run on; also asked right before each hold.
+ *   false  ERR_PRECONDITION: EC2 stops it, or has said that it is about to terminate it */
+bool survey_stays(struct work *work, int64_t deadline_ms, struct err *err);
 /* The guard, and what the mount table and sysfs say: which filesystem lies on which volume. */
 bool survey_devices(struct work *work, int64_t deadline_ms, struct err *err);
 /* The hooks that are configured, and the database servers found; the chain is built, nothing is

@@ -2,7 +2,7 @@
 """Faults of EC2 and of the metadata service: what the cloud does to the call at the point."""
 import time
 
-from faults import Expect
+from faults import BEFORE, Expect
 
 CALLS = {  # what the backup asks next at a point
     "plan": {"action": "DescribeInstances"},
@@ -135,6 +135,24 @@ class Imds(Cloud):
         return Expect((5,) if point == "identify" else (0,), cause=r"metadata|IMDS|169\.254|identity")
 
 
+class SpotNotice(Cloud):
+    """EC2 says that it takes the instance away: what is not begun is not begun any more."""
+
+    def __init__(self):
+        super().__init__("spot-notice", ("identify", "plan", "ready", "hold-mysql", "sent"))
+
+    def inject(self, cell):
+        cell.scene.cloud.post("set", {"imds": {"spot_action": {
+            "action": "terminate", "time": "2030-01-01T00:00:00Z"}}})
+
+    def end(self, cell):
+        super().end(cell)
+        cell.scene.cloud.post("set", {"imds": {"spot_action": None}})
+
+    def expect(self, point):
+        return Expect((5,) if point in BEFORE else (0,), cause="terminate this instance")
+
+
 class KeysExpire(Cloud):
     """The keys that the agent has are over before their time; it could fetch new ones."""
 
@@ -215,6 +233,7 @@ FAULTS = [
     Call("invisible", {"kind": "invisible", "ms": 1500}, ("request", "image")),
     Imds("imds-gone", "refuse"),
     Imds("imds-hangs", "hang"),
+    SpotNotice(),
     KeysExpire(),
     KeysShort(),
 ]

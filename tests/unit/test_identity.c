@@ -151,14 +151,57 @@ static void the_document_makes_the_identity(void **state)
     free(endpoint);
 }
 
+static bool stays_with(const char *status, const char *notice, struct err *err)
+{
+    char *token = fake_http_answer("200 OK", "", "TOKEN");
+    char *answer = fake_http_answer(status, "", notice);
+    struct fake_step steps[] = {{token, FAKE_KEEP, 0, 0}, {answer, FAKE_KEEP, 0, 0}};
+    struct fake_http *fake = fake_http_start(false, steps, 2);
+    char *endpoint = strdup(fake_http_url(fake));
+    struct config config;
+
+    memset(&config, 0, sizeof(config));
+    config.aws.endpoint_imds = endpoint;
+    *err = (struct err)ERR_INIT;
+    bool stays = identity_stays(&config, clock_boot_ms() + 5000, NULL, err);
+    assert_non_null(strstr(fake_http_request(fake, 1), "/latest/meta-data/spot/instance-action"));
+    fake_http_stop(fake);
+    free(token);
+    free(answer);
+    free(endpoint);
+    return stays;
+}
+
+static void a_spot_notice_to_terminate_is_an_end(void **state)
+{
+    struct err err;
+    (void)state;
+
+    assert_true(stays_with("404 Not Found", "", &err));
+    assert_true(stays_with("200 OK", "{\"action\": \"stop\"}", &err));
+    assert_true(stays_with("200 OK", "[\"action\"", &err));
+    assert_true(stays_with("200 OK", "{\"action\": 7}", &err));
+    assert_string_equal(err.text, "");
+    assert_false(stays_with(
+        "200 OK", "{\"action\": \"terminate\", \"time\": \"2026-11-29T08:22:00Z\"}", &err));
+    assert_int_equal(err.kind, ERR_PRECONDITION);
+    assert_non_null(strstr(err.text, "2026-11-29T08:22:00Z"));
+    assert_true(err.remedy[0] != '\0');
+    assert_false(stays_with("200 OK", "{\"action\": \"terminate\"}", &err));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_first_identity_is_remembered),  CASE(a_clone_is_noticed_once),
-        CASE(a_broken_file_counts_as_none),      CASE(a_state_directory_that_is_not_there_is_named),
-        CASE(a_daemon_without_identity_says_so), CASE(the_document_makes_the_identity),
+        CASE(the_first_identity_is_remembered),
+        CASE(a_clone_is_noticed_once),
+        CASE(a_broken_file_counts_as_none),
+        CASE(a_state_directory_that_is_not_there_is_named),
+        CASE(a_daemon_without_identity_says_so),
+        CASE(the_document_makes_the_identity),
+        CASE(a_spot_notice_to_terminate_is_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
