@@ -113,6 +113,11 @@ for name in sys.argv[1:]:
 step_frozen() { bash tests/lint/frozen-symbols.sh "$BUILD"; }
 step_guard_libs() { bash tests/lint/guard-libs.sh "$BUILD"; }
 step_no_points() { bash tests/lint/no-points.sh "$BUILD"; }
+step_hazards() {
+    # shellcheck source=tests/lab/python.sh
+    . tests/lab/python.sh
+    python3 tests/lint/hazards.py
+}
 step_man() { bash tests/lint/man-help.sh; }
 step_units() {
     need systemd-analyze || return
@@ -124,7 +129,7 @@ trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
 [ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
-steps=(tree format headers shell python frozen guard_libs no_points man units cppcheck tidy)
+steps=(tree format headers shell python frozen guard_libs no_points hazards man units cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
     declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }
