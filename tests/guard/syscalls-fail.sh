@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 240
+# Every system call of a guard that starts, and of --thaw, fails once (syscalls_fail.py).
+# shellcheck source=tests/lab/python.sh
+. "$(dirname "$0")/../lab/python.sh"
+command -v strace >/dev/null || {
+    echo "strace is missing: tests/packages.sh installs it"
+    exit 1
+}
+exec python3 "$(dirname "$0")/syscalls_fail.py" "${BUILD:-build/plain}/stillpoint-guard"
