@@ -220,8 +220,7 @@ blocks_sql() {
 # under the lock agrees with itself and with the recorded position.
 copy() {
     local flush=$1 sync=$2 myisam=$3 exact=$4 method=${5:-auto} file pos gtid bytes later
-    copy_tables "$flush" "$sync" "$myisam" || return
-    sleep 0.5
+    copy_tables "$flush" "$sync" "$myisam" || { load_stop; return 1; }
     # A statement of the load may be in the way on a busy machine: tried again, as the daemon does.
     for _ in 1 2 3 4; do
         hold_start "$method" && break
@@ -268,6 +267,11 @@ copy_tables() { # FLUSH SYNC MYISAM: a log file and tables of their own, and wri
         load_start "INSERT INTO copied.m VALUES (NULL, 1);"
     fi
     load_start "$turn" "$turn"
+    for _ in {1..200}; do # its clients take their time on a busy machine
+        [ "$(sql "SELECT COUNT(*) FROM copied.a")" -gt 30 ] && return
+        sleep 0.1
+    done
+    no "no load"
 }
 
 copy_judge() { # FILE POS MYISAM
