@@ -16,7 +16,7 @@ BUILD=$(realpath -m "${BUILD:-build/cover}")
 POINTS_BUILD=$BUILD
 export BUILD POINTS_BUILD
 groups=("$@")
-[ $# != 0 ] || groups=(unit guard corpus lab servers sample)
+[ $# != 0 ] || groups=(unit guard corpus lab servers faults)
 
 # Programs of two users add to the same counters.
 find "$BUILD" -name '*.gcda' -delete

@@ -41,7 +41,7 @@ class CopyServer:
         work = self.judge.work
         mysql = self.judge.node["mysql"]
         shutil.chown(work, "mysql", "mysql")
-        paths = [f"--socket={self.socket}", f"--pid-file={work}/mysqld.pid",
+        paths = [f"--socket={self.socket}", f"--pid-file={work}/mysqld.pid", f"--tmpdir={work}",
                  f"--log-error={self.error_log}"]
         command = Server(mysql["tree"]).copy_command(
             mysql["cnf"], self.judge.lab_directory, self.judge.root, self.judge.node["root"], paths

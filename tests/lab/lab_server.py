@@ -131,7 +131,7 @@ class Server:
             datadir = os.path.join(scratch, "data")
             shutil.chown(scratch, USER, USER)
             if not self.tree:
-                self._seed_of_machine(datadir)
+                self._seed_of_machine(scratch, datadir)
             elif self.kind == "mysql":
                 self._seed_of_mysql(scratch, datadir)
             else:
@@ -143,13 +143,16 @@ class Server:
         return path
 
     @staticmethod
-    def _seed_of_machine(datadir):
+    def _seed_of_machine(scratch, datadir):
+        # tmpdir here and everywhere: a server that starts removes the others' files from a common one
         _run(["mariadb-install-db", "--no-defaults", f"--user={USER}", f"--datadir={datadir}",
+              f"--tmpdir={scratch}",
               "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
               "--skip-test-db", "--skip-name-resolve", "--force", "--innodb-log-file-size=16M"])
 
     def _seed_of_mysql(self, scratch, datadir):
         command = [self.program, "--no-defaults", "--initialize-insecure", f"--datadir={datadir}",
+                   f"--tmpdir={scratch}",
                    "--innodb-redo-log-capacity=32M"]
         _run(self.inside(command, shown=[scratch]))
 
@@ -162,6 +165,7 @@ class Server:
         os.mkdir(datadir)
         shutil.chown(datadir, USER, USER)
         command = [self.program, "--no-defaults", "--bootstrap", f"--datadir={datadir}",
+                   f"--tmpdir={scratch}",
                    "--log-warnings=0", "--enforce-storage-engine=", "--innodb-log-file-size=16M"]
         _run(self.inside(command, shown=[scratch]), text)
 

@@ -190,12 +190,15 @@ def prepare_mysql(directory, node, options):
     }
     paths = {
         "datadir": mysql["datadir"],
+        "tmpdir": f"{directory}/tmp",
         "socket": mysql["socket"],
         "pid_file": f"{directory}/run/mysqld.pid",
         "log_error": f"{directory}/log/mariadb.log",
         "log_bin": f"{mysql['binlog_dir']}/binlog",
         "log_bin_index": f"{mysql['binlog_dir']}/binlog.index",
     }
+    os.makedirs(paths["tmpdir"], exist_ok=True)
+    shutil.chown(paths["tmpdir"], "mysql", "mysql")
     lines = [
         f"sync_binlog = {options.sync_binlog}",
         f"innodb_flush_log_at_trx_commit = {options.trx_commit}",

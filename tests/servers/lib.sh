@@ -63,6 +63,7 @@ server_template() {
     mkdir -p "$dir"
     if [ -n "$tree" ] && [ ! -x "$tree/usr/sbin/mariadbd" ]; then
         "${run[@]}" --no-defaults --initialize-insecure --user=root --datadir="$inside" \
+            --tmpdir="${inside%/*}" \
             >"$dir.log" 2>&1
         return
     fi
@@ -72,6 +73,7 @@ server_template() {
         printf '%s;\n' "CREATE DATABASE mysql" "USE mysql" "SET @auth_root_socket=NULL"
         cat "$share"/m*_system_tables.sql "$share"/m*_system_tables_data.sql
     } | "${run[@]}" --no-defaults --bootstrap --user=root --datadir="$inside" \
+        --tmpdir="${inside%/*}" \
         --log-warnings=0 --enforce-storage-engine= >"$dir.log" 2>&1
 }
 
@@ -83,7 +85,7 @@ server_start() {
     read -ra run <<<"$(server_program "$tree")"
     local common=(--no-defaults --user=root --datadir="$inside" --socket="$inside/s.sock"
         --pid-file="$inside/s.pid" --log-error="$inside/s.err" --skip-networking
-        --innodb-buffer-pool-size=32M)
+        --tmpdir="$inside" --innodb-buffer-pool-size=32M)
     if [ -n "$tree" ] && [ ! -x "$tree/usr/sbin/mariadbd" ]; then
         common+=(--mysqlx=OFF --secure-file-priv=NULL)
     fi

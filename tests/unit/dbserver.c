@@ -53,14 +53,19 @@ static void sleep_ms(long ms)
 
 static void make_database(const struct dbserver *server, const char *const *options)
 {
-    char data[96], log[96];
-    const char *arguments[ARGUMENTS_MAX] = {
-        "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal",
-        "--skip-test-db",     "--force",       data};
-    size_t count = 6;
+    char data[96], tmp[96], log[96];
+    const char *arguments[ARGUMENTS_MAX] = {"mariadb-install-db",
+                                            "--no-defaults",
+                                            "--auth-root-authentication-method=normal",
+                                            "--skip-test-db",
+                                            "--force",
+                                            data,
+                                            tmp};
+    size_t count = 7;
     int status = 0;
 
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->dir);
+    (void)snprintf(tmp, sizeof(tmp), "--tmpdir=%s", server->dir);
     (void)snprintf(log, sizeof(log), "%s/install.log", server->dir);
     if (geteuid() == 0)
         arguments[count++] = "--user=root";
@@ -85,17 +90,20 @@ static bool answers(const struct dbserver *server)
 
 void dbserver_run(struct dbserver *server, const char *const *options)
 {
-    char data[96], socket[120], log[96];
+    char data[96], tmp[96], socket[120], log[96];
     const char *arguments[ARGUMENTS_MAX] = {"mariadbd",
                                             "--no-defaults",
                                             "--skip-networking",
                                             "--innodb-buffer-pool-size=32M",
                                             "--innodb-log-file-size=8M",
                                             data,
+                                            tmp,
                                             socket};
-    size_t count = 7;
+    size_t count = 8;
 
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->dir);
+    /* Its own: a server that starts removes the others' files from a common one. */
+    (void)snprintf(tmp, sizeof(tmp), "--tmpdir=%s", server->dir);
     (void)snprintf(socket, sizeof(socket), "--socket=%s", server->socket);
     (void)snprintf(log, sizeof(log), "%s/server.log", server->dir);
     if (geteuid() == 0)
