@@ -35,7 +35,8 @@ static void status_guard(struct cli_page *page, const json_t *guard)
             cli_page_text(page, ": ");
             cli_page_clean(page, cli_str(guard, "why"));
         }
-        cli_page_text(page, "; see systemctl status stillpoint-guard\n");
+        cli_page_text(page, "; what is frozen, `stillpoint thaw -n` says; why it is away: "
+                            "systemctl status stillpoint-guard\n");
         return;
     }
     const char *state = cli_str(guard, "state");

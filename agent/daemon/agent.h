@@ -27,6 +27,7 @@ struct agent {
     char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
     json_t *settled;          /* resume.h's notes: an array, NULL */
     json_t *unsettled_whys;   /* id: why it is not settled yet; an object, NULL */
+    bool resume_looked;       /* a pass since the start has seen every entry */
     bool resume_wanted;       /* the loop is to start a resume job */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */

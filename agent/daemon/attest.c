@@ -57,7 +57,7 @@ static bool judge_frozen(struct judge *judge, const struct attest_mount *mount)
         return lower(judge, LABEL_CRASH, "%s was frozen only after the request was sent",
                      mount->path);
     if (!mount->until_thaw || mount->thaw_begin_boot_us <= 0)
-        return lower(judge, LABEL_CRASH, "%s did not stay frozen%s%s", mount->path,
+        return lower(judge, LABEL_CRASH, "%s is not proved to have stayed frozen%s%s", mount->path,
                      colon(mount->why), words(mount->why));
     if (mount->thaw_begin_boot_us < input->answered_boot_us)
         return lower(judge, LABEL_CRASH, "%s was let go %" PRId64 " ms before EC2 answered",

@@ -18,6 +18,7 @@
 #include "agent/daemon/config_show.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/gather.h"
+#include "agent/daemon/resume.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
 #include "hooks/hook_mysql.h"
@@ -406,6 +407,52 @@ static void judge_last(struct doctor *doctor, const struct backup *latest, int64
                     : "its reasons: `stillpoint show latest`");
 }
 
+/* What an earlier daemon left and the journal knows of. */
+static void check_unsettled(struct doctor *doctor)
+{
+    json_t *list = resume_unsettled_json(doctor->job->agent);
+    char text[TEXT_BYTES];
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        const char *why = json_string_value(json_object_get(item, "why"));
+        bool readable = json_is_string(json_object_get(item, "step"));
+        (void)snprintf(text, sizeof(text), "%s is not settled: %.300s",
+                       json_string_value(json_object_get(item, "id")),
+                       why ? why : "it was not looked at yet");
+        say(doctor, "earlier backup", readable ? "warning" : "failed", text,
+            readable ? "it is tried again; `stillpoint status` follows it" : NULL);
+    }
+    json_decref(list);
+}
+
+/* What nobody will bring to an end any more: its daemon died, and the journal does not have it. */
+static void judge_abandoned(struct doctor *doctor, const struct catalog *catalog)
+{
+    struct agent *agent = doctor->job->agent;
+    const char *newest = NULL;
+    char text[TEXT_BYTES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct backup *backup = catalog->items[i];
+        if (backup->state == BACKUP_COMPLETE || backup->state == BACKUP_FAILED ||
+            job_works_on(agent, backup->id) || resume_knows(agent, backup->id))
+            continue;
+        newest = newest ? newest : backup->id;
+        count++;
+    }
+    if (count == 0)
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "%zu of this node's sets %s begun and never brought to an end, the newest: %s",
+                   count, count == 1 ? "was" : "were", newest);
+    say(doctor, "earlier backup", "warning", text,
+        "`stillpoint list` has them, `stillpoint show ID` what is there: nothing works on them");
+}
+
 static void check_last_backup(struct doctor *doctor)
 {
     struct gather gather = {.all_nodes = false};
@@ -422,6 +469,7 @@ static void check_last_backup(struct doctor *doctor)
     } else {
         judge_last(doctor, latest, (clock_utc_us() - made_us) / 1000);
     }
+    judge_abandoned(doctor, &gather.catalog);
     gather_free(&gather);
 }
 
@@ -441,6 +489,7 @@ static void examine_node(struct doctor *doctor)
         say(doctor, "plan", "skipped", "needs what failed above", NULL);
     check_hook_files(doctor);
     check_state(doctor);
+    check_unsettled(doctor);
     if (cloud)
         check_last_backup(doctor);
 }

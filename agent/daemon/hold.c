@@ -210,7 +210,10 @@ static bool thaw(struct work *work, struct hold *hold, struct err *err)
     if (!ok) {
         lease_close(work->lease); /* at which the guard lets go, if it lives */
         work->lease = NULL;
-        (void)err_suggest(err, "see `stillpoint status`; last resort: `stillpoint thaw --force`");
+        err->remedy[0] = '\0'; /* this one is nearer than that of a lost guard */
+        (void)err_suggest(err,
+                          "its restart thaws what is frozen; `stillpoint thaw -n` shows what is "
+                          "now, `stillpoint thaw --force` is the last resort");
     }
     return ok && lease_all_loose(work->lease, &hold->story, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/resume.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/base/clock.h"
@@ -18,16 +19,39 @@ enum {
 
 /* --- what `status` tells ------------------------------------------------------------------ */
 
-static void note_open(struct agent *agent, const char *id, const char *why)
+/*   true  WHY is another than before */
+static bool note_open(struct agent *agent, const char *id, const char *why)
 {
     (void)pthread_mutex_lock(&agent->mutex);
     if (agent->unsettled_whys == NULL)
         agent->unsettled_whys = json_object();
+    const char *was = json_string_value(json_object_get(agent->unsettled_whys, id));
+    bool other = why != NULL && (was == NULL || strcmp(was, why) != 0);
     if (why != NULL)
         (void)json_object_set_new(agent->unsettled_whys, id, control_text(why));
     else
         (void)json_object_del(agent->unsettled_whys, id);
     (void)pthread_mutex_unlock(&agent->mutex);
+    return other;
+}
+
+static void note_trouble(struct agent *agent, const char *id, const char *why)
+{
+    char quoted[LOG_QUOTE_BYTES];
+
+    if (note_open(agent, id, why))
+        log_event(LOG_LEVEL_WARNING, "unsettled", "id=%s why=%s", id, log_quote(why, quoted));
+}
+
+/* What can't be read can't be settled: a person has to look, and is told what of it is in EC2. */
+static void note_unreadable(struct agent *agent, const char *id, const struct err *err)
+{
+    char why[ERR_TEXT_BYTES + 160];
+
+    (void)snprintf(why, sizeof(why),
+                   "%s (`stillpoint show %s` says what EC2 has of it; then remove the file)",
+                   err->text, id);
+    note_trouble(agent, id, why);
 }
 
 static void note_settled(struct agent *agent, const char *id, const struct left_note *note)
@@ -50,7 +74,10 @@ static void tell(struct agent *agent, const char *id, enum left_fate fate,
 {
     char quoted[LOG_QUOTE_BYTES];
 
-    note_open(agent, id, fate == LEFT_OPEN ? note->text : NULL);
+    if (fate == LEFT_OPEN && note->trouble)
+        note_trouble(agent, id, note->text);
+    else
+        (void)note_open(agent, id, fate == LEFT_OPEN ? note->text : NULL);
     if (fate == LEFT_OPEN)
         return;
     log_event(strcmp(note->outcome, "failed") == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "settled",
@@ -66,18 +93,40 @@ json_t *resume_settled_json(struct agent *agent)
     return list;
 }
 
-static json_t *one_open_json(struct agent *agent, const struct journal_entry *entry)
+/* ENTRY: NULL where it can't be read. */
+static json_t *one_open_json(struct agent *agent, const char *id, const struct journal_entry *entry)
 {
     char since[CLOCK_TEXT_BYTES];
-    const char *id = entry->backup->id;
+    const char *step = entry != NULL ? journal_step_name(entry->step) : NULL;
+    const char *at = entry != NULL ? clock_utc_text(entry->written_utc_us, since) : NULL;
 
     (void)pthread_mutex_lock(&agent->mutex);
     json_t *why = json_object_get(agent->unsettled_whys, id);
-    json_t *object =
-        json_pack("{s:s,s:s,s:s,s:O}", "id", id, "step", journal_step_name(entry->step), "since",
-                  clock_utc_text(entry->written_utc_us, since), "why", why ? why : json_null());
+    json_t *object = json_pack("{s:s,s:s?,s:s?,s:O}", "id", id, "step", step, "since", at, "why",
+                               why ? why : json_null());
     (void)pthread_mutex_unlock(&agent->mutex);
     return object;
+}
+
+/* One that was looked for long enough is no news, once it was looked for since the start. */
+static void add_open(struct agent *agent, const char *id, json_t *list)
+{
+    struct journal_entry entry = {.step = JOURNAL_HOLD};
+    struct err err = ERR_INIT;
+
+    if (!journal_read(agent->config->paths.state, id, &entry, &err)) {
+        if (err.kind != ERR_NOT_FOUND) { /* else it is settled by now */
+            note_unreadable(agent, id, &err);
+            (void)json_array_append_new(list, one_open_json(agent, id, NULL));
+        }
+        return;
+    }
+    (void)pthread_mutex_lock(&agent->mutex);
+    bool looked = agent->resume_looked;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    if (entry.step != JOURNAL_ABSENT || !looked)
+        (void)json_array_append_new(list, one_open_json(agent, id, &entry));
+    journal_entry_free(&entry);
 }
 
 /* Ids of entries that no job works on. */
@@ -100,13 +149,8 @@ json_t *resume_unsettled_json(struct agent *agent)
 
     if (!list_left(agent, &ids, &err))
         log_err(LOG_LEVEL_WARNING, "journal", &err);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct journal_entry entry = {.step = JOURNAL_HOLD};
-        if (journal_read(agent->config->paths.state, ids.items[i], &entry, &err) &&
-            entry.step != JOURNAL_ABSENT)
-            (void)json_array_append_new(list, one_open_json(agent, &entry));
-        journal_entry_free(&entry);
-    }
+    for (size_t i = 0; i < ids.count; i++)
+        add_open(agent, ids.items[i], list);
     strs_free(&ids);
     return list;
 }
@@ -137,7 +181,7 @@ static bool settle_one(struct work *work, const char *id, int64_t deadline_ms)
         if (fate != LEFT_QUIET || !told)
             tell(agent, id, fate, &note);
     } else if (err.kind != ERR_NOT_FOUND) { /* else another has settled it */
-        log_err(LOG_LEVEL_ERROR, "journal_unreadable", &err);
+        note_unreadable(agent, id, &err);
     }
     journal_entry_free(&entry);
     return fate == LEFT_OPEN;
@@ -160,8 +204,13 @@ bool resume_pass(struct job *job, int64_t deadline_ms, size_t *ret_open, struct 
         if (!job_works_on(agent, ids.items[i]))
             *ret_open += settle_one(&work, ids.items[i], deadline_ms);
     }
+    for (size_t i = 0; !ok && i < ids.count; i++)
+        (void)note_open(agent, ids.items[i], err->text);
     if (!ok)
         *ret_open = ids.count;
+    (void)pthread_mutex_lock(&agent->mutex);
+    agent->resume_looked = agent->resume_looked || (ok && !cancel_asked(&job->cancel));
+    (void)pthread_mutex_unlock(&agent->mutex);
     strs_free(&ids);
     work_close(&work);
     (void)pthread_mutex_unlock(&agent->resume_mutex);

@@ -27,9 +27,9 @@ void resume_command(struct job *job);
 /* Asks the loop for such a job. Any thread. */
 void resume_want(struct agent *agent);
 
-/* For `status`: entries that no backup works on, [{id, step, since, why}]; and what was settled
- * since the daemon's start, the last RESUME_NOTES_MAX, [{id, outcome, text, at}]. NULL without
- * memory. */
+/* For `status`: entries that no backup works on, [{id, step, since, why}], step and since null
+ * where the file can't be read; and what was settled since the daemon's start, the last
+ * RESUME_NOTES_MAX, [{id, outcome, text, at}]. NULL without memory. */
 json_t *resume_unsettled_json(struct agent *agent);
 json_t *resume_settled_json(struct agent *agent);
 /* Whether there is an entry of the backup ID, so that somebody will settle it. */

@@ -53,6 +53,7 @@ static enum left_fate end(struct left *left, enum left_fate fate, const char *ou
 
 static enum left_fate again(struct left *left, const struct err *err)
 {
+    left->note->trouble = true;
     return end(left, LEFT_OPEN, "", "%s", err->text);
 }
 
@@ -342,7 +343,7 @@ static enum left_fate settle_whole(struct left *left, bool confirmed)
         entry->backup->asked > LABEL_CRASH)
         return discard(left, "it can't be proved any more, and on_shortfall = discard");
     if (left->held > 0 && !adopt(left, &err))
-        return err.kind == ERR_AWS_DENIED ? discard(left, err.text) : again(left, &err);
+        return again(left, &err); /* also where the right is missing: it may come back */
     return bring_to_end(left);
 }
 

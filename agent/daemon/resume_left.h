@@ -19,6 +19,7 @@ struct left_note {
     const char *outcome; /* static: "adopted", "finished", "removed", "failed", "nothing", "void",
                             "released", "stands" */
     char text[LEFT_TEXT_BYTES];
+    bool trouble; /* LEFT_OPEN for what went wrong, not only because EC2 takes its time */
 };
 
 /* Does what can be done now. Worker thread.

@@ -26,7 +26,7 @@ bool settle_end_released(const struct work *work, struct verdict *verdict, int e
                          const char *rest)
 {
     (void)settle_end(verdict, exit_code,
-                     work->release_failed ? "what is still held, `stillpoint status` shows"
+                     work->release_failed ? "what is still held, `stillpoint thaw -n` shows"
                                           : "nothing is held by Stillpoint");
     size_t said = strlen(verdict->now);
     (void)snprintf(verdict->now + said, sizeof(verdict->now) - said, "%.200s", rest);

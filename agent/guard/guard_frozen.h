@@ -12,7 +12,8 @@
  * frozen: so nothing here allocates, logs, uses stdio, forks or looks a path up
  * (tests/lint/frozen-symbols.sh checks the object files), and every page that it touches is locked
  * and was touched before. guard_frozen_freezer.c has the freezer's part, guard_frozen_keeper.c the
- * keeper's, guard_frozen.c what both do. */
+ * keeper's, guard_frozen.c what both do, guard_frozen_bus.c what a record that is cut short leads
+ * to. */
 
 /* The freezer's part of twin->lease, from the order until the lease is over. Reports FROZE and OVER
  * under SERIAL. Nothing that it froze is frozen when it returns. False: the keeper is gone. */

@@ -164,6 +164,7 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
 
     /* an order that lay in the socket while we were stopped belongs to a lease that is over */
     if (may_go_on(twin)) {
+        twin->holds = true;
         guard_frozen_arm(twin, deadline_ms); /* before the first FIFREEZE */
         freeze_all(twin, deadline_ms);
         if (guard_frozen_is_over(twin))
@@ -176,6 +177,7 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
             crew_does(twin, GUARD_JOB_THAW, 0, twin->crew.count, deadline_ms);
         guard_frozen_thaw(twin, twin_is_gone(twin));
         guard_frozen_arm(twin, 0);
+        twin->holds = false;
     }
     report(twin, GUARD_REPORT_OVER, serial);
     return !twin_is_gone(twin);

@@ -484,6 +484,7 @@ enum { POLL_TWIN, POLL_SIGNAL, POLL_LOOKUP, POLL_CONN };
 int guard_keeper_run(struct guard_keeper *keeper)
 {
     static struct pollfd polls[POLL_CONN + 1 + GUARD_CLIENTS_MAX];
+    bool is_gone = false;
 
     while (!keeper->quit && !keeper->twin_gone) {
         polls[POLL_TWIN].fd = keeper->twin.twin_fd;
@@ -504,11 +505,20 @@ int guard_keeper_run(struct guard_keeper *keeper)
         uint64_t before = keeper->twin.lease;
         for (int i = 0; i < GUARD_CLIENTS_MAX && keeper->twin.lease == before; i++)
             hear_client(keeper, i, polls[POLL_CONN + 1 + i].revents);
-        if ((polls[POLL_CONN].revents & POLLIN) != 0)
+        if ((polls[POLL_CONN].revents & POLLIN) == 0)
+            continue;
+        /* Without it nobody could thaw what two dead processes leave: a new guard makes a new one.
+         */
+        is_gone = keeper->conn.owner < 0 && guard_record_is_gone(keeper->record_fd);
+        keeper->quit = keeper->quit || is_gone;
+        if (!is_gone)
             guard_conn_accept(&keeper->conn);
     }
     guard_lookup_cancel(&keeper->lookup);
-    guard_log(keeper->twin_gone ? GUARD_LOG_ERROR : GUARD_LOG_NOTICE, "event=stop cause=%s",
-              keeper->twin_gone ? "freezer_died" : "signal");
-    return keeper->twin_gone ? 1 : 0;
+    guard_log(keeper->twin_gone || is_gone ? GUARD_LOG_ERROR : GUARD_LOG_NOTICE,
+              "event=stop cause=%s",
+              keeper->twin_gone ? "freezer_died"
+              : is_gone         ? "record_gone"
+                                : "signal");
+    return keeper->twin_gone || is_gone ? 1 : 0;
 }

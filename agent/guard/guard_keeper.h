@@ -29,6 +29,7 @@ struct guard_keeper {
     pid_t freezer_pid;
     int64_t started_boot_us;
     uint32_t recovered_count;
+    int record_fd;         /* its lock says that this guard lives; open until the end */
     dev_t record_dev;      /* where the record lies: never to be frozen */
     uint64_t order_serial; /* of the latest order */
     uint64_t busy_serial;  /* SYNC or MANIFEST not yet reported back, 0 = none */

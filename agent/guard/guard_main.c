@@ -20,6 +20,7 @@
 #include "agent/base/clock.h"
 #include "agent/guard/guard_freezer.h"
 #include "agent/guard/guard_frozen.h"
+#include "agent/guard/guard_frozen_bus.h"
 #include "agent/guard/guard_keeper.h"
 #include "agent/guard/guard_log.h"
 #include "agent/guard/guard_notify.h"
@@ -61,6 +62,23 @@ static void log_recovery(const struct guard_recovery *recovery)
               recovery->waiting_count, recovery->rcu_restored);
 }
 
+static bool refuse_record(const char *path)
+{
+    guard_log(GUARD_LOG_ERROR,
+              "event=not_a_record path=\"%s\" remedy=\"it is left as it is: name another with "
+              "--record, or move it away\"",
+              guard_log_text(path));
+    return false;
+}
+
+static void log_damaged(const char *path)
+{
+    guard_log(GUARD_LOG_ERROR,
+              "event=record_damaged path=\"%s\" remedy=\"what a guard may have left frozen is not "
+              "known any more: fsfreeze --unfreeze MOUNT lets go of a mount\"",
+              guard_log_text(path));
+}
+
 static int thaw_and_exit(const struct guard_options *options)
 {
     char boot_id[GUARD_BOOT_ID_BYTES];
@@ -72,8 +90,14 @@ static int thaw_and_exit(const struct guard_options *options)
     }
     guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
     log_recovery(&recovery);
-    if (recovery.failed_count > 0)
-        return 1; /* the record stays, for the next try */
+    if (recovery.is_other) {
+        (void)refuse_record(options->record);
+        return 1;
+    }
+    if (recovery.is_damaged)
+        log_damaged(options->record);
+    if (recovery.is_damaged || recovery.failed_count > 0)
+        return 1; /* the record stays, for the next try or for who looks into it */
     guard_record_remove(options->record);
     return 0;
 }
@@ -247,18 +271,21 @@ static bool open_record(const struct guard_options *options, struct guard_keeper
     char boot_id[GUARD_BOOT_ID_BYTES];
     struct guard_recovery recovery;
     struct stat st;
-    int fd; /* stays open: its lock says that this guard lives */
 
     if (!guard_record_boot_id(boot_id))
         return fail("boot id");
     guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
     log_recovery(&recovery);
+    if (recovery.is_other)
+        return refuse_record(options->record);
+    if (recovery.is_damaged)
+        log_damaged(options->record);
     keeper->recovered_count = recovery.thawed_count;
-    if (!guard_record_make(options->record, boot_id, &keeper->twin.record, &fd) ||
-        fstat(fd, &st) < 0)
+    if (!guard_record_make(options->record, boot_id, &keeper->twin.record, &keeper->record_fd) ||
+        fstat(keeper->record_fd, &st) < 0)
         return fail("record");
     keeper->record_dev = st.st_dev;
-    warn_if_on_disk(fd);
+    warn_if_on_disk(keeper->record_fd);
     warn_if_open(options->record);
     return true;
 }
@@ -296,6 +323,7 @@ static _Noreturn void become_freezer(struct guard_keeper *keeper, int twin_fd)
     (void)close(keeper->conn.listen_fd);
     (void)close(keeper->twin.twin_fd);
     twin.twin_fd = twin_fd;
+    guard_frozen_bus_watch(&twin);
     twin.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (twin.timer_fd < 0)
         _exit(1);
@@ -338,6 +366,7 @@ static bool start(const struct guard_options *options, struct guard_keeper *keep
     protect_from_oom();
     if (!open_socket(options, keeper))
         return false;
+    guard_frozen_bus_watch(&keeper->twin);
     keeper->twin.rcu_fd = open(options->rcu_path, O_RDWR | O_CLOEXEC); /* -1: go on without */
     if (!start_freezer(keeper))
         return false;
@@ -388,7 +417,8 @@ int main(int argc, char **argv)
     int code = guard_keeper_run(&keeper);
     (void)guard_notify_say(keeper.notify_fd, GUARD_NOTIFY_STOPPING, strlen(GUARD_NOTIFY_STOPPING));
     (void)unlink(options.socket);
-    if (is_all_loose(keeper.twin.record)) /* else the next guard needs it */
+    /* else the next guard needs it, or what is there is not this one */
+    if (is_all_loose(keeper.twin.record) && !guard_record_is_gone(keeper.record_fd))
         (void)unlink(options.record);
     return code;
 }

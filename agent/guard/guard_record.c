@@ -151,12 +151,26 @@ struct left {
     struct guard_recovery *recovery;
 };
 
+/* A record that lost its end still has its beginning, or nothing at all. What others could write
+ * was planted, and is replaced like a symbolic link: only what is root's own is somebody's file. */
+static void judge_unmapped(struct left *left, const struct stat *st)
+{
+    char magic[sizeof(left->record->magic)];
+    bool ours = S_ISREG(st->st_mode) && st->st_uid == geteuid() && (st->st_mode & 022) == 0;
+    bool begins = pread(left->fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+                  memcmp(magic, GUARD_RECORD_MAGIC, sizeof(magic)) == 0;
+
+    left->recovery->is_damaged = ours && (st->st_size == 0 || begins);
+    left->recovery->is_other = ours && !left->recovery->is_damaged;
+}
+
 /* Maps the record at PATH, if it is a regular file of ours with the right size. */
 static bool map_existing(const char *path, struct left *left)
 {
     struct stat st;
     void *record = MAP_FAILED;
 
+    memset(&st, 0, sizeof(st));
     left->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (left->fd < 0)
         return false;
@@ -165,6 +179,7 @@ static bool map_existing(const char *path, struct left *left)
         record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED,
                       left->fd, 0);
     if (record == MAP_FAILED) {
+        judge_unmapped(left, &st);
         (void)close(left->fd);
         return false;
     }
@@ -288,11 +303,15 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
     if (!map_existing(path, &left))
         return;
     struct guard_record *record = left.record;
-    if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found) ||
-        !ret_recovery->found) {
+    if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found)) {
+        bool begins = memcmp(record->magic, GUARD_RECORD_MAGIC, sizeof(record->magic)) == 0;
         ret_recovery->found = false;
+        ret_recovery->is_damaged = begins;
+        ret_recovery->is_other = !begins;
         goto out;
     }
+    if (!ret_recovery->found)
+        goto out;
     /* a guard of that record that still lives must freeze nothing more */
     guard_record_end(record, guard_record_lease(record), GUARD_END_FORCED);
 
@@ -310,6 +329,14 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
 out:
     (void)munmap(record, sizeof(*record));
     (void)close(left.fd);
+}
+
+bool guard_record_is_gone(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 &&
+           (st.st_nlink == 0 || st.st_size < (off_t)sizeof(struct guard_record));
 }
 
 void guard_record_remove(const char *path)

@@ -107,15 +107,20 @@ struct guard_recovery {
     uint32_t
         waiting_count; /* its FIFREEZE has not returned; a process of its own waits and thaws it */
     bool rcu_restored;
+    bool is_damaged; /* a guard's file once, and not to be believed: cut short, another version's */
+    bool is_other;   /* something at PATH that never was one: nobody may touch it */
 };
 
 /* Lets go of what the record at PATH says that a guard has frozen, in reverse order, and puts
- * rcu_expedited back. Where the guard of that record still lives, its lease ends. A record that
- * cannot be believed (other boot, other version, not ours) is only passed over. rcu_path
+ * rcu_expedited back. Where the guard of that record still lives, its lease ends. A record of
+ * another boot is only passed over; what cannot be believed is not touched, and is told. rcu_path
  * /sys/kernel/rcu_expedited wait_ms   how long to wait for what is thawed by a process of its own,
  * see waiting_count */
 void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                           const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery);
+
+/* Whether the file of the record behind FD has been removed, replaced by another, or cut short. */
+bool guard_record_is_gone(int fd);
 
 /* Removes the record at PATH unless a living guard holds its lock. */
 void guard_record_remove(const char *path);

@@ -33,6 +33,7 @@ struct guard_twin {
     int timer_fd;           /* CLOCK_BOOTTIME, the deadline */
     int rcu_fd;             /* /sys/kernel/rcu_expedited, -1 where it can't be written */
     struct guard_crew crew; /* the freezer's */
+    volatile bool holds;    /* from before the first FIFREEZE until all are thawed */
 };
 
 /* The manifest on its way from keeper to freezer, and what became of it; mapped shared, 0 at first.

@@ -20,7 +20,7 @@ import tempfile
 import time
 
 ERROR = "EIO"
-NOT_OURS = {"exit_group", "exit", "rt_sigreturn", "set_robust_list", "restart_syscall"}
+NOT_OURS = {"exit_group", "exit", "rt_sigreturn", "set_robust_list", "restart_syscall", "brk"}
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 READY = b"event=start"
 WHY = re.compile(r"^<3>|failed=[1-9]|error while loading shared libraries", re.MULTILINE)
@@ -46,7 +46,8 @@ class Guard:
         command += [f"--inject={inject}"] if inject else []
         command += [program, "--config", conf.name, "--user", "nobody",
                     "--rcu-expedited", os.path.join(folder, "rcu")]
-        environment = dict(os.environ, NOTIFY_SOCKET=path,
+        # A build with COVER=1 would write its counters through the calls that fail.
+        environment = dict(os.environ, NOTIFY_SOCKET=path, GCOV_PREFIX=os.path.join(folder, "gcov"),
                            ASAN_OPTIONS="detect_leaks=0")  # which needs ptrace itself
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(

@@ -678,6 +678,74 @@ static void record_that_can_not_be_believed_thaws_nothing(void **state)
     assert_false(stays_frozen(rig));
 }
 
+static void record_cut_short_in_a_hold_thaws_at_the_deadline(void **state)
+{
+    struct rig *rig = *state;
+    pid_t freezer = rig_freezer_pid(rig);
+
+    hold_fast(rig, 1000);
+    int64_t end_ms = clock_boot_ms() + 1000;
+    assert_int_equal(truncate(rig->record, 0), 0);
+
+    assert_true(rig_wait_loose(rig, FAST, end_ms) <= rig_late_ms());
+    assert_true(rig_wait_loose(rig, SLOW, end_ms) <= rig_late_ms());
+    assert_int_equal(rig_wait_guard(rig), 1);
+    assert_true(rig_wait_gone(freezer));
+    rig_hang_up(rig);
+    assert_int_equal(run_thaw(rig), 1); /* what is frozen is not known */
+    assert_int_equal(access(rig->record, F_OK), 0);
+    rig_start_guard(rig, NULL);
+    hold_fast(rig, 5000);
+}
+
+static void record_cut_short_while_idle_thaws_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK);
+    assert_int_equal(ioctl(rig->mounts[FAST].fd, FIFREEZE, 0), 0);
+    assert_int_equal(truncate(rig->record, 0), 0);
+    rig_hang_up(rig);
+    int fd = rig_connect(rig); /* it is seen when somebody comes */
+
+    assert_int_equal(rig_wait_guard(rig), 1);
+    assert_int_equal(ioctl(rig->mounts[FAST].fd, FITHAW, 0), 0);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void what_is_no_record_is_left_alone(void **state)
+{
+    struct rig *rig = *state;
+
+    stop_guard(rig);
+    rig_write(rig->record, "somebody's file");
+    assert_int_equal(run_thaw(rig), 1);
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, NULL)), 1);
+    assert_string_equal(rig_read(rig->record), "somebody's file");
+    assert_int_equal(truncate(rig->record, sizeof(struct guard_record)), 0); /* of the right size */
+    assert_int_equal(run_thaw(rig), 1);
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, NULL)), 1);
+    assert_string_equal(rig_read(rig->record), "somebody's file");
+
+    assert_int_equal(unlink(rig->record), 0);
+    rig_start_guard(rig, NULL);
+}
+
+static void record_that_was_removed_is_made_anew_by_the_next_guard(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_hang_up(rig);
+    assert_int_equal(unlink(rig->record), 0);
+    int fd = rig_connect(rig);
+    assert_int_equal(rig_wait_guard(rig), 1); /* so that systemd starts it again */
+    if (fd >= 0)
+        (void)close(fd);
+    rig_start_guard(rig, NULL);
+    assert_int_equal(access(rig->record, F_OK), 0);
+}
+
 static void record_path_is_not_followed(void **state)
 {
     struct rig *rig = *state;
@@ -761,6 +829,10 @@ int main(void)
         WITH_GUARD(company_is_frozen_while_the_first_is_slow),
         WITH_GUARD(company_is_not_begun_before_its_turn),
         WITH_GUARD(record_that_can_not_be_believed_thaws_nothing),
+        WITH_GUARD(record_cut_short_in_a_hold_thaws_at_the_deadline),
+        WITH_GUARD(record_cut_short_while_idle_thaws_nothing),
+        WITH_GUARD(what_is_no_record_is_left_alone),
+        WITH_GUARD(record_that_was_removed_is_made_anew_by_the_next_guard),
         WITH_GUARD(record_path_is_not_followed),
         WITH_GUARD(second_guard_does_not_start_and_harms_nothing),
         WITH_GUARD(record_on_the_mount_itself_is_refused),

@@ -6,10 +6,10 @@
 set -euo pipefail
 
 build=${1:?usage: frozen-symbols.sh BUILD-FOLDER}
-objects=(guard_frozen guard_frozen_freezer guard_frozen_keeper guard_conn guard_pass guard_rules)
+objects=(guard_frozen guard_frozen_freezer guard_frozen_keeper guard_frozen_bus guard_conn guard_pass guard_rules)
 allowed='
     ioctl poll __poll_chk recv __recv_chk recvmsg send sendmsg accept4 getsockopt shutdown close
-    pread pread64 __pread_chk __pread64_chk pwrite pwrite64 read __read_chk write timerfd_settime kill
+    pread pread64 __pread_chk __pread64_chk pwrite pwrite64 read __read_chk write timerfd_settime kill _exit sigaction
     getpid memcpy memset memmove memcmp __memcpy_chk __memset_chk __errno_location
     __stack_chk_fail _GLOBAL_OFFSET_TABLE_ clock_boot_ms clock_boot_us clock_utc_us
 '

@@ -195,10 +195,10 @@ static void a_mount_that_never_froze_or_was_let_go_lowers_to_crash(void **state)
     assert_label(good, LABEL_CRASH, "/data was not frozen: somebody else");
     good->mounts[0] = frozen("/data");
     good->mounts[0].until_thaw = false;
-    assert_label(good, LABEL_CRASH, "/data did not stay frozen");
+    assert_label(good, LABEL_CRASH, "/data is not proved to have stayed frozen");
     good->mounts[0] = frozen("/data");
     good->mounts[0].thaw_begin_boot_us = 0;
-    assert_label(good, LABEL_CRASH, "/data did not stay frozen");
+    assert_label(good, LABEL_CRASH, "/data is not proved to have stayed frozen");
 }
 
 static void a_lease_with_a_gap_lowers_to_crash(void **state)

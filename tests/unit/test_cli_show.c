@@ -467,7 +467,8 @@ static void status_says_what_is_not_there(void **state)
     cli_status_show(&page, data, 0);
 
     page_is(&page, "  daemon       stillpointd 0.1.0\n"
-                   "  guard        does not answer: no guard at /run/x; see systemctl status "
+                   "  guard        does not answer: no guard at /run/x; what is frozen, "
+                   "`stillpoint thaw -n` says; why it is away: systemctl status "
                    "stillpoint-guard\n"
                    "  instance     not known: `stillpoint doctor' says why\n"
                    "  job          none has the node\n"

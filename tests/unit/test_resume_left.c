@@ -275,6 +275,21 @@ static void what_cannot_even_be_tagged_is_tried_again(void **state)
     close_scene(scene);
 }
 
+static void a_whole_set_whose_label_may_not_be_written_stays(void **state)
+{
+    static const char *const answers[] = {BOTH("completed", "held", "unconfirmed"), NO_IMAGE,
+                                          FORBIDDEN};
+    struct scene *scene = open_scene(answers, 3, JOURNAL_HOLD, 301000);
+    enum journal_step step;
+    (void)state;
+
+    assert_int_equal(settle(scene), LEFT_OPEN);
+    assert_true(scene->note.trouble);
+    assert_true(has_entry(scene, &step));
+    assert_int_equal(step, JOURNAL_RAISE);
+    close_scene(scene);
+}
+
 static void the_journal_of_another_instance_is_void(void **state)
 {
     struct scene *scene = open_scene(NULL, 0, JOURNAL_DISCARD, 301000);
@@ -298,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_set_that_ec2_failed_to_complete_goes),
         cmocka_unit_test(without_the_right_to_delete_all_of_it_is_tagged_failed),
         cmocka_unit_test(what_cannot_even_be_tagged_is_tried_again),
+        cmocka_unit_test(a_whole_set_whose_label_may_not_be_written_stays),
         cmocka_unit_test(the_journal_of_another_instance_is_void),
     };
 

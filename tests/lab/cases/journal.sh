@@ -128,6 +128,39 @@ assert_eq '' "$(cat "$LAB/hook.txt")" "hooks of another node's backup"
 made_nothing
 rm -f "$LAB/queue-held" "$LAB/queue-prepared"
 
+# An entry that can't be read (a disk that lost its end): said, and the set stays for a person to see.
+in_background --no-image
+wait_cut
+kill_daemon
+truncate -s 100 "$LAB/state/journal/$id.json"
+start_part daemon
+until_status "[(u['id'], u['step']) for u in d['unsettled']] == [('$id', None)]"
+assert_match "unsettled +$id: .*$id.json: not JSON.*stillpoint show $id. says" "$(sp status)" "status"
+assert_match "event=unsettled id=$id why=.*not JSON" "$(cat "$LAB/log/daemon.log")" "the log"
+assert_exit 5 sp doctor
+assert_match "failed +earlier backup +$id is not settled: .*not JSON" "$OUT" "doctor"
+made
+backs_up --no-image
+rm "$LAB/state/journal/$id.json"
+until_settled
+assert_exit 0 sp doctor
+assert_match "warning +earlier backup +[0-9]+ of this node's sets .* the newest: $id" "$OUT" "doctor"
+rm -f "$LAB/queue-held" "$LAB/queue-prepared"
+
+# A hook that can't be let go of is said, and tried again.
+in_background --no-image
+wait_cut
+kill_daemon
+mv "$LAB/run/hook.sock" "$LAB/run/hook.away"
+start_part daemon
+until_status "['hook' in (u['why'] or '') for u in d['unsettled']] == [True]"
+assert_match "event=unsettled id=$id why=.*hook" "$(cat "$LAB/log/daemon.log")" "the log"
+mv "$LAB/run/hook.away" "$LAB/run/hook.sock"
+until_settled
+settled_as adopted 'complete, crash consistent'
+hook_is_free
+made
+
 # No room for the journal: nothing is held. The daemon still tells what there is.
 cloud_set '{"latency_ms": {"CreateSnapshots": 60}}'
 chmod 500 "$LAB/state/journal"

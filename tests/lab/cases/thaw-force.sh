@@ -72,7 +72,7 @@ sleep 1 # of the four that the call takes
 kill_the_guard
 wait "$client"
 assert_eq 1 $? "exit of the backup without guard that EC2 refused"
-assert_match 'now: what is still held, .stillpoint status. shows' "$(cat "$LAB/out.txt")" "what is said to be"
+assert_match 'now: what is still held, .stillpoint thaw -n. shows' "$(cat "$LAB/out.txt")" "what is said to be"
 is_frozen "$data" || fail "somebody thawed: nothing was tested"
 assert_exit 0 sp thaw --force
 assert_nothing_frozen
