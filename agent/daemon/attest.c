@@ -83,6 +83,7 @@ static bool judge_mount(struct judge *judge, const struct attest_mount *mount)
     case PLAN_STILL:
         return true;
     }
+    /* not reached: all uses are above */
     return lower(judge, LABEL_CRASH, "%s: not known what became of it", mount->path);
 }
 
@@ -96,7 +97,7 @@ static bool judge_mounts(struct judge *judge)
     for (size_t i = 0; i < input->mount_count; i++) {
         any_frozen = any_frozen || input->mounts[i].use == PLAN_FREEZE;
         if (!judge_mount(judge, &input->mounts[i]))
-            return false;
+            return false; /* not reached: no memory */
     }
     if (any_frozen && !input->lease_whole)
         return lower(judge, LABEL_CRASH, "the freeze had a gap%s%s", colon(input->lease_why),
@@ -117,7 +118,7 @@ static bool judge_hooks(struct judge *judge)
                        "%s was held, but not proved to be until the end%s%s", hook->name,
                        colon(hook->why), words(hook->why));
         if (!ok)
-            return false;
+            return false; /* not reached: no memory */
     }
     return true;
 }
@@ -144,10 +145,10 @@ static bool judge_all(struct judge *judge)
     const struct attest_input *input = judge->input;
 
     if (!input->hold_tried && !lower(judge, LABEL_CRASH, "nothing was held or frozen"))
-        return false;
+        return false; /* not reached: no memory */
     for (size_t i = 0; i < input->shortfall_count; i++) {
         if (!lower(judge, input->shortfalls[i].at_most, "%s", input->shortfalls[i].why))
-            return false;
+            return false; /* not reached: no memory */
     }
     return !input->hold_tried || (judge_mounts(judge) && judge_hooks(judge) && judge_clock(judge));
 }
@@ -161,7 +162,7 @@ bool attest_judge(const struct attest_input *input, struct attest_result *ret_re
     if (input->cut) {
         /* What nobody asked for was not looked at either. */
         result.label = input->asked == LABEL_UNCONFIRMED ? LABEL_CRASH : input->asked;
-        if (!judge_all(&judge)) {
+        if (!judge_all(&judge)) { /* not reached: no memory */
             attest_result_free(&result);
             return false;
         }

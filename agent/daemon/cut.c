@@ -27,7 +27,7 @@ static bool build(struct work *work, struct cut *cut, struct err *err)
     work->backup->consistency = LABEL_UNCONFIRMED;
     ec2_tags_free(&cut->tags);
     if (!catalog_tags_common(work->backup, &cut->tags, err))
-        return false;
+        return false; /* not reached: no memory; the plan was asked whether they fit */
     (void)snprintf(cut->description, sizeof(cut->description), "Stillpoint %s of %s",
                    work->backup->id, work->backup->instance);
     cut->request = (struct ec2_create_snapshots){
@@ -44,6 +44,7 @@ bool cut_prepare(struct work *work, struct cut *cut, int64_t deadline_ms, struct
                                       &work->job->cancel, err))
         return false;
     if (!ec2_connected(work->ec2)) {
+        /* not reached: EC2 and the lab's keep it open */
         (void)err_set(err, ERR_NET, 0, "EC2 closes the connection after each answer");
         return err_suggest(err, "a proxy between here and EC2 must keep connections open");
     }
@@ -81,7 +82,7 @@ static bool keep_found(void *self, const struct ec2_snapshot *snapshot, struct e
 {
     struct ec2_snapshot_set *set = self;
 
-    if (set->count >= SET_MAX)
+    if (set->count >= SET_MAX) /* not reached: an instance has fewer volumes */
         return err_set(err, ERR_LIMIT, 0, "more than %d snapshots of one backup", SET_MAX);
     struct ec2_snapshot *list = realloc(set->list, (set->count + 1) * sizeof(*list));
     if (list == NULL)

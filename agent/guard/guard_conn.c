@@ -14,7 +14,7 @@ static bool is_welcome(const struct guard_conn *conn, int fd)
     socklen_t bytes = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
-        return false;
+        return false; /* not reached: the kernel knows the peer of every connection */
     return peer.uid == 0 || (conn->has_user && peer.uid == conn->user_uid);
 }
 
@@ -23,7 +23,7 @@ void guard_conn_accept(struct guard_conn *conn)
     int fd = accept4(conn->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0)
-        return;
+        return; /* not reached: poll has seen it; gone again, or no descriptor is left */
     for (int i = 0; is_welcome(conn, fd) && i < GUARD_CLIENTS_MAX; i++) {
         if (conn->clients[i].fd >= 0)
             continue;
@@ -64,7 +64,7 @@ void guard_conn_answer(struct guard_conn *conn, int i, union guard_reply *reply,
     struct guard_client *client = &conn->clients[i];
 
     if (client->fd < 0 || client->pending_op == 0)
-        return;
+        return; /* not reached: who goes is dropped from what waits for him */
     reply->head.version = GUARD_WIRE_VERSION;
     reply->head.op = client->pending_op;
     reply->head.serial = client->pending_serial;
@@ -105,7 +105,7 @@ enum guard_heard guard_conn_hear(struct guard_conn *conn, int i, short revents,
     msg.msg_iov = &part;
     msg.msg_iovlen = 1;
     ssize_t got = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
-    if (got < 0)
+    if (got < 0) /* not reached: poll has seen a message */
         return errno == EAGAIN || errno == EINTR ? GUARD_HEARD_NOTHING : GUARD_HEARD_CLOSED;
     if (got == 0) /* the end; an empty message is no message either */
         return GUARD_HEARD_CLOSED;

@@ -24,7 +24,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t length)
     while (length > 0) {
         ssize_t wrote = write(fd, bytes, length);
         if (wrote < 0 && errno == EINTR)
-            continue;
+            continue; /* not reached: signals are blocked */
         if (wrote <= 0)
             return false;
         bytes += wrote;
@@ -48,7 +48,7 @@ int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length
     bool ok = write_all(fd, bytes, length) && fchmod(fd, 0644) == 0;
     int os_errno = errno;
     if (close(fd) < 0 && ok) {
-        ok = false;
+        ok = false; /* not reached: only network filesystems fail so late */
         os_errno = errno;
     }
     if (ok && renameat(dir_fd, MANIFEST_TEMPORARY, dir_fd, GUARD_MANIFEST_NAME) == 0)
@@ -112,13 +112,13 @@ static void add(struct guard_twin *twin, const struct guard_order *order, int fd
 {
     uint32_t index = order->index;
 
-    if (index >= GUARD_MOUNTS_MAX) {
+    if (index >= GUARD_MOUNTS_MAX) { /* not reached: the keeper refuses it */
         if (fd >= 0)
             (void)close(fd);
         return;
     }
     if (twin->mount_fds[index] >= 0)
-        (void)close(twin->mount_fds[index]);
+        (void)close(twin->mount_fds[index]); /* not reached: FORGET comes before */
     twin->mount_fds[index] = fd;
     *company = index > 0 && (order->flags & GUARD_ADD_TOGETHER) != 0 ? *company + 1 : 1;
     grow_crew(twin, *company);
@@ -142,7 +142,7 @@ static void report_done(int twin_fd, uint64_t serial, int os_errno, int64_t begi
 static int sync_one(const struct guard_twin *twin, uint32_t index)
 {
     if (index >= GUARD_MOUNTS_MAX)
-        return EBADF;
+        return EBADF; /* not reached: the keeper refuses it */
     return syncfs(twin->mount_fds[index]) == 0 ? 0 : errno;
 }
 

@@ -120,7 +120,7 @@ static void judge_freeze(const struct guard_record *record, struct guard_reply_l
         if (guard_frozen_has(record, GUARD_MOUNT_FAILED, &index))
             lease->head.os_errno = record->mounts[index].freeze_errno;
         else
-            lease->head.os_errno = EIO; /* the freezer did not take the order */
+            lease->head.os_errno = EIO; /* not reached: the order was not taken, see below */
         break;
     case GUARD_END_DEADLINE:
         lease->head.status = GUARD_DEADLINE;
@@ -283,7 +283,7 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
     guard_frozen_arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
     bool is_taken = guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, 0, -1);
     uint64_t serial = keeper->order_serial;
-    if (!is_taken)
+    if (!is_taken) /* not reached: a freezer that is behind has not answered the order before */
         end_lease(keeper, GUARD_END_FREEZE_FAILED);
 
     for (;;) {

@@ -58,6 +58,7 @@ static void forget_mounts(struct guard_keeper *keeper)
         keeper->twin.mount_fds[i] = -1;
     }
     if (!guard_frozen_order(keeper, GUARD_ORDER_FORGET, 0, 0, -1) && !keeper->twin_gone)
+        /* not reached: its socket is full of orders, and it would have been asked about them */
         guard_log(GUARD_LOG_WARNING, "event=freezer_does_not_answer order=forget");
 }
 
@@ -65,6 +66,7 @@ static void forget_mounts(struct guard_keeper *keeper)
 static void end_ownership(struct guard_keeper *keeper)
 {
     if (keeper->lookup_wait.client >= 0 && keeper->lookup_wait.client == keeper->conn.owner) {
+        /* not reached: a look-up that hangs (NFS) while its owner asks for RESET, or goes */
         guard_lookup_cancel(&keeper->lookup);
         keeper->lookup_wait.client = -1;
     }
@@ -79,8 +81,9 @@ static void drop_client(struct guard_keeper *keeper, int i)
     if (keeper->conn.owner == i)
         end_ownership(keeper);
     if (keeper->order_wait.client == i)
-        keeper->order_wait.client = -1;
+        keeper->order_wait.client = -1; /* not reached: that client goes while the freezer hangs */
     if (keeper->lookup_wait.client == i) {
+        /* not reached: a look-up that hangs (NFS) while its client goes */
         guard_lookup_cancel(&keeper->lookup);
         keeper->lookup_wait.client = -1;
     }
@@ -133,6 +136,7 @@ static void op_look_up(struct guard_keeper *keeper, int client)
         return;
     }
     if (!guard_lookup_start(&keeper->lookup, &request)) {
+        /* not reached: no process or descriptor is left */
         answer_status(keeper, client, GUARD_SYSCALL_FAILED, errno, -1);
         return;
     }
@@ -158,7 +162,7 @@ static void add_mount(struct guard_keeper *keeper, const struct guard_found *fou
         return;
     }
     if (!guard_frozen_order(keeper, GUARD_ORDER_ADD, index, wanted->flags, take_fd)) {
-        reply.head.status = GUARD_BUSY;
+        reply.head.status = GUARD_BUSY; /* not reached: its socket is full of orders */
         (void)close(take_fd);
         return;
     }
@@ -222,6 +226,7 @@ static void op_order(struct guard_keeper *keeper, int client)
     if (keeper->busy_serial != 0 ||
         !guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST, index, 0,
                             -1)) {
+        /* not reached: the owner gave up an order, and asks again before the freezer is done */
         answer_status(keeper, client, GUARD_BUSY, 0, -1);
         return;
     }
@@ -276,7 +281,7 @@ static void op_manifest(struct guard_keeper *keeper, int client)
     enum guard_status status = GUARD_OK;
 
     if (keeper->busy_serial != 0)
-        status = GUARD_BUSY; /* the freezer may be reading it */
+        status = GUARD_BUSY; /* the freezer may be reading it; not reached: as in op_order */
     else if (chunk->offset != 0 && chunk->offset != manifest->length)
         status = GUARD_BAD_ARGUMENT;
     else if (chunk->length > GUARD_MANIFEST_BYTES_MAX - chunk->offset)
@@ -333,7 +338,7 @@ static void op_freeze(struct guard_keeper *keeper, int client)
     enum guard_status status = GUARD_OK;
 
     if (keeper->busy_serial != 0)
-        status = GUARD_BUSY;
+        status = GUARD_BUSY; /* not reached: as in op_order */
     else if (record->mount_count == 0)
         status = GUARD_BAD_ARGUMENT;
     else if (deadline_ms <= now_ms)
@@ -370,7 +375,7 @@ static void op_mount_table(struct guard_keeper *keeper, int client)
     bool own = fd < 0;
 
     if (own)
-        fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC); /* not reached: proc's hidepid= */
     prepare_reply(fd >= 0 ? GUARD_OK : GUARD_SYSCALL_FAILED, fd >= 0 ? 0 : errno, -1);
     reply.mount_table.own = own;
     guard_conn_answer(&keeper->conn, client, &reply, keeper->state, fd);

@@ -50,7 +50,7 @@ static bool describe(int fd, struct guard_found *found)
 
     memset(&st, 0, sizeof(st));
     if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STX_MNT_ID, &st) < 0) {
-        fail(found, errno);
+        fail(found, errno); /* not reached: what is open can be asked */
         return false;
     }
     found->dev_major = st.stx_dev_major;
@@ -94,7 +94,7 @@ void guard_lookup_open_mount(const char *path, uint32_t dev_major, uint32_t dev_
         return;
     }
     if (!describe(where_fd, found))
-        goto out;
+        goto out; /* not reached: as in describe */
 
     /* btrfs shows in st_dev the subvolume's number, in mountinfo the filesystem's: the mount's id
      * decides */
@@ -111,7 +111,7 @@ void guard_lookup_open_mount(const char *path, uint32_t dev_major, uint32_t dev_
     fd_path(where_fd, link); /* the very file that was judged, whatever the path leads to by now */
     *ret_fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd < 0)
-        fail(found, errno);
+        fail(found, errno); /* not reached: what is open can be opened again by root */
 out:
     (void)close(where_fd);
 }
@@ -124,7 +124,7 @@ static void close_all_but(int own)
         (void)syscall(SYS_close_range, 3u, (unsigned)own - 1, 0u);
     if (syscall(SYS_close_range, (unsigned)own + 1, ~0u, 0u) == 0)
         return;
-    for (int fd = 3; fd < 1024; fd++) /* before Linux 5.9 */
+    for (int fd = 3; fd < 1024; fd++) /* not reached: before Linux 5.9 */
         if (fd != own)
             (void)close(fd);
 }
@@ -152,7 +152,7 @@ bool guard_lookup_start(struct guard_lookup *lookup, const union guard_request *
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return false;
+        return false;                        /* not reached: no descriptor is left */
     while (waitpid(-1, NULL, WNOHANG) > 0) { /* helpers that did not die at once */
     }
     pid_t keeper = getpid();
@@ -160,12 +160,12 @@ bool guard_lookup_start(struct guard_lookup *lookup, const union guard_request *
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != keeper)
-            _exit(1);
+            _exit(1); /* not reached: it died in this very moment */
         help(pair[1], request);
     }
     int fork_errno = errno;
     (void)close(pair[1]);
-    if (pid < 0) {
+    if (pid < 0) { /* not reached: no process is left */
         (void)close(pair[0]);
         errno = fork_errno;
         return false;
@@ -178,7 +178,7 @@ bool guard_lookup_start(struct guard_lookup *lookup, const union guard_request *
 void guard_lookup_take(struct guard_lookup *lookup, struct guard_found *found, int *ret_fd)
 {
     ssize_t got = guard_pass_receive(lookup->fd, found, sizeof(*found), ret_fd, MSG_DONTWAIT);
-    if (got != (ssize_t)sizeof(*found)) {
+    if (got != (ssize_t)sizeof(*found)) { /* not reached: somebody has killed the helper */
         memset(found, 0, sizeof(*found));
         fail(found, EIO);
         if (*ret_fd >= 0)

@@ -62,8 +62,13 @@ static void log_recovery(const struct guard_recovery *recovery)
               recovery->waiting_count, recovery->rcu_restored);
 }
 
+enum { EXIT_WRONG = 2 }; /* needs a person: the unit does not start it again for this one */
+
+static int start_code = 1; /* of a start that fails */
+
 static bool refuse_record(const char *path)
 {
+    start_code = EXIT_WRONG;
     guard_log(GUARD_LOG_ERROR,
               "event=not_a_record path=\"%s\" remedy=\"it is left as it is: name another with "
               "--record, or move it away\"",
@@ -85,6 +90,7 @@ static int thaw_and_exit(const struct guard_options *options)
     struct guard_recovery recovery;
 
     if (!guard_record_boot_id(boot_id)) {
+        /* not reached: syscalls-fail.sh has it fail, and is not counted */
         (void)fail("boot id");
         return 1;
     }
@@ -92,7 +98,7 @@ static int thaw_and_exit(const struct guard_options *options)
     log_recovery(&recovery);
     if (recovery.is_other) {
         (void)refuse_record(options->record);
-        return 1;
+        return start_code;
     }
     if (recovery.is_damaged)
         log_damaged(options->record);
@@ -112,7 +118,7 @@ static bool find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
     int pair[2];
 
     if (pipe2(pair, O_CLOEXEC) < 0)
-        return false;
+        return false; /* not reached: as the boot id */
     pid_t pid = fork();
     if (pid == 0) {
         char *end = NULL;
@@ -210,9 +216,9 @@ static int listen_at(const char *path, bool has_user, gid_t gid)
         ok = give(path, gid, 0660);
     if (ok && listen(fd, GUARD_CLIENTS_MAX) == 0)
         return fd;
-    if (fd >= 0)
+    if (fd >= 0) /* not reached: as the boot id */
         (void)close(fd);
-    return -1;
+    return -1; /* not reached: as the boot id */
 }
 
 static void warn_if_on_disk(int record_fd)
@@ -250,6 +256,7 @@ static void lock_memory(const char *name)
 {
     (void)prctl(PR_SET_NAME, name);
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+        /* not reached: as the boot id */
         guard_log(GUARD_LOG_WARNING, "event=not_memory_locked error=\"%s\"", strerror(errno));
     touch_stack();
     guard_frozen_rehearse();
@@ -273,7 +280,7 @@ static bool open_record(const struct guard_options *options, struct guard_keeper
     struct stat st;
 
     if (!guard_record_boot_id(boot_id))
-        return fail("boot id");
+        return fail("boot id"); /* not reached: as in thaw_and_exit */
     guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
     log_recovery(&recovery);
     if (recovery.is_other)
@@ -283,7 +290,7 @@ static bool open_record(const struct guard_options *options, struct guard_keeper
     keeper->recovered_count = recovery.thawed_count;
     if (!guard_record_make(options->record, boot_id, &keeper->twin.record, &keeper->record_fd) ||
         fstat(keeper->record_fd, &st) < 0)
-        return fail("record");
+        return fail("record"); /* not reached: as the boot id */
     keeper->record_dev = st.st_dev;
     warn_if_on_disk(keeper->record_fd);
     warn_if_open(options->record);
@@ -308,7 +315,7 @@ static bool open_socket(const struct guard_options *options, struct guard_keeper
                   "event=no_such_user user=\"%s\" remedy=\"only root can connect\"",
                   guard_log_text(options->user));
     if (!make_run_folder(options->run, keeper->conn.has_user, gid))
-        return false;
+        return false;                  /* not reached: as the boot id */
     if (!open_record(options, keeper)) /* recovers before anyone can connect */
         return false;
     keeper->conn.listen_fd = listen_at(options->socket, keeper->conn.has_user, gid);
@@ -326,7 +333,7 @@ static _Noreturn void become_freezer(struct guard_keeper *keeper, int twin_fd)
     guard_frozen_bus_watch(&twin);
     twin.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (twin.timer_fd < 0)
-        _exit(1);
+        _exit(1); /* not reached: as the boot id */
     lock_memory("guard-freezer");
     _exit(guard_freezer_run(&twin, keeper->manifest));
 }
@@ -338,9 +345,9 @@ static bool start_freezer(struct guard_keeper *keeper)
     keeper->manifest = mmap(NULL, sizeof(*keeper->manifest), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (keeper->manifest == MAP_FAILED)
-        return fail("memory");
+        return fail("memory"); /* not reached: as the boot id */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return fail("socketpair");
+        return fail("socketpair"); /* not reached: as the boot id */
     keeper->twin.twin_fd = pair[0];
     keeper->freezer_pid = fork();
     if (keeper->freezer_pid == 0)
@@ -369,11 +376,11 @@ static bool start(const struct guard_options *options, struct guard_keeper *keep
     guard_frozen_bus_watch(&keeper->twin);
     keeper->twin.rcu_fd = open(options->rcu_path, O_RDWR | O_CLOEXEC); /* -1: go on without */
     if (!start_freezer(keeper))
-        return false;
+        return false; /* not reached: as the boot id */
     keeper->twin.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (keeper->twin.timer_fd < 0 || keeper->signal_fd < 0)
-        return fail("timer");
+        return fail("timer"); /* not reached: as the boot id */
     keeper->notify_fd = guard_notify_open();
     lock_memory("guard-keeper");
     return true;
@@ -388,6 +395,16 @@ static bool is_all_loose(const struct guard_record *record)
             return false;
     }
     return true;
+}
+
+/* Its unit starts it again at once, which must not become a spin. */
+static int not_started(void)
+{
+    const struct timespec pause = {0, 200 * 1000 * 1000};
+
+    if (getenv("NOTIFY_SOCKET") != NULL)
+        (void)nanosleep(&pause, NULL);
+    return start_code;
 }
 
 int main(int argc, char **argv)
@@ -410,7 +427,7 @@ int main(int argc, char **argv)
     if (options.thaw)
         return thaw_and_exit(&options);
     if (!start(&options, &keeper))
-        return 1;
+        return not_started();
     guard_log(GUARD_LOG_INFO, "event=start version=%s keeper=%d freezer=%d", STILLPOINT_VERSION,
               (int)getpid(), (int)keeper.freezer_pid);
     guard_notify_ready(keeper.notify_fd);

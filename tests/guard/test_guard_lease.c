@@ -458,6 +458,40 @@ static void manifest_that_can_not_be_written_names_the_mount(void **state)
     assert_int_equal(rig_freeze(rig, 5000), GUARD_OK); /* the daemon decides */
 }
 
+static void manifest_that_finds_no_room_names_the_mount(void **state)
+{
+    struct rig *rig = *state;
+    const char *path = rig->mounts[EXT4].path;
+
+    (void)unlink(manifest_of(rig, EXT4));
+    (void)rig_sh("dd if=/dev/zero of=%s/filler bs=1M 2>/dev/null", path); /* until it is full */
+    (void)rig_sh("dd if=/dev/zero of=%s/filler2 bs=1k 2>/dev/null", path);
+    assert_int_equal(send_chunk(rig, 0, "{}", 2), GUARD_OK);
+    assert_int_equal(rig_add(rig, EXT4, 0), GUARD_OK);
+    enum guard_status status = write_manifests(rig);
+    assert_int_equal(rig_sh("rm %s/filler %s/filler2", path, path), 0);
+
+    assert_int_equal(status, GUARD_SYSCALL_FAILED);
+    assert_int_equal(rig->reply.head.os_errno, ENOSPC);
+    assert_int_equal(access(manifest_of(rig, EXT4), F_OK), -1);
+}
+
+static void what_lies_in_the_manifests_way_is_named(void **state)
+{
+    struct rig *rig = *state;
+    char way[400];
+
+    rig_format(way, sizeof(way), "%s.new", manifest_of(rig, EXT4));
+    assert_int_equal(mkdir(way, 0755), 0);
+    assert_int_equal(send_chunk(rig, 0, "{}", 2), GUARD_OK);
+    assert_int_equal(rig_add(rig, EXT4, 0), GUARD_OK);
+    enum guard_status status = write_manifests(rig);
+    assert_int_equal(rmdir(way), 0);
+
+    assert_int_equal(status, GUARD_SYSCALL_FAILED);
+    assert_int_equal(rig->reply.head.os_errno, EISDIR);
+}
+
 static void manifest_passes_over_read_only_mounts(void **state)
 {
     struct rig *rig = *state;
@@ -607,6 +641,8 @@ int main(void)
         WITH_GUARD(manifest_replaces_the_last_one),
         WITH_GUARD(manifest_follows_no_planted_link),
         WITH_GUARD(manifest_that_can_not_be_written_names_the_mount),
+        WITH_GUARD(manifest_that_finds_no_room_names_the_mount),
+        WITH_GUARD(what_lies_in_the_manifests_way_is_named),
         WITH_GUARD(manifest_passes_over_read_only_mounts),
         WITH_GUARD(manifest_has_a_cap_and_no_gaps),
         WITH_GUARD(rcu_expedited_is_put_back_after_the_freeze),

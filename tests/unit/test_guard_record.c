@@ -170,6 +170,31 @@ static void record_that_is_made_is_one_that_is_believed(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void what_is_not_there_any_more_could_not_be_thawed(void **state)
+{
+    char folder[] = "/tmp/stillpoint-record.XXXXXX", path[64];
+    struct guard_record *record = NULL;
+    struct guard_recovery recovery;
+    int fd = -1;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/guard.lease", folder);
+    assert_true(guard_record_make(path, boot, &record, &fd));
+    record->mount_count = 1;
+    (void)snprintf(record->mounts[0].path, sizeof(record->mounts[0].path), "%s/gone", folder);
+    atomic_store(&record->mounts[0].state, GUARD_MOUNT_FROZEN);
+    assert_int_equal(munmap(record, sizeof(*record)), 0);
+    (void)close(fd);
+    guard_record_recover(path, boot, "/nonexistent", 100, &recovery);
+
+    assert_true(recovery.found);
+    assert_int_equal(recovery.failed_count, 1);
+    assert_int_equal(recovery.thawed_count, 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void run_is_read_from_its_section_alone(void **state)
 {
     char run[64] = "";
@@ -199,6 +224,7 @@ int main(void)
         cmocka_unit_test(renewed_lease_keeps_mounts_where_it_should),
         cmocka_unit_test(renewed_lease_still_knows_what_is_to_be_put_back),
         cmocka_unit_test(record_that_is_made_is_one_that_is_believed),
+        cmocka_unit_test(what_is_not_there_any_more_could_not_be_thawed),
         cmocka_unit_test(run_is_read_from_its_section_alone),
     };
 
