@@ -46,13 +46,14 @@ static void put_text(struct packet *packet, const char *text, size_t len) /* its
     put(packet, text, len);
 }
 
-static bool send_packet(int fd, unsigned char *number, const struct packet *packet)
+static bool send_packet(int fd, unsigned char *number, struct packet *packet)
 {
     unsigned char head[4] = {(unsigned char)(packet->len & 0xff),
                              (unsigned char)(packet->len >> 8 & 0xff), 0, (*number)++};
+    struct iovec parts[] = {{head, sizeof(head)}, {packet->bytes, packet->len}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-    return send(fd, head, sizeof(head), MSG_NOSIGNAL) == (ssize_t)sizeof(head) &&
-           send(fd, packet->bytes, packet->len, MSG_NOSIGNAL) == (ssize_t)packet->len;
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof(head) + packet->len);
 }
 
 static bool send_bytes(int fd, unsigned char *number, const void *bytes, size_t len)
@@ -95,6 +96,17 @@ static bool send_greeting(int fd, const char *version)
     return send_packet(fd, &number, &packet);
 }
 
+static bool ask_for_plugin(int fd, const char *plugin)
+{
+    struct packet packet = {.len = 0};
+    unsigned char number = 2;
+
+    put(&packet, "\xfe", 1);
+    put(&packet, plugin, strlen(plugin) + 1);
+    put(&packet, "saltsaltsaltsaltsalt", 21);
+    return send_packet(fd, &number, &packet);
+}
+
 static ssize_t receive(int fd, char *payload, size_t size)
 {
     unsigned char head[4];
@@ -104,7 +116,7 @@ static ssize_t receive(int fd, char *payload, size_t size)
     size_t len = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16;
     if (len >= size)
         return -1;
-    ssize_t got = recv(fd, payload, len, MSG_WAITALL);
+    ssize_t got = len > 0 ? recv(fd, payload, len, MSG_WAITALL) : 0; /* of nothing it waits, too */
     if (got >= 0)
         payload[got] = '\0';
     return got;
@@ -215,12 +227,9 @@ static bool let_in(int fd, const struct dbscript *script, char *payload)
     number = 2;
     if (script->plugin == NULL)
         return send_ok(fd, &number);
-    struct packet packet = {.len = 0};
-    put(&packet, "\xfe", 1);
-    put(&packet, script->plugin, strlen(script->plugin) + 1);
-    put(&packet, "saltsaltsaltsaltsalt", 21);
-    if (send_packet(fd, &number, &packet))
-        await_leave(fd);
+    number = 4; /* behind the client's answer, which may be one that it has no plugin for */
+    if (ask_for_plugin(fd, script->plugin) && receive(fd, payload, PACKET_BYTES) >= 0)
+        (void)send_refusal(fd, &number, 1045);
     return false;
 }
 
