@@ -99,6 +99,19 @@ static void a_question_that_is_refused_ends_the_reading(void **state)
     }
 }
 
+static void a_log_status_that_is_refused_names_the_right(void **state)
+{
+    static const struct dbscript_answer answer = {.sql = "SELECT LOCAL", .refused = 1142};
+    static const struct db_server server = {.facts = {.version = {DB_KIND_MYSQL, 80036}}};
+    struct db_position position;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_false(position_of(&server, &answer, 1, &position, &err));
+    assert_int_equal(err.kind, ERR_DB);
+    assert_non_null(strstr(err.remedy, "GRANT SELECT ON performance_schema.log_status"));
+}
+
 static void a_commit_of_the_cluster_that_is_no_number_is_refused(void **state)
 {
     static const struct dbscript_answer answer = {
@@ -183,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_log_whose_name_does_not_fit_is_refused),
         cmocka_unit_test(a_gtid_set_that_does_not_fit_is_left_out_and_not_cut),
         cmocka_unit_test(a_question_that_is_refused_ends_the_reading),
+        cmocka_unit_test(a_log_status_that_is_refused_names_the_right),
         cmocka_unit_test(a_commit_of_the_cluster_that_is_no_number_is_refused),
         cmocka_unit_test(sources_are_read_under_their_old_and_their_new_names),
         cmocka_unit_test(more_sources_than_a_position_has_room_for_are_refused),
