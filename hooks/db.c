@@ -165,7 +165,7 @@ static bool tell_connect_failure(struct db *db, const struct db_target *target, 
         err_suggest(err, "start the server, or set socket= under [mysql] to what SELECT @@socket "
                          "says; the agent's user must reach it");
         break;
-    case CLIENT_NO_PLUGIN:
+    case CLIENT_NO_PLUGIN: /* not reached: MySQL's library alone has it */
         err_suggest(err, "let the user log in by its socket (unix_socket, auth_socket)");
         break;
     default:
@@ -264,7 +264,7 @@ bool db_peek_version(const char *path, int64_t deadline_ms, char *ret_version, s
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket");
+        return err_set(err, ERR_SYS, errno, "socket"); /* not reached: no descriptor is left */
     if (strlen(path) >= sizeof(address.sun_path))
         return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
     memcpy(address.sun_path, path, strlen(path));
@@ -274,7 +274,7 @@ bool db_peek_version(const char *path, int64_t deadline_ms, char *ret_version, s
         return err_wrap(err, "%s: waiting for the greeting", path);
     ssize_t len = recv(fd, greeting, sizeof(greeting), 0);
     if (len < 0)
-        return err_set(err, ERR_DB, errno, "%s", path);
+        return err_set(err, ERR_DB, errno, "%s", path); /* not reached: poll saw bytes or the end */
     return parse_greeting(greeting, (size_t)len, ret_version, err) || err_wrap(err, "%s", path);
 }
 
@@ -299,11 +299,6 @@ const char *db_rows_get(const struct db_rows *rows, size_t row, const char *colu
     return NULL;
 }
 
-static bool no_memory(struct err *err)
-{
-    return err_set(err, ERR_INTERNAL, 0, "no memory for an answer");
-}
-
 static bool copy_names(MYSQL_RES *result, struct db_rows *rows, struct err *err)
 {
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
@@ -311,12 +306,12 @@ static bool copy_names(MYSQL_RES *result, struct db_rows *rows, struct err *err)
 
     rows->names = calloc(count, sizeof(*rows->names));
     if (rows->names == NULL)
-        return no_memory(err);
+        return err_set(err, ERR_INTERNAL, 0, "no memory for an answer");
     rows->column_count = count;
     for (size_t i = 0; i < count; i++) {
         rows->names[i] = strdup(fields[i].name);
         if (rows->names[i] == NULL)
-            return no_memory(err);
+            return err_set(err, ERR_INTERNAL, 0, "no memory for an answer");
     }
     return true;
 }
@@ -329,7 +324,7 @@ static bool grow(struct db_rows *rows, size_t *room, struct err *err)
     size_t wanted = *room == 0 ? 8 : *room * 2;
     char **cells = reallocarray(rows->cells, wanted * rows->column_count, sizeof(*cells));
     if (cells == NULL)
-        return no_memory(err);
+        return err_set(err, ERR_INTERNAL, 0, "no memory for an answer");
     rows->cells = cells;
     *room = wanted;
     return true;
@@ -353,7 +348,7 @@ static bool copy_row(MYSQL_RES *result, MYSQL_ROW row, struct db_rows *rows, siz
             continue;
         cells[i] = strndup(row[i], lengths[i]);
         if (cells[i] == NULL)
-            return no_memory(err);
+            return err_set(err, ERR_INTERNAL, 0, "no memory for an answer");
     }
     return true;
 }

@@ -24,17 +24,12 @@ static int64_t wait_s(const struct db_lock *lock)
 
 /* --- who is in the way -------------------------------------------------------------------- */
 
-static bool needs_ftwrl(const struct db_choice *choice)
-{
-    return choice->method == DB_METHOD_FTWRL || choice->with_ftwrl;
-}
-
-bool db_lock_look(const struct db_lock *lock, int64_t deadline_ms, struct err *err)
+/* Refuses where a statement runs that FTWRL would wait for, since whoever writes would then wait
+ * behind it. */
+static bool look(const struct db_lock *lock, int64_t deadline_ms, struct err *err)
 {
     struct db_threads threads;
 
-    if (!needs_ftwrl(&lock->server->choice))
-        return true;
     if (!db_threads_find(lock->db, &lock->server->facts.version, wait_s(lock), deadline_ms,
                          &threads, err))
         return err_wrap(err, "looking for long statements");
@@ -151,7 +146,7 @@ static bool take_stages(struct db_lock *lock, int64_t deadline_ms, struct err *e
 
 static bool take_ftwrl(struct db_lock *lock, int64_t deadline_ms, struct err *err)
 {
-    return db_lock_look(lock, deadline_ms, err) &&
+    return look(lock, deadline_ms, err) &&
            take(lock, &lock->tables, "FLUSH TABLES WITH READ LOCK", deadline_ms, err);
 }
 
@@ -185,7 +180,7 @@ static bool take_method(struct db_lock *lock, int64_t deadline_ms, struct err *e
         return take_ftwrl(lock, deadline_ms, err);
     case DB_METHOD_NONE:
         return true;
-    case DB_METHOD_AUTO:
+    case DB_METHOD_AUTO: /* not reached: db_choose made a lock of it */
     case DB_METHOD_COUNT:
         break;
     }

@@ -36,12 +36,9 @@ bool db_lock_rehearse(struct db_lock *lock, int64_t deadline_ms, struct err *err
  *   false  nothing is held. ERR_DB_LOCK: another backup has it, or DDL is under way */
 bool db_lock_begin(struct db_lock *lock, int64_t deadline_ms, struct err *err);
 
-/* Refuses where a statement runs that the lock would wait for, since whoever writes would then wait
- * behind the lock. Only FTWRL waits so; always true for the others.
- *   false  ERR_DB_LOCK names the threads, without their statements; ERR_DB; … */
-bool db_lock_look(const struct db_lock *lock, int64_t deadline_ms, struct err *err);
-
-/* Begins where that was not done, takes the lock and reads the position under it.
+/* Begins where that was not done, takes the lock and reads the position under it. FTWRL is refused
+ * where a statement runs that it would wait for (ERR_DB_LOCK names the threads, without their
+ * statements): whoever writes would wait behind it.
  *   deadline_ms  end of the hold: the session's time-outs are set to it, so that the server lets
  *                go by itself
  *   false        everything is let go of before it returns (or the connection is dead, and the

@@ -48,7 +48,7 @@ static bool dial(const char *path, int *ret_fd, struct err *err)
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket");
+        return err_set(err, ERR_SYS, errno, "socket"); /* not reached: no descriptor is left */
     if (strlen(path) >= sizeof(address.sun_path))
         return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
     memcpy(address.sun_path, path, strlen(path));
@@ -80,6 +80,7 @@ static bool exchange(const char *path, const struct hook_request *request,
     if (!dial(path, &fd, err))
         return false;
     if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request))
+        /* not reached: it would have to end in the moment since the connection */
         return err_set(err, ERR_HOOK, errno, "%s: sending", path);
     if (!deadline_poll(fd, POLLIN, request->deadline_ms + REPLY_GRACE_MS, cancel, err))
         return err_wrap(err, "no answer from stillpoint-hook");
@@ -261,7 +262,7 @@ bool hook_exec_new(const struct hook_exec_config *config, struct hook *ret_hook,
     self->config.path = strdup(config->path);
     self->config.socket = strdup(config->socket);
     if (self->config.name == NULL || self->config.path == NULL || self->config.socket == NULL) {
-        exec_free(self);
+        exec_free(self); /* not reached: no memory */
         return err_set(err, ERR_INTERNAL, 0, "no memory for a hook");
     }
     *ret_hook = (struct hook){.name = self->config.name,

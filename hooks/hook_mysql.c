@@ -214,7 +214,7 @@ bool hook_mysql_new(const struct hook_mysql_config *config, struct hook *ret_hoo
     bool user = copy_text(&self->config.user, config->user);
     bool file = copy_text(&self->config.defaults_file, config->defaults_file);
     if (!name || !socket || !user || !file) {
-        mysql_free(self);
+        mysql_free(self); /* not reached: no memory */
         return err_set(err, ERR_INTERNAL, 0, "no memory for a hook");
     }
     *ret_hook = (struct hook){.name = self->config.name,
@@ -276,7 +276,7 @@ bool hook_mysql_block_commits(struct hook *hook, struct err *err)
     }
     facts.exact_wanted = true;
     if (!db_choose(&facts, &self->server.choice, err))
-        return false;
+        return false; /* not reached: the method was chosen before, and the server has it */
     self->server.facts = facts;
     return true;
 }

@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -384,65 +381,6 @@ static void the_greeting_tells_the_version_to_everybody(void **state)
     assert_int_equal(err.kind, ERR_DB);
 }
 
-/* A server that answers each connection with these bytes. */
-struct impostor {
-    int fd;
-    const char *bytes;
-    size_t len;
-};
-
-static void *impersonate(void *arg)
-{
-    struct impostor *impostor = arg;
-    int peer = accept(impostor->fd, NULL, NULL);
-
-    if (peer < 0)
-        return NULL;
-    (void)send(peer, impostor->bytes, impostor->len, MSG_NOSIGNAL);
-    (void)shutdown(peer, SHUT_WR);
-    sleep_ms(100);
-    (void)close(peer);
-    return NULL;
-}
-
-static void a_greeting_that_is_none_is_refused(void **state)
-{
-    static const struct {
-        const char *bytes;
-        size_t len;
-    } greetings[] = {
-        {"", 0},
-        {"\x05\0\0\0\x0a", 5},
-        {"\x40\0\0\0\x0aMySQL without an end", 25},
-        {"SSH-2.0-OpenSSH_9.2\r\n", 21},
-        {"\x15\0\0\0\xff\x10\x04Too many connections", 27},
-    };
-    char dir[] = "/tmp/stillpoint-greet-XXXXXX", version[DB_VERSION_BYTES];
-
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    for (size_t i = 0; i < sizeof(greetings) / sizeof(greetings[0]); i++) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        struct impostor impostor = {.bytes = greetings[i].bytes, .len = greetings[i].len};
-        struct err err = ERR_INIT;
-        pthread_t thread;
-
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
-        impostor.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(impostor.fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-        assert_int_equal(listen(impostor.fd, 1), 0);
-        assert_int_equal(pthread_create(&thread, NULL, impersonate, &impostor), 0);
-
-        assert_false(db_peek_version(address.sun_path, in_ms(2000), version, &err));
-
-        assert_int_equal(err.kind, ERR_PROTOCOL);
-        assert_int_equal(pthread_join(thread, NULL), 0);
-        (void)close(impostor.fd);
-        (void)unlink(address.sun_path);
-    }
-    (void)rmdir(dir);
-}
-
 static int start(void **state)
 {
     static const char *const options[] = {"--lock-wait-timeout=20", NULL};
@@ -479,7 +417,6 @@ int main(void)
         cmocka_unit_test(a_user_who_may_not_log_in_is_told_how),
         cmocka_unit_test(a_defaults_file_gives_user_and_password_and_no_error_shows_them),
         cmocka_unit_test(the_greeting_tells_the_version_to_everybody),
-        cmocka_unit_test(a_greeting_that_is_none_is_refused),
     };
 
     if (!dbserver_available()) {

@@ -256,6 +256,20 @@ static void a_name_that_could_end_the_quotes_gets_no_grants(void **state)
     }
 }
 
+static void grants_that_do_not_fit_are_refused(void **state)
+{
+    static const struct db_version versions[] = {MARIADB(100339), MYSQL(80036)};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_BUF struct buf text = BUF_INIT(40);
+        struct err err = ERR_INIT;
+
+        assert_false(db_grants_text(&versions[i], "stillpoint", true, &text, &err));
+        assert_int_equal(err.kind, ERR_LIMIT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_method_that_the_server_has_not_is_refused),
         cmocka_unit_test(grants_fit_the_version),
         cmocka_unit_test(a_name_that_could_end_the_quotes_gets_no_grants),
+        cmocka_unit_test(grants_that_do_not_fit_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

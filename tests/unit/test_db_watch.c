@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hooks/db_watch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,6 +170,43 @@ static void stopping_while_armed_is_fine(void **state)
     assert_false(is_shut(pair));
 }
 
+static unsigned open_count(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void without_a_descriptor_for_each_part_it_does_not_start_and_leaves_none(void **state)
+{
+    enum { PARTS = 3 };
+    struct pair *pair = *state;
+    struct rlimit limit, low;
+    unsigned before = open_count();
+    int free_fd = dup(pair->fds[0]); /* the lowest; those above it are free as well */
+
+    assert_true(free_fd >= 0);
+    (void)close(free_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = limit;
+    for (unsigned i = 0; i < PARTS; i++) {
+        struct db_watch *watch = NULL;
+        struct err err = ERR_INIT;
+
+        low.rlim_cur = (rlim_t)free_fd + i;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        bool ok = db_watch_start(pair->fds[0], &pair->cancel, &watch, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+        assert_false(ok);
+        assert_int_equal(err.kind, ERR_SYS);
+        assert_int_equal(err.os_errno, EMFILE);
+        assert_int_equal(open_count(), before);
+    }
+}
+
 #define ON_PAIR(test) cmocka_unit_test_setup_teardown(test, make, drop)
 
 int main(void)
@@ -180,6 +218,7 @@ int main(void)
         ON_PAIR(a_timer_that_fired_for_an_earlier_statement_cuts_nothing),
         ON_PAIR(an_idle_watch_is_woken_by_nothing),
         ON_PAIR(stopping_while_armed_is_fine),
+        ON_PAIR(without_a_descriptor_for_each_part_it_does_not_start_and_leaves_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,52 @@ static void a_deadline_that_has_passed_holds_nothing(void **state)
     assert_string_equal(world->journal, "");
 }
 
+static void a_deadline_that_has_passed_prepares_nothing(void **state)
+{
+    struct world *world = *state;
+    struct err err = ERR_INIT;
+
+    assert_false(hook_chain_prepare(&world->chain, &world->job, clock_boot_ms() - 1, NULL, &err));
+
+    assert_int_equal(err.kind, ERR_DEADLINE);
+    assert_non_null(strstr(err.text, "before a was prepared"));
+    assert_string_equal(world->journal, "");
+}
+
+static void a_finish_that_fails_is_told_and_the_others_are_finished(void **state)
+{
+    struct world *world = *state;
+    struct err err = ERR_INIT;
+
+    world->fakes[0].fails[HOOK_STEP_FINISH] = ERR_DB;
+    prepare_all(world);
+
+    assert_false(hook_chain_finish(&world->chain, "complete", soon(), &err));
+
+    assert_int_equal(err.kind, ERR_DB);
+    assert_string_equal(err.text, "a: broken");
+    assert_string_equal(world->journal, "finish-a finish-b finish-c ");
+}
+
+static void a_release_that_fails_at_the_finish_is_told_and_all_are_finished(void **state)
+{
+    struct world *world = *state;
+    struct err err = ERR_INIT;
+
+    world->fakes[1].fails[HOOK_STEP_RELEASE] = ERR_HOOK;
+    world->fakes[2].fails[HOOK_STEP_FINISH] = ERR_DB;
+    prepare_all(world);
+    assert_true(hook_chain_hold(&world->chain, true, soon(), NULL, &err));
+    world->journal[0] = '\0';
+
+    assert_false(hook_chain_finish(&world->chain, "failed", soon(), &err));
+
+    assert_int_equal(err.kind, ERR_HOOK);
+    assert_string_equal(err.text, "2 hooks failed, the first: b: broken");
+    assert_string_equal(world->journal,
+                        "release-c release-b release-a finish-a finish-b finish-c ");
+}
+
 static void two_hooks_of_one_name_are_refused_and_the_second_freed(void **state)
 {
     struct world *world = *state;
@@ -425,6 +471,9 @@ int main(void)
         ON_WORLD(finish_releases_what_was_forgotten),
         ON_WORLD(a_cancel_between_two_holds_ends_the_hold),
         ON_WORLD(a_deadline_that_has_passed_holds_nothing),
+        ON_WORLD(a_deadline_that_has_passed_prepares_nothing),
+        ON_WORLD(a_finish_that_fails_is_told_and_the_others_are_finished),
+        ON_WORLD(a_release_that_fails_at_the_finish_is_told_and_all_are_finished),
         ON_WORLD(two_hooks_of_one_name_are_refused_and_the_second_freed),
         cmocka_unit_test(a_hook_without_steps_counts_as_held_and_an_empty_chain_too),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hooks/hook_exec.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -29,6 +30,7 @@ struct runner {
     ssize_t request_len;
     struct hook_reply reply;
     size_t reply_len;
+    bool deaf;             /* ends the connection with the request unread */
     int hang_ms;           /* silent so long, then the end of the connection, without a reply */
     bool client_went_away; /* while it was silent */
 };
@@ -79,7 +81,13 @@ static void *answer_one(void *arg)
 {
     struct runner *runner = arg;
     int fd = accept(runner->listen_fd, NULL, NULL);
+    char first = 0;
 
+    if (runner->deaf) {
+        (void)recv(fd, &first, 1, MSG_PEEK);
+        (void)close(fd);
+        return NULL;
+    }
     runner->request_len = recv(fd, &runner->request, sizeof(runner->request), MSG_TRUNC);
     if (runner->hang_ms > 0) {
         struct timeval wait = {.tv_sec = runner->hang_ms / 1000,
@@ -288,6 +296,58 @@ static void an_answer_that_is_none_is_refused(void **state)
     assert_int_equal(err.kind, ERR_HOOK);
 }
 
+static void a_runner_that_ends_with_the_request_unread_is_told(void **state)
+{
+    struct runner *runner = *state;
+    struct err err = ERR_INIT;
+
+    runner->deaf = true;
+    assert_false(hold_once(runner, "/hook", in_ms(2000), NULL, &err));
+
+    assert_int_equal(err.kind, ERR_HOOK);
+    assert_int_equal(err.os_errno, ECONNRESET);
+    assert_non_null(strstr(err.text, "receiving"));
+}
+
+static void a_socket_whose_path_is_too_long_is_refused_and_not_cut(void **state)
+{
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1] = "";
+    struct err err = ERR_INIT;
+
+    (void)state;
+    memset(path, 'x', sizeof(path) - 1);
+    const struct hook_exec_config config = {
+        .name = "index", .path = "/hook", .socket = path, .phases = HOOK_EXEC_ALL};
+    struct hook hook;
+
+    assert_true(hook_exec_new(&config, &hook, &err));
+    assert_false(hook.hold(hook.self, in_ms(2000), NULL, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "longer than a socket's path can be"));
+    hook.free(hook.self);
+}
+
+static void a_release_that_did_not_end_well_may_have_left_something_held(void **state)
+{
+    static const enum hook_result results[] = {HOOK_EXITED, HOOK_DEADLINE};
+    struct runner *runner = *state;
+
+    for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+        struct hook hook = make_hook(runner, "/hook", HOOK_EXEC_ALL);
+        struct err err = ERR_INIT;
+
+        runner->reply.result = results[i];
+        runner->reply.code = 1;
+        start_answer(runner);
+        assert_false(hook.release(hook.self, "complete", in_ms(2000), &err));
+        end_answer(runner);
+        hook.free(hook.self);
+
+        assert_int_equal(err.kind, ERR_HOOK);
+        assert_non_null(strstr(err.remedy, "may still be held"));
+    }
+}
+
 static void a_silent_runner_is_left_soon_after_the_deadline(void **state)
 {
     struct runner *runner = *state;
@@ -442,6 +502,9 @@ int main(void)
         ON_RUNNER(output_is_kept_for_the_log_until_the_phase_runs_again),
         ON_RUNNER(each_verdict_is_told_with_its_remedy),
         ON_RUNNER(an_answer_that_is_none_is_refused),
+        ON_RUNNER(a_runner_that_ends_with_the_request_unread_is_told),
+        cmocka_unit_test(a_socket_whose_path_is_too_long_is_refused_and_not_cut),
+        ON_RUNNER(a_release_that_did_not_end_well_may_have_left_something_held),
         ON_RUNNER(a_silent_runner_is_left_soon_after_the_deadline),
         ON_RUNNER(a_cancel_closes_the_connection_at_once),
         ON_RUNNER(nobody_at_the_socket_says_what_to_start),
