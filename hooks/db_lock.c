@@ -201,7 +201,8 @@ static bool desync(struct db_lock *lock, int64_t deadline_ms, struct err *err)
     db_rows_free(&rows);
     if (on || take(lock, &lock->desynced, "SET GLOBAL wsrep_desync=ON", deadline_ms, err))
         return true;
-    lock->desynced = db_errno(lock->db) == 0; /* refused is not done; no answer may be done */
+    /* Refused is not done; no answer may be done. */
+    lock->desynced = db_errno(lock->db) == 0 || !db_alive(lock->db);
     return false;
 }
 
