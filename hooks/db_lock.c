@@ -355,7 +355,8 @@ bool db_lock_release(struct db_lock *lock, int64_t deadline_ms, struct err *err)
     }
     if (!db_alive(lock->db)) /* with it goes whatever it held */
         lock->stage = lock->tables = lock->instance = lock->binlog = false;
-    if (!db_lock_resync(lock, lock->db, deadline_ms, &resync_err) && ok) {
+    /* From a dead one nothing can be set: lock->desynced tells, and another connection can. */
+    if (!db_lock_resync(lock, lock->db, deadline_ms, &resync_err) && db_alive(lock->db) && ok) {
         *err = resync_err;
         ok = false;
     }

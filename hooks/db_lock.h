@@ -55,8 +55,8 @@ bool db_lock_prove(struct db_lock *lock, int64_t deadline_ms, struct proof *ret_
                    struct err *err);
 
 /* Lets go of all that may be held. Idempotent, not cancellable.
- *   false  the connection is dead or does not answer: close it, and the server lets go; where
- *          lock->desynced is still true, db_lock_resync from a new one */
+ *   false  the server refuses or does not answer: close it, and the server lets go
+ * In both cases, where lock->desynced is still true: db_lock_resync from a new connection. */
 bool db_lock_release(struct db_lock *lock, int64_t deadline_ms, struct err *err);
 
 /* Takes wsrep_desync back through any connection. */
