@@ -5,10 +5,10 @@
     cover.py BUILD      a line a source: lines, share that ran; then the unreached lines of PARTS
                         that have no reason. Exit 1 where there is one.
 
-A reason is a comment `not reached: WHY` on the line itself, or on one of the comment lines right
-above it, or above the block that it begins: it covers the unreached lines from there to the block's
-end (the first line with less indentation). A line that tells of memory that ran out is its own
-reason.
+A reason is a comment `not reached: WHY` at the end of a line, or in the comment right above one. It
+covers the unreached ones among that line, what it begins (lines that are indented deeper, a function
+to its closing brace), and, on the first line of an inner block, the rest of the block. A line that
+tells of memory that ran out is its own reason.
 """
 import glob
 import json
@@ -20,6 +20,7 @@ import sys
 # Where every line that no test reaches must say why.
 PARTS = re.compile(r"^(agent/guard/|hooks/|agent/daemon/(hold|cut|attest)\.)[^/]*\.?c?$")
 REASON = re.compile(r"not reached: \S")
+FUNCTION_DEPTH = 4  # of a function's own lines
 NO_MEMORY = re.compile(r'"(out of|no) memory')
 
 
@@ -62,12 +63,22 @@ def excused(source, lines):
         while source[begin - 1].lstrip().startswith(("/*", "*")) and begin < len(source):
             begin += 1
         covered.update(range(number, begin + 1))
-        depth = indent(source[begin - 1])
-        for after in range(begin + 1, len(source) + 1):
-            if source[after - 1].strip() and indent(source[after - 1]) < depth:
-                break
-            covered.add(after)
+        covered.update(reach(source, number, begin))
     return covered & lines
+
+
+def reach(source, number, begin):
+    """What else the reason on line NUMBER covers, that is about line BEGIN."""
+    depth = indent(source[begin - 1])
+    opens_block = depth > FUNCTION_DEPTH and source[number - 2].rstrip().endswith("{")
+    for after in range(begin + 1, len(source) + 1):
+        text = source[after - 1]
+        if text.strip() and (indent(text) < depth or (indent(text) == depth and not (
+                opens_block or (depth == 0 and text.startswith(("{", "}")))))):
+            return
+        yield after
+        if depth == 0 and text.startswith("}"):
+            return
 
 
 def main():
