@@ -260,21 +260,6 @@ static void a_volumes_own_tags_say_its_device_and_mounts(void **state)
     backup_free(backup);
 }
 
-static void an_operators_own_name_is_kept(void **state)
-{
-    struct backup *backup = full_backup();
-    struct ec2_tags tags = {.count = 0};
-
-    (void)state;
-    assert_true(strs_add(&backup->tags, "Name=mine", &err));
-    assert_true(catalog_tags_common(backup, &tags, &err));
-    assert_tag(&tags, "Name", "mine");
-    assert_true(catalog_tags_of_volume(backup, VOL_ROOT, &tags, &err));
-    assert_tag(&tags, "Name", NULL);
-    ec2_tags_free(&tags);
-    backup_free(backup);
-}
-
 static void a_long_value_is_cut_at_a_character_and_marked(void **state)
 {
     char value[2000] = "", expected[2000] = "";
@@ -349,7 +334,7 @@ static void everything_together_fits_on_a_resource(void **state)
         database->source_file = text("s.1");
         database->source_pos = 1;
     }
-    for (size_t i = backup->tags.count; i < CATALOG_USER_TAGS_MAX; i++)
+    for (size_t i = backup->tags.count; i < TAG_OWN_MAX; i++)
         assert_true(strs_printf(&backup->tags, &err, "Own%zu=1", i));
     assert_true(catalog_tags_common(backup, &tags, &err));
     assert_true(catalog_tags_of_volume(backup, VOL_ROOT, &own, &err));
@@ -941,7 +926,6 @@ int main(void)
         cmocka_unit_test(the_common_tags_say_what_the_contract_names),
         cmocka_unit_test(a_new_backup_says_unconfirmed_and_invents_nothing),
         cmocka_unit_test(a_volumes_own_tags_say_its_device_and_mounts),
-        cmocka_unit_test(an_operators_own_name_is_kept),
         cmocka_unit_test(what_was_left_out_beyond_a_tag_is_counted),
         cmocka_unit_test(a_long_value_is_cut_at_a_character_and_marked),
         cmocka_unit_test(bytes_that_xml_cant_carry_are_replaced),
