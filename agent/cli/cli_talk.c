@@ -145,6 +145,7 @@ static void hear_released(struct talk *talk, const json_t *event)
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
     double hold_ms;
 
+    talk->outcome.released = true;
     bool known = cli_num(event, "hold_ms", &hold_ms);
     if (known && hold_ms <= 0) /* crash consistency: nothing was asked to wait */
         cli_page_text(&page, "  the instant is fixed; nothing was held");
