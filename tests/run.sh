@@ -11,8 +11,8 @@
 # lab      tests/lab/cases/*.sh: exit 0 passed, 77 skipped (the last line says why), else failed
 # servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
 #          as lab
-# faults   tests/faults/selftest.sh, as lab, and the whole matrix (matrix.sh), as lines; `all` has a
-#          sample of it (sample.sh) and 40 random kills (soak.sh); both say their seed
+# faults   tests/faults/arguments.sh and selftest.sh, as lab, and the whole matrix (matrix.sh), as lines;
+#          `all` has a sample of it (sample.sh) and 40 random kills (soak.sh); both say their seed
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
@@ -105,6 +105,7 @@ add_group() {
         [ ! -e tests/servers/consistency.sh ] || add shell tests/servers/consistency.sh
         ;;
     faults)
+        add shell tests/faults/arguments.sh
         add shell tests/faults/selftest.sh
         add lines tests/faults/matrix.sh
         ;;

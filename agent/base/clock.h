@@ -17,7 +17,7 @@ int64_t clock_boot_us(void);
 int64_t clock_utc_us(void);
 
 /* The kernel's own bound on the wall clock's error (adjtimex(2): maxerror), in microseconds.
- *   ret_synced  false where no one disciplines the clock; the bound means little then
+ *   ret_synced  false where no one disciplines the clock; the number is no bound then
  *   false       the kernel did not say */
 bool clock_error_us(int64_t *ret_error_us, bool *ret_synced);
 

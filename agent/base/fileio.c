@@ -91,6 +91,16 @@ bool fileio_replace(const char *path, const void *bytes, size_t len, unsigned mo
     return sync_folder(path, err);
 }
 
+bool fileio_suggest_room(const char *folder, struct err *err)
+{
+    if (err->os_errno == EROFS) /* the unit's ProtectSystem=strict makes it so, too */
+        return err_suggest(err,
+                           "%s is on a filesystem that is read-only here: mount it read-write, or "
+                           "name the folder in ReadWritePaths= of stillpointd.service",
+                           folder);
+    return err_suggest(err, "make room in %s and see that it belongs to the daemon's user", folder);
+}
+
 bool fileio_mkdir(const char *path, unsigned mode, struct err *err)
 {
     if (mkdir(path, mode) != 0 && errno != EEXIST)

@@ -19,6 +19,9 @@ bool fileio_replace(const char *path, const void *bytes, size_t len, unsigned mo
                     struct err *err);
 /* Writes all of it to a descriptor that blocks. */
 bool fileio_write_all(int fd, const void *bytes, size_t len, struct err *err);
+/* What to do where a file of ours could not be written into FOLDER, by ERR's os_errno; only where
+ * no remedy is set yet. False, as err_suggest. */
+bool fileio_suggest_room(const char *folder, struct err *err);
 /* Makes the directory (one level) if it is not there. */
 bool fileio_mkdir(const char *path, unsigned mode, struct err *err);
 

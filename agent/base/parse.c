@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct unit {
     const char *name;
@@ -128,11 +127,6 @@ bool parse_bool(const char *text, bool *ret_value, struct err *err)
     }
     (void)err_set(err, ERR_USAGE, 0, "'%s' is neither yes nor no", text);
     return err_suggest(err, "write yes or no");
-}
-
-bool parse_is_reserved_tag(const char *key)
-{
-    return strncasecmp(key, "aws:", 4) == 0 || strncmp(key, "stillpoint:", 11) == 0;
 }
 
 bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct err *err)

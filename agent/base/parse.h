@@ -21,9 +21,6 @@ bool parse_size_bytes(const char *text, int64_t min_bytes, int64_t max_bytes, in
                       struct err *err);
 /* yes/no, true/false, on/off, 1/0. */
 bool parse_bool(const char *text, bool *ret_value, struct err *err);
-/* Whether a tag's key is not the operator's: "stillpoint:", or "aws:" in whatever case (EC2 refuses
- * it so). */
-bool parse_is_reserved_tag(const char *key);
 /* "key=value" split at the first '='; KEY must not be empty.
  *   ret_key, ret_value  given to the caller (free) */
 bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct err *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/base/parse.h"
+#include "agent/base/tag.h"
 #include "agent/base/utf8.h"
 
 #define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
@@ -60,29 +61,6 @@ static bool one_of(const char *name, const char *text, const char *const *words,
                             : err_suggest(err, "write %s or %s", words[0], words[1]);
 }
 
-static bool check_tag_key(const struct cli_options *options, const char *key, struct err *err)
-{
-    if (parse_is_reserved_tag(key)) {
-        (void)err_set(err, ERR_USAGE, 0, "--tag: keys that begin with '%.*s' are not yours to set",
-                      (int)(strchr(key, ':') - key + 1), key);
-        return err_suggest(err, "choose another key");
-    }
-    if (strcmp(key, "Name") == 0) {
-        (void)err_set(err, ERR_USAGE, 0, "--tag: the tag Name is set by Stillpoint");
-        return err_suggest(err, "choose another key");
-    }
-    if (utf8_count(key) > CLI_TAG_KEY_CHARS) {
-        (void)err_set(err, ERR_USAGE, 0, "--tag: a key of more than %d characters",
-                      CLI_TAG_KEY_CHARS);
-        return err_suggest(err, "EC2 takes no longer one: shorten it");
-    }
-    if (json_object_get(options->tags, key) != NULL) {
-        (void)err_set(err, ERR_USAGE, 0, "--tag: '%s' is given twice", key);
-        return err_suggest(err, "keep one of the two");
-    }
-    return true;
-}
-
 /* An argument may hold any bytes, a tag may not. */
 static bool check_utf8(const char *name, const char *text, struct err *err)
 {
@@ -99,20 +77,23 @@ static bool add_tag(struct cli_options *options, const char *text, struct err *e
 
     if (!check_utf8("tag", text, err))
         return false;
-    if (!parse_key_value(text, &key, &value, err)) {
+    if (!parse_key_value(text, &key, &value, err) || !tag_check_own(key, value, err)) {
         (void)err_wrap(err, "--tag");
         goto out;
     }
-    if (!check_tag_key(options, key, err))
+    if (json_object_get(options->tags, key) != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "--tag: '%s' is given twice", key);
+        (void)err_suggest(err, "keep one of the two");
         goto out;
+    }
     if (options->tags == NULL)
         options->tags = json_object();
     if (options->tags == NULL || json_object_set_new(options->tags, key, json_string(value)) != 0) {
         (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
         goto out;
     }
-    ok = json_object_size(options->tags) <= CLI_TAGS_MAX ||
-         err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", CLI_TAGS_MAX) ||
+    ok = json_object_size(options->tags) <= TAG_OWN_MAX ||
+         err_set(err, ERR_USAGE, 0, "--tag: more than %d tags", TAG_OWN_MAX) ||
          err_suggest(err, "EC2 takes 50, and most are Stillpoint's: set fewer");
 out:
     free(key);

@@ -11,11 +11,6 @@
 
 /* The command line of `stillpoint`, read by the tables of cli_verbs.h. Pure. */
 
-enum {
-    CLI_TAGS_MAX = 15,      /* of the operator's own: a resource has 50, the rest are ours */
-    CLI_TAG_KEY_CHARS = 128 /* EC2's */
-};
-
 enum cli_image { CLI_IMAGE_AS_CONFIGURED, CLI_IMAGE_YES, CLI_IMAGE_NO };
 
 struct cli_options {

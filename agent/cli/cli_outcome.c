@@ -8,6 +8,9 @@
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
 
+#define SETTLES                                                                                    \
+    "stillpointd goes on with it if it still runs, and else settles it at its next start"
+
 static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
 {
     struct err why = ERR_INIT;
@@ -30,8 +33,9 @@ static int end_lost(const struct cli_outcome *outcome)
 
     if (outcome->changes)
         return end_unknown(outcome, why.text,
-                           "the guard lets go at its deadline whatever happens; stillpointd goes "
-                           "on with it if it still runs, and else settles it at its next start");
+                           outcome->released
+                               ? "nothing is held; " SETTLES
+                               : "the guard lets go at its deadline whatever happens; " SETTLES);
     (void)err_suggest(&why, "see systemctl status stillpointd, journalctl -u stillpointd");
     return cli_fail(outcome->cli, CLI_EXIT_FAILED, &why, NULL);
 }
@@ -208,9 +212,12 @@ int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end)
     case CLI_END_GOES_ON:
         return end_goes_on(outcome);
     case CLI_END_LEFT:
+        /* Past the cut no cancel comes in time. */
         return end_unknown(outcome, "left alone before the daemon had answered the cancel",
-                           "stillpointd lets go of it if the cancel came in time; else the backup "
-                           "goes on");
+                           outcome->released
+                               ? "nothing is held; the backup goes on"
+                               : "stillpointd lets go of it if the cancel came in time; else the "
+                                 "backup goes on");
     case CLI_END_LOST:
         break;
     }

@@ -25,6 +25,7 @@ struct cli_outcome {
     json_t *last;                /* the event that ended it, or NULL */
     char id[CLI_ID_BYTES];       /* of the backup, once it was accepted; else "" */
     bool changes;                /* what was asked for changes something */
+    bool released;               /* the daemon has said that everything runs again */
     char warned[ERR_TEXT_BYTES]; /* the last warning's text; "" */
     struct err why;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/tag.h"
 #include "agent/cli/cli_client.h"
 #include "agent/cli/cli_outcome.h"
 #include "agent/cli/cli_progress.h"
@@ -66,6 +67,20 @@ static json_t *make_args(const struct cli_options *options)
     return NULL;
 }
 
+/* Tags can't be it, since each is short (tag.h), and so is their number. */
+static bool too_long(const struct cli_options *options, struct err *err)
+{
+    if (options->reason != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "reason and tags are longer than %d bytes together",
+                      CONTROL_REQUEST_BYTES_MAX);
+        return err_suggest(err, "shorten --reason: a tag has room for its first %d characters",
+                           TAG_VALUE_CHARS_MAX);
+    }
+    (void)err_set(err, ERR_USAGE, 0, "%s is longer than %d bytes",
+                  options->id != NULL ? "the id" : "--group", CONTROL_REQUEST_BYTES_MAX);
+    return err_suggest(err, "stillpoint list shows the backups and their ids");
+}
+
 static bool ask(struct talk *talk, struct err *err)
 {
     const struct cli_options *options = talk->cli->options;
@@ -75,10 +90,7 @@ static bool ask(struct talk *talk, struct err *err)
     if (args == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     if (!control_add_request(&line, cli_verbs[options->command].name, args, err)) {
-        if (err->kind == ERR_LIMIT)
-            (void)err_set(err, ERR_USAGE, 0, "reason and tags are longer than %d bytes together",
-                          CONTROL_REQUEST_BYTES_MAX);
-        return false;
+        return err->kind == ERR_LIMIT ? too_long(options, err) : false;
     }
     return cli_client_send(&talk->client, &line, err);
 }
@@ -133,6 +145,7 @@ static void hear_released(struct talk *talk, const json_t *event)
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
     double hold_ms;
 
+    talk->outcome.released = true;
     bool known = cli_num(event, "hold_ms", &hold_ms);
     if (known && hold_ms <= 0) /* crash consistency: nothing was asked to wait */
         cli_page_text(&page, "  the instant is fixed; nothing was held");

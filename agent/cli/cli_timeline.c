@@ -9,8 +9,6 @@ enum {
     LEFT_COLUMNS = 29, /* "  hooks release      300.2 ms  " */
     CELLS_MAX = 100,
     CELLS_MIN = 10,
-    CLOCK_ERROR_MAX_MS =
-        16000, /* where the kernel's own estimate stops (timex.h: NTP_PHASE_LIMIT) */
 };
 
 /* In the order in which they happen. */
@@ -183,8 +181,6 @@ static void put_window(struct cli_page *page, const json_t *backup)
                     without_date ? without_date + 1 : end, (double)(end_us - begin_us) / 1000);
     if (!cli_num(window, "clock_error_ms", &error_ms))
         cli_page_text(page, "  clock    how right it was is not known\n");
-    else if (error_ms >= CLOCK_ERROR_MAX_MS)
-        cli_page_text(page, "  clock    how right it was is not known: nobody keeps it in step\n");
     else
         cli_page_printf(page, "  clock    right to within %.1f ms\n", error_ms);
 }

@@ -50,7 +50,7 @@ struct attest_input {
     size_t shortfall_count;
     /* The wall clock against the steady one over the hold: by how much it was set. */
     int64_t clock_step_us;
-    int64_t clock_error_us; /* the kernel's bound; -1: not known */
+    int64_t clock_error_us; /* the kernel's bound; -1: not known, or there is none */
 };
 
 struct attest_result {

@@ -70,7 +70,7 @@ struct backup {
     enum label consistency; /* LABEL_UNCONFIRMED until proved */
     struct strs shortfall;
     int64_t window_begin_utc_us, window_end_utc_us; /* BACKUP_UNKNOWN */
-    int64_t clock_error_us;
+    int64_t clock_error_us; /* BACKUP_UNKNOWN, too, where nobody kept the clock in step */
     struct backup_timing timing;
     struct backup_mount *mounts;
     size_t mount_count;

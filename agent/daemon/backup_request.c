@@ -7,26 +7,48 @@
 #include "agent/base/auto.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/parse.h"
+#include "agent/base/tag.h"
 
-static bool read_tags(const json_t *tags, struct strs *ret_tags, struct err *err)
+/* The configuration's, but those that the command sets itself. */
+static bool copy_configured(const struct strs *configured, const json_t *given,
+                            struct strs *ret_tags, struct err *err)
+{
+    for (size_t i = 0; i < configured->count; i++) {
+        AUTO_FREE char *key = NULL;
+        AUTO_FREE char *value = NULL;
+        if (!parse_key_value(configured->items[i], &key, &value, err))
+            return false;
+        if (json_object_get(given, key) == NULL && !strs_add(ret_tags, configured->items[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_tags(const json_t *given, const struct strs *configured, struct strs *ret_tags,
+                      struct err *err)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)tags, key, value)
+    if (!copy_configured(configured, given, ret_tags, err))
+        return false;
+    size_t kept = ret_tags->count;
+    json_object_foreach((json_t *)given, key, value)
     {
         if (!json_is_string(value))
             return err_set(err, ERR_USAGE, 0, "tag %s: its value must be a text", key);
-        if (parse_is_reserved_tag(key) || key[0] == '\0' || strlen(key) > 128) {
-            (void)err_set(err, ERR_USAGE, 0, "tag '%.40s' can't be set", key);
-            return err_suggest(err, "keys have 1 to 128 characters and do not begin with aws: or "
-                                    "stillpoint:");
-        }
+        if (!tag_check_own(key, json_string_value(value), err))
+            return err_wrap(err, "tags");
         if (!strs_printf(ret_tags, err, "%s=%s", key, json_string_value(value)))
             return false;
     }
-    return ret_tags->count <= CATALOG_USER_TAGS_MAX ||
-           err_set(err, ERR_USAGE, 0, "more than %d tags", CATALOG_USER_TAGS_MAX);
+    if (ret_tags->count <= TAG_OWN_MAX)
+        return true;
+    (void)err_set(err, ERR_USAGE, 0,
+                  "more than %d tags: %zu from the command and %zu from [backup] tags", TAG_OWN_MAX,
+                  ret_tags->count - kept, kept);
+    return err_suggest(err, "give fewer with --tag, or take some out of [backup] tags (stillpoint "
+                            "config shows where it stands) and restart stillpointd");
 }
 
 /* What does not fit into a tag is left off: no reason to have no backup. */
@@ -36,7 +58,7 @@ static bool take_reason(const char *reason, struct work_options *options)
 
     if (text == NULL)
         return false;
-    parse_cut_utf8(text, CATALOG_TAG_CHARS_MAX, sizeof(options->reason) - 1);
+    parse_cut_utf8(text, TAG_VALUE_CHARS_MAX, sizeof(options->reason) - 1);
     strcpy(options->reason, text);
     options->reason_cut = strlen(text) < strlen(reason);
     return true;
@@ -73,6 +95,5 @@ bool backup_request_read(const json_t *args, const struct config *config,
     }
     if (!take_reason(reason, options))
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    return strs_copy(&options->tags, &config->backup.tags, err) &&
-           read_tags(tags, &options->tags, err);
+    return read_tags(tags, &config->backup.tags, &options->tags, err);
 }

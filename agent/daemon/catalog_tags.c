@@ -29,8 +29,8 @@ bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value,
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = ' '; /* XML has no way to write most of them */
     }
-    if (utf8_count(text.data) > CATALOG_TAG_CHARS_MAX) {
-        parse_cut_utf8(text.data, CATALOG_TAG_CHARS_MAX - 1, SIZE_MAX);
+    if (utf8_count(text.data) > TAG_VALUE_CHARS_MAX) {
+        parse_cut_utf8(text.data, TAG_VALUE_CHARS_MAX - 1, SIZE_MAX);
         text.len = strlen(text.data);
         if (!buf_add_text(&text, ellipsis, err))
             return false;
@@ -86,7 +86,7 @@ static bool put_window(const struct backup *backup, struct ec2_tags *tags, struc
 /* "freeze=1400us exchange=300200us …", those that are known. */
 static bool put_timing(const struct backup *backup, struct ec2_tags *tags, struct err *err)
 {
-    AUTO_BUF struct buf text = BUF_INIT(CATALOG_TAG_CHARS_MAX);
+    AUTO_BUF struct buf text = BUF_INIT(TAG_VALUE_CHARS_MAX);
     struct backup_timing timing = backup->timing;
 
     for (size_t i = 0; i < BACKUP_TIMINGS; i++) {
@@ -130,7 +130,7 @@ static bool put_left_out(const struct backup *backup, struct ec2_tags *tags, str
             return false;
         bool all = i + 1 == backup->left_out_count && backup->left_out_more == 0;
         size_t room = all ? 0 : LEFT_OUT_MORE_CHARS;
-        if (fits == i && utf8_count(text.data) + room <= CATALOG_TAG_CHARS_MAX) {
+        if (fits == i && utf8_count(text.data) + room <= TAG_VALUE_CHARS_MAX) {
             fits = i + 1;
             fits_bytes = text.len;
         }
@@ -193,9 +193,9 @@ static bool put_databases(const struct backup *backup, struct ec2_tags *tags, st
 
 static bool put_own(const struct backup *backup, struct ec2_tags *tags, struct err *err)
 {
-    if (backup->tags.count > CATALOG_USER_TAGS_MAX) {
+    if (backup->tags.count > TAG_OWN_MAX) {
         (void)err_set(err, ERR_LIMIT, 0, "%zu tags of your own", backup->tags.count);
-        return err_suggest(err, "at most %d fit beside ours", CATALOG_USER_TAGS_MAX);
+        return err_suggest(err, "at most %d fit beside ours", TAG_OWN_MAX);
     }
     for (size_t i = 0; i < backup->tags.count; i++) {
         AUTO_FREE char *key = NULL;
@@ -207,23 +207,12 @@ static bool put_own(const struct backup *backup, struct ec2_tags *tags, struct e
     return true;
 }
 
-static bool own_name(const struct backup *backup)
-{
-    for (size_t i = 0; i < backup->tags.count; i++) {
-        if (strncmp(backup->tags.items[i], "Name=", 5) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool put_name(const struct backup *backup, const char *device, struct ec2_tags *tags,
                      struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(VALUE_BYTES_MAX);
     const char *node = backup->node ? backup->node : backup->instance;
 
-    if (own_name(backup))
-        return true; /* the operator's stays */
     return buf_printf(&text, err, "%s%s%s%s%s", node ? node : "", node ? " " : "",
                       device ? device : "", device ? " " : "", backup->id ? backup->id : "") &&
            put_text(tags, "Name", buf_text(&text), err);

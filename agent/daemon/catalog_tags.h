@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "agent/base/err.h"
+#include "agent/base/tag.h"
 #include "agent/daemon/backup_record.h"
 #include "aws/ec2.h"
 
@@ -14,18 +15,14 @@
 
 #define CATALOG_OURS "stillpoint:" /* every key of ours begins so */
 
-enum {
-    CATALOG_TAG_CHARS_MAX = 256, /* of a value */
-    CATALOG_USER_TAGS_MAX = 15,  /* of the operator's own */
-    CATALOG_DATABASES_MAX = 3    /* that have tags; the manifest has all */
-};
+enum { CATALOG_DATABASES_MAX = 3 }; /* that have tags; the manifest has all */
 
 /* What every snapshot and the image of the set carry alike; what is not known yet has no tag. For
  * the one TagSpecification of CreateSnapshots, and again after the proof. Names: those of
  * INTERFACE.md and stillpoint:asked, :timing, :shortfall, :left-out, :database, :source and
  * :image (the method).
  * A second database's have its name behind: stillpoint:binlog:NAME.
- *   false  ERR_LIMIT: more than CATALOG_USER_TAGS_MAX own tags; ERR_INTERNAL */
+ *   false  ERR_LIMIT: more than TAG_OWN_MAX own tags; ERR_INTERNAL */
 bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err);
 /* What is this volume's alone: stillpoint:device, :mounts, Name. */
 bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
@@ -33,7 +30,7 @@ bool catalog_tags_of_volume(const struct backup *backup, const char *volume,
 /* Those of NOW that WAS has not or has otherwise: what CreateTags must send. */
 bool catalog_tags_changed(const struct ec2_tags *was, const struct ec2_tags *now,
                           struct ec2_tags *ret_tags, struct err *err);
-/* Adds or replaces. The value is cut to CATALOG_TAG_CHARS_MAX, its last character then "…". */
+/* Adds or replaces. The value is cut to TAG_VALUE_CHARS_MAX, its last character then "…". */
 bool catalog_tags_put(struct ec2_tags *tags, const char *key, const char *value, struct err *err);
 
 #endif

@@ -6,10 +6,9 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/parse.h"
+#include "agent/base/tag.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-enum { OWN_TAGS_MAX = 15 }; /* of EC2's 50; the rest are ours (catalog.h) */
 
 static bool replace(char **slot, const char *text, struct err *err)
 {
@@ -194,30 +193,22 @@ static bool add_path(const struct config_key *key, char *item, void *self, struc
 
 static bool add_tag(const struct config_key *key, char *item, void *self, struct err *err)
 {
+    AUTO_FREE char *name = NULL;
+    AUTO_FREE char *value = NULL;
     struct strs *tags = self;
-    size_t name_len = strcspn(item, "=");
 
     (void)key;
-    if (item[name_len] == '\0' || name_len == 0 || name_len > 127) {
-        (void)err_set(err, ERR_USAGE, 0, "'%s' is not NAME=VALUE", item);
-        return err_suggest(err, "write Name=Value, Name=Value; names have at most 127 bytes");
-    }
-    if (parse_is_reserved_tag(item)) {
-        (void)err_set(err, ERR_USAGE, 0, "'%s': tags of that prefix are not yours to set", item);
-        return err_suggest(err, "choose a name that begins otherwise than aws: or stillpoint:");
-    }
-    if (strlen(item + name_len + 1) > 256) {
-        (void)err_set(err, ERR_USAGE, 0, "'%s': a value has at most 256 characters", item);
-        return err_suggest(err, "shorten it");
-    }
+    if (!parse_key_value(item, &name, &value, err) || !tag_check_own(name, value, err))
+        return false;
+    size_t name_len = strlen(name);
     for (size_t i = 0; i < tags->count; i++) {
         if (strncmp(tags->items[i], item, name_len + 1) != 0)
             continue;
-        (void)err_set(err, ERR_USAGE, 0, "tag '%.*s' is there twice", (int)name_len, item);
+        (void)err_set(err, ERR_USAGE, 0, "tag '%s' is there twice", name);
         return err_suggest(err, "keep one of the two");
     }
-    if (tags->count >= OWN_TAGS_MAX) {
-        (void)err_set(err, ERR_USAGE, 0, "more than %d tags", OWN_TAGS_MAX);
+    if (tags->count >= TAG_OWN_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "more than %d tags", TAG_OWN_MAX);
         return err_suggest(err, "EC2 takes 50, and most are Stillpoint's: set fewer");
     }
     return strs_add(tags, item, err);

@@ -33,7 +33,7 @@ bool config_value_enum(const struct config_key *key, const char *text, void *slo
 /* struct strs; absolute paths, each once */
 bool config_value_paths(const struct config_key *key, const char *text, void *slot,
                         struct err *err);
-/* struct strs; NAME=VALUE */
+/* struct strs; KEY=VALUE as tag.h has it, each key once */
 bool config_value_tags(const struct config_key *key, const char *text, void *slot, struct err *err);
 /* struct config_backup.mounts, and mounts_auto beside it */
 bool config_value_mounts(const struct config_key *key, const char *text, void *slot,

@@ -28,6 +28,8 @@ struct hold {
     int64_t thaw_begin_us, thawed_us, end_us;
     int64_t clock_offset_before_us; /* wall clock minus boot clock */
     int64_t clock_offset_after_us;
+    bool clock_synced;      /* at the end; false where the kernel does not say */
+    int64_t clock_error_us; /* the kernel's bound; none where the clock is not synced (clock.h) */
     struct guard_reply_lease story;
     int32_t manifest_errnos[GUARD_MOUNTS_MAX];
     struct hold_counter counters[HOLD_COUNTERS_MAX];

@@ -107,6 +107,5 @@ bool identity_remember(const struct identity *identity, const char *state_dir, c
     int len = snprintf(text, sizeof(text), "{\"instance\": \"%s\", \"region\": \"%s\"}\n",
                        identity->document.instance_id, identity->document.region);
     return fileio_replace(path, text, (size_t)len, 0600, err) ||
-           err_suggest(err, "make room in %s and see that it belongs to the daemon's user",
-                       state_dir);
+           fileio_suggest_room(state_dir, err);
 }

@@ -41,8 +41,7 @@ static bool make_path(char *path, const char *state_dir, const char *name, const
 
 static bool suggest(const char *state_dir, struct err *err)
 {
-    return err_suggest(err, "make room in %s and see that it belongs to the daemon's user",
-                       state_dir);
+    return fileio_suggest_room(state_dir, err);
 }
 
 /* NULL: errno says why. */

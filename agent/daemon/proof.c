@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/clock.h"
-
 static char lost_answer[] = "EC2's answer was lost: the instant can't be placed inside the hold";
 
 static const char *end_cause_text(uint32_t cause)
@@ -121,8 +119,6 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
     struct plan_shortfall *shortfalls =
         calloc(work->plan->shortfall_count + work->appeared.count + 1, sizeof(*shortfalls));
     size_t shortfall_count = work->plan->shortfall_count;
-    int64_t error_us = -1;
-    bool synced = false;
 
     if (shortfalls == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
@@ -133,8 +129,6 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
     for (size_t i = 0; i < work->appeared.count; i++)
         shortfalls[shortfall_count++] =
             (struct plan_shortfall){LABEL_CRASH, work->appeared.items[i]};
-    if (!clock_error_us(&error_us, &synced))
-        error_us = -1;
     size_t mount_count = work->plan->mount_count;
     if (mount_count > GUARD_MOUNTS_MAX)
         mount_count = GUARD_MOUNTS_MAX; /* not reached: the plan refuses more */
@@ -158,7 +152,9 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
         .shortfalls = shortfalls,
         .shortfall_count = shortfall_count,
         .clock_step_us = hold->clock_offset_after_us - hold->clock_offset_before_us,
-        .clock_error_us = error_us,
+        /* Nobody keeps it in step: then the 16 s that the kernel states are its highest number, and
+         * no bound. */
+        .clock_error_us = hold->clock_synced ? hold->clock_error_us : -1,
     };
     bool ok = attest_judge(&input, ret_result, err) && record(work, hold, cut, ret_result, err);
     free(shortfalls);

@@ -11,9 +11,31 @@
 #   tests/faults/matrix.sh --list             what there is
 #
 # Needs `make POINTS=1 all`. A line a cell: ok or not ok, its name, what came of it, the longest
-# freeze. $LABS (4) labs share the cells, which mostly wait. Exit 1 if one is not ok, 77 if the lab
-# can't be here.
+# freeze. $LABS (4) labs share the cells, which mostly wait. Exit 1 if one is not ok, 2 for arguments
+# that make no sense, 77 if the lab can't be here.
 set -uo pipefail
+# shellcheck source=tests/faults/lib_arguments.sh
+. "$(dirname "$0")/lib_arguments.sh"
+
+seed=
+case ${1---all} in
+-h | --help)
+    usage
+    exit
+    ;;
+--all | --list) [ $# -le 1 ] || refuse "nothing stands behind $1" ;;
+--sample)
+    [ $# -le 2 ] || refuse "one SEED and nothing behind it, not '${*:2}'"
+    seed=${2-${SEED:-$(date +%s)}}
+    need_seed "$seed"
+    ;;
+*)
+    for cell in "$@"; do
+        case $cell in '' | -*) refuse "no CELL and no option is named '$cell'" ;; esac
+    done
+    ;;
+esac
+
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lab/python.sh
 . tests/lab/python.sh
@@ -38,7 +60,7 @@ trap 'rm -rf "$work"' EXIT
 list() { python3 tests/faults/matrix.py list "$@"; }
 
 table=
-case ${1:---all} in
+case ${1---all} in
 --list)
     list
     exit
@@ -48,11 +70,10 @@ case ${1:---all} in
     table=build/faults.md
     ;;
 --sample)
-    seed=${2:-${SEED:-$(date +%s)}}
     echo "# seed $seed: again with tests/faults/matrix.sh --sample $seed"
     list --sample "$seed" >"$work/queue" || exit
     ;;
-*) list "$@" >"$work/queue" || exit ;;
+*) list "$@" >"$work/queue" || exit 2 ;;
 esac
 
 : >"$work/results"

@@ -242,6 +242,23 @@ static void a_new_backup_says_unconfirmed_and_invents_nothing(void **state)
     backup_free(backup);
 }
 
+static void a_clocks_error_that_is_not_known_is_no_number(void **state)
+{
+    struct backup *backup = full_backup();
+    struct ec2_tags tags = {.count = 0};
+
+    (void)state;
+    backup->clock_error_us = BACKUP_UNKNOWN;
+    assert_true(catalog_tags_common(backup, &tags, &err));
+    assert_tag(&tags, "stillpoint:window",
+               "2026-11-24T08:15:31.206811Z/2026-11-24T08:15:31.507112Z");
+    json_t *json = catalog_json(backup);
+    assert_true(json_is_null(json_object_get(json_object_get(json, "window"), "clock_error_ms")));
+    json_decref(json);
+    ec2_tags_free(&tags);
+    backup_free(backup);
+}
+
 static void a_volumes_own_tags_say_its_device_and_mounts(void **state)
 {
     struct backup *backup = full_backup();
@@ -256,21 +273,6 @@ static void a_volumes_own_tags_say_its_device_and_mounts(void **state)
                "/var/lib/mysql,ext4,frozen /odd\\040dir\\054\\040with\\174\\134signs,xfs,frozen "
                "/boot/efi,vfat,moving");
     assert_tag(&tags, "Name", "kaltura-db1 /dev/sda1 " ID);
-    ec2_tags_free(&tags);
-    backup_free(backup);
-}
-
-static void an_operators_own_name_is_kept(void **state)
-{
-    struct backup *backup = full_backup();
-    struct ec2_tags tags = {.count = 0};
-
-    (void)state;
-    assert_true(strs_add(&backup->tags, "Name=mine", &err));
-    assert_true(catalog_tags_common(backup, &tags, &err));
-    assert_tag(&tags, "Name", "mine");
-    assert_true(catalog_tags_of_volume(backup, VOL_ROOT, &tags, &err));
-    assert_tag(&tags, "Name", NULL);
     ec2_tags_free(&tags);
     backup_free(backup);
 }
@@ -349,7 +351,7 @@ static void everything_together_fits_on_a_resource(void **state)
         database->source_file = text("s.1");
         database->source_pos = 1;
     }
-    for (size_t i = backup->tags.count; i < CATALOG_USER_TAGS_MAX; i++)
+    for (size_t i = backup->tags.count; i < TAG_OWN_MAX; i++)
         assert_true(strs_printf(&backup->tags, &err, "Own%zu=1", i));
     assert_true(catalog_tags_common(backup, &tags, &err));
     assert_true(catalog_tags_of_volume(backup, VOL_ROOT, &own, &err));
@@ -940,8 +942,8 @@ int main(void)
         cmocka_unit_test(what_is_no_id_is_told_apart),
         cmocka_unit_test(the_common_tags_say_what_the_contract_names),
         cmocka_unit_test(a_new_backup_says_unconfirmed_and_invents_nothing),
+        cmocka_unit_test(a_clocks_error_that_is_not_known_is_no_number),
         cmocka_unit_test(a_volumes_own_tags_say_its_device_and_mounts),
-        cmocka_unit_test(an_operators_own_name_is_kept),
         cmocka_unit_test(what_was_left_out_beyond_a_tag_is_counted),
         cmocka_unit_test(a_long_value_is_cut_at_a_character_and_marked),
         cmocka_unit_test(bytes_that_xml_cant_carry_are_replaced),

@@ -375,7 +375,12 @@ static void a_request_that_is_too_long_is_wrong_usage(void **state)
     memset(words + strlen(words), 'x', CONTROL_REQUEST_BYTES_MAX);
     assert_int_equal(run(world, words, script), 2);
     assert_string_equal(world->err,
-                        "stillpoint: reason and tags are longer than 65536 bytes together\n");
+                        "stillpoint: reason and tags are longer than 65536 bytes together\n"
+                        "  do:  shorten --reason: a tag has room for its first 256 characters\n");
+    memcpy(words, "show            ", 16);
+    assert_int_equal(run(world, words, script), 2);
+    assert_string_equal(world->err, "stillpoint: the id is longer than 65536 bytes\n"
+                                    "  do:  stillpoint list shows the backups and their ids\n");
 }
 
 static void a_dry_run_shows_the_plan(void **state)
@@ -507,10 +512,34 @@ static void a_backup_whose_daemon_goes_away_is_unknown_and_says_how_to_look(void
     assert_non_null(strstr(
         world->err, "stillpoint: backup sp-1: stillpointd closed the connection\n"
                     "  do:  see what becomes of it: stillpoint status, stillpoint show sp-1; "
-                    "show finds nothing where all of it was undone\n  now: "));
+                    "show finds nothing where all of it was undone\n"
+                    "  now: the guard lets go at its deadline whatever happens; "));
     assert_int_equal(run(world, "backup --json", cut_off), 6);
     assert_non_null(strstr(world->err, "in the middle of a line"));
     assert_non_null(strstr(world->out, "{\"event\":\"error\",\"exit\":6,\"kind\":\"network\""));
+}
+
+static void once_all_runs_again_no_end_says_that_something_may_be_held(void **state)
+{
+    static const struct step lost[] = {
+        {HEAR, NULL},
+        ACCEPTED,
+        {SAY, "{'event':'released','id':'sp-1','hold_ms':303.25}\n"},
+        {END, NULL},
+    };
+    static const struct step left[] = {
+        {HEAR, NULL},   ACCEPTED,     {SAY, "{'event':'released','id':'sp-1','hold_ms':303.25}\n"},
+        {SIGNAL, NULL}, {HEAR, NULL}, {SIGNAL, NULL},
+        {HANG, NULL},   {END, NULL},
+    };
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "backup", lost), 6);
+    assert_non_null(strstr(world->err,
+                           "\n  now: nothing is held; stillpointd goes on "
+                           "with it if it still runs, and else settles it at its next start\n"));
+    assert_int_equal(run(world, "backup", left), 6);
+    assert_non_null(strstr(world->err, "\n  now: nothing is held; the backup goes on\n"));
 }
 
 static void a_question_whose_daemon_goes_away_has_failed(void **state)
@@ -828,6 +857,7 @@ int main(void)
         WITH_WORLD(a_socket_that_nobody_listens_on_is_exit_5),
         WITH_WORLD(a_socket_that_is_not_for_us_is_exit_5_and_names_the_group),
         WITH_WORLD(a_backup_whose_daemon_goes_away_is_unknown_and_says_how_to_look),
+        WITH_WORLD(once_all_runs_again_no_end_says_that_something_may_be_held),
         WITH_WORLD(a_question_whose_daemon_goes_away_has_failed),
         WITH_WORLD(nonsense_from_the_daemon_is_told_and_never_repeated),
         WITH_WORLD(a_line_without_end_is_given_up),

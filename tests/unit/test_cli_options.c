@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "agent/base/tag.h"
+
 enum { ARGS_MAX = 64 };
 
 struct line {
@@ -180,12 +182,27 @@ static void tags_that_are_not_the_operators_are_refused(void **state)
     refuses("backup --tag a=1 --tag a=2", "--tag: 'a' is given twice", "keep one of the two");
     refuses("backup --tag Name=1", "--tag: the tag Name is set by Stillpoint",
             "choose another key");
-    memset(words + strlen(words), 'k', CLI_TAG_KEY_CHARS);
+    memset(words + strlen(words), 'k', TAG_KEY_CHARS_MAX);
     strcat(words, "=1");
     assert_true(read_line(words)->ok);
     words[13] = 'k';
     memmove(words + 14, words + 13, strlen(words + 13) + 1);
-    refuses(words, "--tag: a key of more than 128 characters",
+    refuses(words,
+            "--tag: the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…' has 129 characters, more "
+            "than 128",
+            "EC2 takes no longer one: shorten it");
+}
+
+static void a_tags_value_that_is_too_long_is_refused_not_cut(void **state)
+{
+    (void)state;
+    char words[2 * TAG_VALUE_CHARS_MAX + 32] = "backup --tag Team=";
+
+    for (int i = 0; i < TAG_VALUE_CHARS_MAX; i++)
+        strcat(words, "\xc3\xa4");
+    assert_true(read_line(words)->ok);
+    strcat(words, "\xc3\xa4");
+    refuses(words, "--tag: the value of 'Team' has 257 characters, more than 256",
             "EC2 takes no longer one: shorten it");
 }
 
@@ -194,7 +211,7 @@ static void more_tags_than_a_resource_has_room_for_are_refused(void **state)
     (void)state;
     char words[1024] = "backup";
 
-    for (int i = 0; i < CLI_TAGS_MAX; i++)
+    for (int i = 0; i < TAG_OWN_MAX; i++)
         (void)snprintf(words + strlen(words), sizeof(words) - strlen(words), " --tag k%d=v", i);
     assert_true(read_line(words)->ok);
     strcat(words, " --tag more=v");
@@ -296,6 +313,7 @@ int main(void)
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
         cmocka_unit_test(thaw_without_force_only_looks),
         cmocka_unit_test(tags_that_are_not_the_operators_are_refused),
+        cmocka_unit_test(a_tags_value_that_is_too_long_is_refused_not_cut),
         cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),
         cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
         cmocka_unit_test(help_and_version_need_nothing_else),

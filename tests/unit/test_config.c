@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/base/fileio.h"
+#include "agent/base/tag.h"
 #include "agent/daemon/config_show.h"
 #include "tests/unit/tree.h"
 
@@ -434,6 +435,9 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
     refuse_text(*state, "[backup]\nmounts =\n", MAIN ":2", "empty", "auto");
     refuse_text(*state, "[backup]\ntags = stillpoint:id=1\n", MAIN ":2", "not yours", "");
     refuse_text(*state, "[backup]\ntags = A=1, A=2\n", MAIN ":2", "twice", "");
+    refuse_text(*state, "[backup]\ntags = Team\n", MAIN ":2", "'Team' is not KEY=VALUE", "KEY=");
+    refuse_text(*state, "[backup]\ntags = A=1, Name=x\n",
+                MAIN ":2: tags: ", "the tag Name is set by Stillpoint", "choose another key");
     refuse_text(*state, "[paths]\nrun = run\n", MAIN ":2", "plain absolute path", "");
     refuse_text(
         *state,
@@ -444,6 +448,27 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
     refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
     refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
     refuse_text(*state, "[hook x]\nphases = hold\n", MAIN ":2", "must release", "");
+}
+
+/* A line has less room than the longest value needs: of both it is the key that can be too long. */
+static void a_tags_key_is_as_long_as_with_the_commands_option(void **state)
+{
+    char text[256], key[TAG_KEY_CHARS_MAX + 2];
+
+    strcpy(text, "[backup]\ntags = ");
+    for (int i = 0; i < 80; i++)
+        strcat(text, "\xc3\xa4");
+    strcat(text, "=x\n");
+    tree_write(*state, MAIN, text);
+    config_free(load_good(*state));
+
+    memset(key, 'k', TAG_KEY_CHARS_MAX + 1);
+    key[TAG_KEY_CHARS_MAX + 1] = '\0';
+    (void)snprintf(text, sizeof(text), "[backup]\ntags = %s=x\n", key + 1);
+    tree_write(*state, MAIN, text);
+    config_free(load_good(*state));
+    (void)snprintf(text, sizeof(text), "[backup]\ntags = %s=x\n", key);
+    refuse_text(*state, text, MAIN ":2: tags: ", "has 129 characters, more than 128", "shorten it");
 }
 
 static void a_bad_value_is_refused_also_where_a_later_one_would_win(void **state)
@@ -782,6 +807,7 @@ int main(void)
         T(unknown_keys_and_sections_are_refused_with_the_nearest_known_one),
         T(sections_of_later_versions_are_told_apart_from_mistakes),
         T(bad_values_are_refused_with_what_would_be_good),
+        T(a_tags_key_is_as_long_as_with_the_commands_option),
         T(a_bad_value_is_refused_also_where_a_later_one_would_win),
         T(a_lock_is_not_waited_for_longer_than_the_hold),
         T(a_mount_is_not_both_wanted_and_excluded),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/base/fileio.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -185,6 +186,31 @@ static void writing_all_fails_where_the_disk_is_full(void **state)
     (void)close(fd);
 }
 
+static void the_remedy_for_a_write_goes_by_what_was_wrong(void **state)
+{
+    static const struct {
+        int os_errno;
+        const char *remedy;
+    } cases[] = {
+        {ENOSPC, "make room in /state and see that it belongs to the daemon's user"},
+        {EACCES, "make room in /state and see that it belongs to the daemon's user"},
+        {EROFS,
+         "/state is on a filesystem that is read-only here: mount it read-write, or name the "
+         "folder in ReadWritePaths= of stillpointd.service"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err err = ERR_INIT;
+        (void)err_set(&err, ERR_SYS, cases[i].os_errno, "create");
+        (void)err_wrap(&err, "the journal");
+
+        assert_false(fileio_suggest_room("/state", &err));
+
+        assert_string_equal(err.remedy, cases[i].remedy);
+    }
+}
+
 static void a_folder_is_made_once_and_found_again(void **state)
 {
     char path[TREE_PATH_BYTES];
@@ -214,6 +240,7 @@ int main(void)
         T(a_write_that_fails_half_way_leaves_the_old_file_alone),
         T(replacing_in_a_folder_that_is_not_there_names_the_path),
         T(writing_all_fails_where_the_disk_is_full),
+        T(the_remedy_for_a_write_goes_by_what_was_wrong),
         T(a_folder_is_made_once_and_found_again),
     };
 

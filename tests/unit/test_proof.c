@@ -57,7 +57,9 @@ static void scene_open(struct scene *scene)
                           .frozen_us = 2000,
                           .thaw_begin_us = 303000,
                           .thawed_us = 304000,
-                          .end_us = 305000};
+                          .end_us = 305000,
+                          .clock_synced = true,
+                          .clock_error_us = 400};
     hold->story = (struct guard_reply_lease){.mount_count = 2,
                                              .whole = 1,
                                              .end_cause = GUARD_END_TOLD,
@@ -95,6 +97,7 @@ static void a_whole_hold_is_application_with_window_and_times(void **state)
     assert_int_equal(judge(&scene), LABEL_APPLICATION);
     assert_int_equal(scene.work.backup->window_begin_utc_us, 1000002000);
     assert_int_equal(scene.work.backup->window_end_utc_us, 1000303000);
+    assert_int_equal(scene.work.backup->clock_error_us, 400);
     assert_int_equal(scene.work.backup->timing.hold_us, 304900);
     assert_int_equal(scene.work.backup->timing.exchange_us, 299900);
     assert_int_equal(scene.work.backup->shortfall.count, 0);
@@ -213,10 +216,23 @@ static void a_clock_that_was_set_in_the_hold_widens_the_error(void **state)
     scene.hold.clock_offset_after_us = scene.hold.clock_offset_before_us - 5000000;
     scene.hold.story.thaw_begin_utc_us -= 5000000;
     assert_int_equal(judge(&scene), LABEL_APPLICATION);
-    assert_true(scene.work.backup->clock_error_us == BACKUP_UNKNOWN ||
-                scene.work.backup->clock_error_us >= 5000000);
+    assert_int_equal(scene.work.backup->clock_error_us, 5000400);
     assert_int_equal(scene.work.backup->window_begin_utc_us, 1000002000);
     assert_int_equal(scene.work.backup->window_end_utc_us, 1000303000);
+    scene_close(&scene);
+}
+
+static void a_clock_that_nobody_keeps_in_step_has_no_bound(void **state)
+{
+    struct scene scene;
+    (void)state;
+
+    scene_open(&scene);
+    scene.hold.clock_synced = false;
+    scene.hold.clock_error_us = 16000000; /* what the kernel then says */
+    assert_int_equal(judge(&scene), LABEL_APPLICATION);
+    assert_int_equal(scene.work.backup->clock_error_us, BACKUP_UNKNOWN);
+    assert_int_equal(scene.work.backup->window_begin_utc_us, 1000002000);
     scene_close(&scene);
 }
 
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(an_adopted_set_is_crash_and_says_why),
         cmocka_unit_test(a_vfat_that_was_written_is_crash),
         cmocka_unit_test(a_clock_that_was_set_in_the_hold_widens_the_error),
+        cmocka_unit_test(a_clock_that_nobody_keeps_in_step_has_no_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,8 @@ written '[backup]\nhold_deadline = 90s\n'
 both "$conf:4: hold_deadline: 90s is out of range" 'from 2s to 1m'
 written '[backup]\nimage = perhaps\n'
 both "$conf:4: image: 'perhaps' is neither yes nor no" 'write yes or no'
+written '[backup]\ntags = Team=a, Name=x\n'
+both "$conf:4: tags: the tag Name is set by Stillpoint" 'choose another key'
 written 'some words\n'
 both "$conf:3: neither" 'comments begin with'
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The state directory is full, gone or somebody else's: no backup is begun that could not be remembered,
-# and what is there can still be listed. Also: what list and show say where there is nothing.
+# The state directory is full, read-only, gone or somebody else's: no backup is begun that could not be
+# remembered, and what is there can still be listed. Also: what list and show say where there is nothing.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/refusals.sh
@@ -40,8 +40,15 @@ made_nothing
 rm "$state/fill"
 backs_up --no-image
 
+# Read-only: the one writes the job, the other this node's identity.
+mount -o remount,ro "$state" || fail "no remount"
+refused 5 'the journal: .*Read-only file system' "$state is on .* read-only here: mount it read-write" sp backup
+mount -o remount,rw "$state" && rm "$state/identity.json" && mount -o remount,ro "$state"
+refused 5 'identity.json.new: .*Read-only file system' "$state is on .* read-only here: mount it read-write" sp backup
+mount -o remount,rw "$state"
+made_nothing
+
 # Somebody else's, and gone.
-rm "$state/identity.json"
 chown root "$state"
 chmod 755 "$state"
 refused 5 'identity.json.new: .*Permission denied' "see that it belongs to the daemon.s user" sp backup

@@ -75,6 +75,7 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 2}'
 in_background
 until_status "len(d['finishing']) == 1"
 kill_daemon
+assert_match 'now: nothing is held; stillpointd goes on with it' "$OUT" "what is said to be"
 start_part daemon
 until_settled
 settled_as finished 'complete, application consistent, with image ami-'
