@@ -246,8 +246,8 @@ bool hold_release(struct work *work, struct hold *hold, bool attest, const char 
     if (hold->begin_us != 0 && hold->end_us == 0) {
         hold->end_us = clock_boot_us();
         hold->clock_offset_after_us = clock_offset_us();
-        if (!clock_error_us(&hold->clock_error_us, &hold->clock_synced))
-            hold->clock_synced = false;
+        /* Where the kernel does not say it stays "not synced". */
+        (void)clock_error_us(&hold->clock_error_us, &hold->clock_synced);
     }
     log_release();
     return ok;

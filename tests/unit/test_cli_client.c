@@ -377,7 +377,8 @@ static void a_request_that_is_too_long_is_wrong_usage(void **state)
     assert_string_equal(world->err,
                         "stillpoint: reason and tags are longer than 65536 bytes together\n"
                         "  do:  shorten --reason: a tag has room for its first 256 characters\n");
-    memcpy(words, "show            ", 16);
+    strcpy(words, "show ");
+    memset(words + strlen(words), 'x', CONTROL_REQUEST_BYTES_MAX);
     assert_int_equal(run(world, words, script), 2);
     assert_string_equal(world->err, "stillpoint: the id is longer than 65536 bytes\n"
                                     "  do:  stillpoint list shows the backups and their ids\n");
