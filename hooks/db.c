@@ -165,6 +165,10 @@ static bool tell_connect_failure(struct db *db, const struct db_target *target, 
         err_suggest(err, "start the server, or set socket= under [mysql] to what SELECT @@socket "
                          "says; the agent's user must reach it");
         break;
+    case CLIENT_GONE:
+    case CLIENT_LOST:
+        err_suggest(err, "see whether the server still answers (mariadb-admin ping), and its log");
+        break;
     case CLIENT_NO_PLUGIN: /* not reached: MySQL's library alone has it */
         err_suggest(err, "let the user log in by its socket (unix_socket, auth_socket)");
         break;

@@ -108,7 +108,8 @@ static bool tell_refusal(const struct hook_reply *reply, const char *path, struc
         [HOOK_REFUSAL_PEER] = {"we may not ask it", "run the daemon as the user stillpoint"},
         [HOOK_REFUSAL_NOT_ABSOLUTE] = {"is not a plain absolute path",
                                        "set exec= to the full path"},
-        [HOOK_REFUSAL_MISSING] = {"can't be found", "set exec= to the full path"},
+        [HOOK_REFUSAL_MISSING] = {"can't be found", "put it back, or remove it from the "
+                                                    "configuration and restart the daemon"},
         [HOOK_REFUSAL_SYMLINK] = {"is a symbolic link", "set exec= to what it points to"},
         [HOOK_REFUSAL_OWNER] = {"is not owned by root", "chown root it"},
         [HOOK_REFUSAL_WRITABLE] = {"can be written by others than root", "chmod go-w it"},

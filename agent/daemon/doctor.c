@@ -116,8 +116,10 @@ static void check_clock(struct doctor *doctor)
     } else if (!clock_error_us(&error_us, &synced)) {
         say(doctor, "clock", "warning", "the kernel does not say how good the clock is", NULL);
     } else if (!synced || error_us > CLOCK_ERROR_WARN_US) {
-        (void)snprintf(text, sizeof(text), "not disciplined: the kernel's bound is %.1f ms",
-                       (double)error_us / 1000);
+        (void)snprintf(text, sizeof(text), "within %.1f ms", (double)error_us / 1000);
+        if (!synced)
+            (void)snprintf(text, sizeof(text),
+                           "nobody keeps it in step: how right it is, is not known");
         say(doctor, "clock", "warning", text,
             "run chronyd or systemd-timesyncd: a backup's window is only as good as the clock");
     } else {

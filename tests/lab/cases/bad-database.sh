@@ -89,6 +89,12 @@ assert_match 'everything is let go, next try in' "$(cat "$LAB/run/out")" "the fi
 assert_match 'complete: application consistent' "$(cat "$LAB/run/out")" "the second"
 made
 
+# It hangs: nothing of a grant.
+kill -STOP "$(part_pid mysql)"
+refused 5 'mysql: .*(Lost connection|no answer)' 'whether the server still answers' sp backup
+kill -CONT "$(part_pid mysql)"
+made
+
 # Down, and gone.
 stop_part mysql
 refused 5 "mysql: .*Can't connect to local server" 'start the server, or set socket= under \[mysql\]' sp backup
