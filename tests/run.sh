@@ -17,7 +17,8 @@
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
 # A script may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
-# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (2) run side by side. ONLY='*glob*' picks by name.
+# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (3) run side by side: they mostly wait.
+# ONLY='*glob*' picks by name.
 # Output is shown of what failed, at most 60 lines. The last line is `N passed, N failed`, with
 # `, N skipped` where there were some; the exit code is 1 if anything failed or nothing ran.
 set -uo pipefail
@@ -27,7 +28,7 @@ cd "$(dirname "$0")/.." || exit
 
 BUILD=$(realpath -m "${BUILD:-build/plain}")
 export BUILD
-jobs_max=${JOBS:-2}
+jobs_max=${JOBS:-3}
 case_seconds=300
 grace_seconds=30 # for what a case has to take down
 passed=0 failed=0 skipped=0
