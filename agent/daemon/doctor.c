@@ -16,9 +16,9 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/config_show.h"
+#include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/gather.h"
-#include "agent/daemon/resume.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
 #include "hooks/hook_mysql.h"
@@ -27,18 +27,10 @@ enum {
     STEP_MS = 30000,
     CLOCK_ERROR_WARN_US = 500000,
     STATE_BYTES_MIN = 16 * 1024 * 1024,
-    BACKUP_AGE_WARN_MS = 26 * 3600 * 1000, /* a nightly one and its jitter */
-    TEXT_BYTES = 900,
+    TEXT_BYTES = DOCTOR_TEXT_BYTES,
 };
 
-struct doctor {
-    struct job *job;
-    struct work work;
-    char snapshot[EC2_ID_BYTES]; /* find_snapshot */
-    int failed, warnings;
-};
-
-static void say(struct doctor *doctor, const char *name, const char *result, const char *text,
+void doctor_say(struct doctor *doctor, const char *name, const char *result, const char *text,
                 const char *remedy)
 {
     doctor->failed += strcmp(result, "failed") == 0;
@@ -51,13 +43,13 @@ static bool outcome(struct doctor *doctor, const char *name, bool ok, const char
                     const struct err *err)
 {
     if (ok)
-        say(doctor, name, "ok", text, NULL);
+        doctor_say(doctor, name, "ok", text, NULL);
     else
-        say(doctor, name, "failed", err->text, err->remedy);
+        doctor_say(doctor, name, "failed", err->text, err->remedy);
     return ok;
 }
 
-static int64_t soon(void)
+int64_t doctor_soon(void)
 {
     return clock_boot_ms() + STEP_MS;
 }
@@ -71,7 +63,7 @@ static void check_config(struct doctor *doctor)
 
     if (!config_load(agent->config_source, &now, &err)) {
         (void)err_wrap(&err, "the daemon goes on with what it read at its start");
-        say(doctor, "configuration", "failed", err.text, err.remedy);
+        doctor_say(doctor, "configuration", "failed", err.text, err.remedy);
         return;
     }
     json_t *read = config_json(agent->config), *found = config_json(now);
@@ -80,11 +72,11 @@ static void check_config(struct doctor *doctor)
     json_decref(found);
     config_free(now);
     if (same)
-        say(doctor, "configuration", "ok", agent->config_source->path, NULL);
+        doctor_say(doctor, "configuration", "ok", agent->config_source->path, NULL);
     else
-        say(doctor, "configuration", "warning",
-            "the files, or hooks.d, have changed since the daemon's start",
-            "restart it: `systemctl restart stillpointd`");
+        doctor_say(doctor, "configuration", "warning",
+                   "the files, or hooks.d, have changed since the daemon's start",
+                   "restart it: `systemctl restart stillpointd`");
 }
 
 /* --- one by one -------------------------------------------------------------------------- */
@@ -95,7 +87,7 @@ static bool check_identity(struct doctor *doctor)
     struct err err = ERR_INIT;
     char text[TEXT_BYTES];
 
-    bool ok = survey_identity(&doctor->work, soon(), &err);
+    bool ok = survey_identity(&doctor->work, doctor_soon(), &err);
     (void)snprintf(text, sizeof(text), "%s in %s, account %s", document->instance_id,
                    document->availability_zone, document->account_id);
     return outcome(doctor, "identity", ok, text, &err);
@@ -111,20 +103,22 @@ static void check_clock(struct doctor *doctor)
     if (ahead_s != 0) {
         (void)snprintf(text, sizeof(text), "%" PRId64 " s %s EC2's",
                        ahead_s < 0 ? -ahead_s : ahead_s, ahead_s < 0 ? "ahead of" : "behind");
-        say(doctor, "clock", "warning", text,
-            "run chronyd or systemd-timesyncd; signing corrects for it meanwhile");
+        doctor_say(doctor, "clock", "warning", text,
+                   "run chronyd or systemd-timesyncd; signing corrects for it meanwhile");
     } else if (!clock_error_us(&error_us, &synced)) {
-        say(doctor, "clock", "warning", "the kernel does not say how good the clock is", NULL);
+        doctor_say(doctor, "clock", "warning", "the kernel does not say how good the clock is",
+                   NULL);
     } else if (!synced || error_us > CLOCK_ERROR_WARN_US) {
         (void)snprintf(text, sizeof(text), "within %.1f ms", (double)error_us / 1000);
         if (!synced)
             (void)snprintf(text, sizeof(text),
                            "nobody keeps it in step: how right it is, is not known");
-        say(doctor, "clock", "warning", text,
+        doctor_say(
+            doctor, "clock", "warning", text,
             "run chronyd or systemd-timesyncd: a backup's window is only as good as the clock");
     } else {
         (void)snprintf(text, sizeof(text), "within %.3f ms", (double)error_us / 1000);
-        say(doctor, "clock", "ok", text, NULL);
+        doctor_say(doctor, "clock", "ok", text, NULL);
     }
 }
 
@@ -135,15 +129,15 @@ static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed
     struct err err = ERR_INIT;
     char text[80];
 
-    if (ec2_dry_run(doctor->work.ec2, call, target, soon(), &doctor->job->cancel, &err)) {
+    if (ec2_dry_run(doctor->work.ec2, call, target, doctor_soon(), &doctor->job->cancel, &err)) {
         (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
-        say(doctor, "right", "ok", text, NULL);
+        doctor_say(doctor, "right", "ok", text, NULL);
     } else if (err.kind == ERR_USAGE) {
         (void)snprintf(text, sizeof(text), "ec2:%s can't be tried before the first backup", action);
-        say(doctor, "right", "skipped", text, NULL);
+        doctor_say(doctor, "right", "skipped", text, NULL);
     } else {
         bool bad = needed || err.kind != ERR_AWS_DENIED;
-        say(doctor, "right", bad ? "failed" : "warning", err.text, err.remedy);
+        doctor_say(doctor, "right", bad ? "failed" : "warning", err.text, err.remedy);
         return err.kind == ERR_AWS_DENIED; /* of anything else the next ones would say the same */
     }
     return true;
@@ -156,7 +150,7 @@ static void find_snapshot(struct doctor *doctor)
     struct gather gather = {.all_nodes = false};
     struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
 
-    (void)gather_catalog(&doctor->work, &gather, soon(), &ignored);
+    (void)gather_catalog(&doctor->work, &gather, doctor_soon(), &ignored);
     for (size_t i = 0; i < gather.count; i++) {
         if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
             (void)snprintf(doctor->snapshot, EC2_ID_BYTES, "%s", gather.resources[i].id);
@@ -219,7 +213,7 @@ static bool check_volumes(struct doctor *doctor)
     struct err err = ERR_INIT;
     char text[TEXT_BYTES];
 
-    bool ok = survey_cloud(&doctor->work, soon(), &err);
+    bool ok = survey_cloud(&doctor->work, doctor_soon(), &err);
     (void)snprintf(text, sizeof(text), "%zu attached", doctor->work.attached_count);
     return outcome(doctor, "volumes", ok, text, &err);
 }
@@ -228,7 +222,7 @@ static bool check_guard(struct doctor *doctor)
 {
     struct err err = ERR_INIT;
 
-    bool ok = lease_open(doctor->work.config->guard_socket, soon(), &doctor->job->cancel,
+    bool ok = lease_open(doctor->work.config->guard_socket, doctor_soon(), &doctor->job->cancel,
                          &doctor->work.lease, &err);
     return outcome(doctor, "guard", ok, "answers", &err);
 }
@@ -237,7 +231,7 @@ static bool check_devices(struct doctor *doctor)
 {
     struct err err = ERR_INIT;
 
-    bool ok = survey_devices(&doctor->work, soon(), &err);
+    bool ok = survey_devices(&doctor->work, doctor_soon(), &err);
     return outcome(doctor, "devices", ok, "each filesystem is traced to its devices", &err);
 }
 
@@ -266,17 +260,17 @@ static void tell_grants(struct doctor *doctor, const struct hook_link *link, con
             (void)snprintf(user, sizeof(user), "%s", config->mysql[i].user);
     }
     if (why->kind != ERR_DB || socket == NULL ||
-        !db_peek_version(socket, soon(), version_text, &err) ||
+        !db_peek_version(socket, doctor_soon(), version_text, &err) ||
         !db_version_parse(version_text, "", &version) ||
         !db_grants_text(&version, user, false, &grants, &err)) {
-        say(doctor, link->hook.name, "failed", text, why->remedy);
+        doctor_say(doctor, link->hook.name, "failed", text, why->remedy);
         return;
     }
     char remedy[TEXT_BYTES];
     const char *plain = strncmp(version_text, "5.5.5-", 6) == 0 ? version_text + 6 : version_text;
     (void)snprintf(remedy, sizeof(remedy), "on the server (%s) as its administrator:\n%s", plain,
                    buf_text(&grants));
-    say(doctor, link->hook.name, "failed", text, remedy);
+    doctor_say(doctor, link->hook.name, "failed", text, remedy);
 }
 
 static void check_databases(struct doctor *doctor)
@@ -286,19 +280,21 @@ static void check_databases(struct doctor *doctor)
     char text[TEXT_BYTES];
 
     if (!survey_hooks(work, false, &err)) {
-        say(doctor, "database", "failed", err.text, err.remedy);
+        doctor_say(doctor, "database", "failed", err.text, err.remedy);
         return;
     }
     if (work->hooks.count == 0)
-        say(doctor, "database", "skipped", "no server found", "name its socket in [mysql] socket");
-    bool ok = hook_chain_prepare(&work->hooks, &work->hook_job, soon(), &doctor->job->cancel, &err);
+        doctor_say(doctor, "database", "skipped", "no server found",
+                   "name its socket in [mysql] socket");
+    bool ok = hook_chain_prepare(&work->hooks, &work->hook_job, doctor_soon(), &doctor->job->cancel,
+                                 &err);
     for (size_t i = 0; i < work->hooks.count; i++) {
         const struct hook_link *link = &work->hooks.links[i];
         const struct db_server *server = hook_mysql_server(&link->hook);
         if (link->prepared && server != NULL) {
             (void)snprintf(text, sizeof(text), "%s: %s, %s", server->version_text,
                            db_method_name(server->choice.method), server->choice.why);
-            say(doctor, link->hook.name, "ok", text, NULL);
+            doctor_say(doctor, link->hook.name, "ok", text, NULL);
         } else if (link->runs[HOOK_STEP_PREPARE].begin_us != 0) {
             tell_grants(doctor, link, &link->runs[HOOK_STEP_PREPARE].err);
         } else if (!ok) {
@@ -313,8 +309,8 @@ static void check_plan(struct doctor *doctor)
     struct err err = ERR_INIT;
     char text[TEXT_BYTES];
 
-    if (!survey_plan(work, soon(), &err)) {
-        say(doctor, "plan", "failed", err.text, err.remedy);
+    if (!survey_plan(work, doctor_soon(), &err)) {
+        doctor_say(doctor, "plan", "failed", err.text, err.remedy);
         return;
     }
     for (size_t i = 0; i < work->plan->mount_count; i++) {
@@ -324,28 +320,29 @@ static void check_plan(struct doctor *doctor)
         (void)snprintf(text, sizeof(text), "%s (%s, %zu volume%s) %s", mount->path, mount->fs,
                        mount->volumes.count, mount->volumes.count == 1 ? "" : "s",
                        uses[mount->use]);
-        say(doctor, "mount", "ok", text, NULL);
+        doctor_say(doctor, "mount", "ok", text, NULL);
     }
     if (work->plan->freeze_count > 0)
-        say(doctor, "freeze", "skipped",
+        doctor_say(
+            doctor, "freeze", "skipped",
             "only a freeze shows whether somebody else holds one of these: a backup tries it "
             "before anything waits, and refuses",
             NULL);
     for (size_t i = 0; i < work->plan->left_out_count; i++) {
         (void)snprintf(text, sizeof(text), "%s is left out: %s", work->plan->left_out[i].path,
                        work->plan->left_out[i].why);
-        say(doctor, "mount", "skipped", text, NULL);
+        doctor_say(doctor, "mount", "skipped", text, NULL);
     }
     for (size_t i = 0; i < work->plan->shortfall_count; i++)
-        say(doctor, "label", "warning", work->plan->shortfalls[i].why,
-            "see above; where less is enough, set [backup] consistency");
+        doctor_say(doctor, "label", "warning", work->plan->shortfalls[i].why,
+                   "see above; where less is enough, set [backup] consistency");
     enum label reach = work->plan->at_most;
     for (size_t i = 0; i < work->hooks.count; i++) {
         if (!work->hooks.links[i].prepared && reach > LABEL_FILESYSTEM)
             reach = LABEL_FILESYSTEM; /* its failure was told */
     }
     (void)snprintf(text, sizeof(text), "a backup can reach %s", label_name(reach));
-    say(doctor, "label", reach >= work->options.asked ? "ok" : "warning", text, NULL);
+    doctor_say(doctor, "label", reach >= work->options.asked ? "ok" : "warning", text, NULL);
 }
 
 /* The same rules by which stillpoint-hook will judge, as far as we can see them unprivileged. */
@@ -370,7 +367,7 @@ static void check_hook_files(struct doctor *doctor)
             why = "not an executable file";
         (void)snprintf(text, sizeof(text), "%s: %s: %s", hook->name, hook->exec,
                        why ? why : "fine");
-        say(doctor, "hook", why ? "failed" : "ok", text, why ? remedy : NULL);
+        doctor_say(doctor, "hook", why ? "failed" : "ok", text, why ? remedy : NULL);
     }
 }
 
@@ -382,97 +379,15 @@ static void check_state(struct doctor *doctor)
 
     if (access(state, W_OK | X_OK) != 0 || statvfs(state, &fs) != 0) {
         (void)snprintf(text, sizeof(text), "%s: %s", state, strerror(errno));
-        say(doctor, "state directory", "failed", text,
-            "it must be there and belong to the daemon's user ([paths] state)");
+        doctor_say(doctor, "state directory", "failed", text,
+                   "it must be there and belong to the daemon's user ([paths] state)");
         return;
     }
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     (void)snprintf(text, sizeof(text), "%s: %" PRIu64 " MiB free", state, free_bytes >> 20);
     bool enough = free_bytes >= STATE_BYTES_MIN;
-    say(doctor, "state directory", enough ? "ok" : "failed", text, enough ? NULL : "make room");
-}
-
-/* How good the newest is: too old, or less than what is configured, is worth a warning. */
-static void judge_last(struct doctor *doctor, const struct backup *latest, int64_t age_ms)
-{
-    bool fresh = age_ms < BACKUP_AGE_WARN_MS;
-    bool as_wanted = latest->consistency >= doctor->work.options.asked;
-    int64_t unit_ms = age_ms < 60000 ? 1000 : age_ms < 3600000 ? 60000 : 3600000;
-    char text[TEXT_BYTES], age[32];
-
-    (void)snprintf(text, sizeof(text), "%s (%s%s), %s old", latest->id,
-                   label_name(latest->consistency), as_wanted ? "" : ", less than configured",
-                   parse_duration_text(age_ms / unit_ms * unit_ms, age));
-    say(doctor, "last backup", fresh && as_wanted ? "ok" : "warning", text,
-        !fresh      ? "make one: `stillpoint backup`, and see the timer"
-        : as_wanted ? NULL
-                    : "its reasons: `stillpoint show latest`");
-}
-
-/* What an earlier daemon left and the journal knows of. */
-static void check_unsettled(struct doctor *doctor)
-{
-    json_t *list = resume_unsettled_json(doctor->job->agent);
-    char text[TEXT_BYTES];
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(list, i, item)
-    {
-        const char *why = json_string_value(json_object_get(item, "why"));
-        bool readable = json_is_string(json_object_get(item, "step"));
-        (void)snprintf(text, sizeof(text), "%s is not settled: %.300s",
-                       json_string_value(json_object_get(item, "id")),
-                       why ? why : "it was not looked at yet");
-        say(doctor, "earlier backup", readable ? "warning" : "failed", text,
-            readable ? "it is tried again; `stillpoint status` follows it" : NULL);
-    }
-    json_decref(list);
-}
-
-/* What nobody will bring to an end any more: its daemon died, and the journal does not have it. */
-static void judge_abandoned(struct doctor *doctor, const struct catalog *catalog)
-{
-    struct agent *agent = doctor->job->agent;
-    const char *newest = NULL;
-    char text[TEXT_BYTES];
-    size_t count = 0;
-
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct backup *backup = catalog->items[i];
-        if (backup->state == BACKUP_COMPLETE || backup->state == BACKUP_FAILED ||
-            job_works_on(agent, backup->id) || resume_knows(agent, backup->id))
-            continue;
-        newest = newest ? newest : backup->id;
-        count++;
-    }
-    if (count == 0)
-        return;
-    (void)snprintf(text, sizeof(text),
-                   "%zu of this node's sets %s begun and never brought to an end, the newest: %s",
-                   count, count == 1 ? "was" : "were", newest);
-    say(doctor, "earlier backup", "warning", text,
-        "`stillpoint list` has them, `stillpoint show ID` what is there: nothing works on them");
-}
-
-static void check_last_backup(struct doctor *doctor)
-{
-    struct gather gather = {.all_nodes = false};
-    struct backup *latest = NULL;
-    struct err err = ERR_INIT;
-    int64_t made_us = 0;
-
-    if (!gather_catalog(&doctor->work, &gather, soon(), &err)) {
-        say(doctor, "last backup", "failed", err.text, err.remedy);
-    } else if (!catalog_find(&gather.catalog, "latest", &latest, &err) ||
-               !catalog_id_moment(latest->id, &made_us)) {
-        say(doctor, "last backup", "warning", "there is no good backup of this node",
-            "make one: `stillpoint backup`");
-    } else {
-        judge_last(doctor, latest, (clock_utc_us() - made_us) / 1000);
-    }
-    judge_abandoned(doctor, &gather.catalog);
-    gather_free(&gather);
+    doctor_say(doctor, "state directory", enough ? "ok" : "failed", text,
+               enough ? NULL : "make room");
 }
 
 /* --- all --------------------------------------------------------------------------------- */
@@ -488,12 +403,12 @@ static void examine_node(struct doctor *doctor)
     if (cloud && guard && check_devices(doctor))
         check_plan(doctor);
     else
-        say(doctor, "plan", "skipped", "needs what failed above", NULL);
+        doctor_say(doctor, "plan", "skipped", "needs what failed above", NULL);
     check_hook_files(doctor);
     check_state(doctor);
-    check_unsettled(doctor);
+    doctor_check_unsettled(doctor);
     if (cloud)
-        check_last_backup(doctor);
+        doctor_check_last_backup(doctor);
 }
 
 void doctor_command(struct job *job)
@@ -517,8 +432,8 @@ void doctor_command(struct job *job)
     if (doctor.work.config->aws.identity == CONFIG_IDENTITY_IMDS)
         examine_node(&doctor);
     else
-        say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
-    (void)hook_chain_finish(&doctor.work.hooks, "doctor", soon(), &err);
+        doctor_say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
+    (void)hook_chain_finish(&doctor.work.hooks, "doctor", doctor_soon(), &err);
     work_close(&doctor.work);
     job_leave_node(job);
     job_result(job, doctor.failed > 0 ? 5 : 0,

@@ -55,7 +55,7 @@ assert_eq '' "$(ls "$LAB/state/journal")" "the journal of a backup that is over"
 hook_is_free
 
 # In the exchange: nobody knows whether the cut came within the hold.
-cloud_set '{"latency_ms": {"CreateSnapshots": 1000}}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 2500}}'
 in_background --no-image
 wait_cut
 kill_daemon
@@ -84,11 +84,11 @@ assert_eq '["complete", "application", "available"]' \
 made
 
 # A part of a set (here: somebody deleted one) is looked at for five minutes, then removed.
-cloud_set '{"latency_ms": {"CreateSnapshots": 1000}, "snapshot_time_s": 0.1}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 2500}, "snapshot_time_s": 0.1}'
 in_background --no-image
 wait_cut
 kill_daemon
-sleep 1
+sleep 3 # the request that was sent is acted on
 python3 - "$LIB_DIR" "$LAB" "$id" <<'PYTHON' || fail "no snapshot to delete"
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -118,7 +118,7 @@ made
 in_background --no-image
 wait_cut
 kill_daemon
-sleep 1
+sleep 3 # the request that was sent is acted on
 made
 sed -i "s/$(node_get "['instance']")/i-0123456789abcdef0/" "$LAB/state/journal/$id.json"
 : >"$LAB/hook.txt"

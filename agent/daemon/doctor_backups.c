@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the doctor says of the backups that there are: the last good one, and what is left of
+ * others. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/parse.h"
+#include "agent/daemon/doctor_parts.h"
+#include "agent/daemon/gather.h"
+#include "agent/daemon/resume.h"
+
+enum { BACKUP_AGE_WARN_MS = 26 * 3600 * 1000 }; /* a nightly one and its jitter */
+
+/* How good the newest is: too old, or less than what is configured, is worth a warning. */
+static void judge_last(struct doctor *doctor, const struct backup *latest, int64_t age_ms)
+{
+    bool fresh = age_ms < BACKUP_AGE_WARN_MS;
+    bool as_wanted = latest->consistency >= doctor->work.options.asked;
+    int64_t unit_ms = age_ms < 60000 ? 1000 : age_ms < 3600000 ? 60000 : 3600000;
+    char text[DOCTOR_TEXT_BYTES], age[32];
+
+    (void)snprintf(text, sizeof(text), "%s (%s%s), %s old", latest->id,
+                   label_name(latest->consistency), as_wanted ? "" : ", less than configured",
+                   parse_duration_text(age_ms / unit_ms * unit_ms, age));
+    doctor_say(doctor, "last backup", fresh && as_wanted ? "ok" : "warning", text,
+               !fresh      ? "make one: `stillpoint backup`, and see the timer"
+               : as_wanted ? NULL
+                           : "its reasons: `stillpoint show latest`");
+}
+
+/* What an earlier daemon left and the journal knows of. */
+void doctor_check_unsettled(struct doctor *doctor)
+{
+    json_t *list = resume_unsettled_json(doctor->job->agent);
+    char text[DOCTOR_TEXT_BYTES];
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        const char *why = json_string_value(json_object_get(item, "why"));
+        bool readable = json_is_string(json_object_get(item, "step"));
+        (void)snprintf(text, sizeof(text), "%s is not settled: %.300s",
+                       json_string_value(json_object_get(item, "id")),
+                       why ? why : "it was not looked at yet");
+        doctor_say(doctor, "earlier backup", readable ? "warning" : "failed", text,
+                   readable ? "it is tried again; `stillpoint status` follows it" : NULL);
+    }
+    json_decref(list);
+}
+
+/* What nobody will bring to an end any more: its daemon died, and the journal does not have it. */
+static void judge_abandoned(struct doctor *doctor, const struct catalog *catalog)
+{
+    struct agent *agent = doctor->job->agent;
+    const char *newest = NULL;
+    char text[DOCTOR_TEXT_BYTES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct backup *backup = catalog->items[i];
+        if (backup->state == BACKUP_COMPLETE || backup->state == BACKUP_FAILED ||
+            job_works_on(agent, backup->id) || resume_knows(agent, backup->id))
+            continue;
+        newest = newest ? newest : backup->id;
+        count++;
+    }
+    if (count == 0)
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "%zu of this node's sets %s begun and never brought to an end, the newest: %s",
+                   count, count == 1 ? "was" : "were", newest);
+    doctor_say(
+        doctor, "earlier backup", "warning", text,
+        "`stillpoint list` has them, `stillpoint show ID` what is there: nothing works on them");
+}
+
+void doctor_check_last_backup(struct doctor *doctor)
+{
+    struct gather gather = {.all_nodes = false};
+    struct backup *latest = NULL;
+    struct err err = ERR_INIT;
+    int64_t made_us = 0;
+
+    if (!gather_catalog(&doctor->work, &gather, doctor_soon(), &err)) {
+        doctor_say(doctor, "last backup", "failed", err.text, err.remedy);
+    } else if (!catalog_find(&gather.catalog, "latest", &latest, &err) ||
+               !catalog_id_moment(latest->id, &made_us)) {
+        doctor_say(doctor, "last backup", "warning", "there is no good backup of this node",
+                   "make one: `stillpoint backup`");
+    } else {
+        judge_last(doctor, latest, (clock_utc_us() - made_us) / 1000);
+    }
+    judge_abandoned(doctor, &gather.catalog);
+    gather_free(&gather);
+}
