@@ -68,7 +68,7 @@ void guard_frozen_thaw_mount(struct guard_twin *twin, struct guard_record_mount 
     int tries = 0, answer;
 
     if (!atomic_compare_exchange_strong(&mount->state, &state, GUARD_MOUNT_THAWING))
-        return; /* somebody else was faster */
+        return; /* somebody else was faster; not reached: between two lines, or never */
     note_thaw_begin(twin->record);
     mount->thaw_begin_boot_us = clock_boot_us();
     do {

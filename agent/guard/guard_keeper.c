@@ -226,7 +226,6 @@ static void op_order(struct guard_keeper *keeper, int client)
     if (keeper->busy_serial != 0 ||
         !guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST, index, 0,
                             -1)) {
-        /* not reached: the owner gave up an order, and asks again before the freezer is done */
         answer_status(keeper, client, GUARD_BUSY, 0, -1);
         return;
     }
@@ -281,7 +280,7 @@ static void op_manifest(struct guard_keeper *keeper, int client)
     enum guard_status status = GUARD_OK;
 
     if (keeper->busy_serial != 0)
-        status = GUARD_BUSY; /* the freezer may be reading it; not reached: as in op_order */
+        status = GUARD_BUSY; /* not reached: the daemon sends it whole before anything */
     else if (chunk->offset != 0 && chunk->offset != manifest->length)
         status = GUARD_BAD_ARGUMENT;
     else if (chunk->length > GUARD_MANIFEST_BYTES_MAX - chunk->offset)
@@ -338,7 +337,7 @@ static void op_freeze(struct guard_keeper *keeper, int client)
     enum guard_status status = GUARD_OK;
 
     if (keeper->busy_serial != 0)
-        status = GUARD_BUSY; /* not reached: as in op_order */
+        status = GUARD_BUSY;
     else if (record->mount_count == 0)
         status = GUARD_BAD_ARGUMENT;
     else if (deadline_ms <= now_ms)

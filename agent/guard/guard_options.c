@@ -151,7 +151,7 @@ static bool read_configs(const char *file, bool must_exist, struct guard_options
                      ? snprintf(folder, sizeof(folder), "conf.d")
                      : snprintf(folder, sizeof(folder), "%.*s/conf.d", (int)(slash - file), file);
     if (length < 0 || (size_t)length >= sizeof(folder))
-        return true;
+        return true; /* not reached: a file of that path could not be read */
     if (stat(folder, &st) == 0 && (!is_ours(&st) || !S_ISDIR(st.st_mode)))
         return refuse(folder, "is writable by others than root, or no folder", ret_error);
     int count = scandir(folder, &entries, is_conf, alphasort);

@@ -211,6 +211,32 @@ static void stopped_freezer_freezes_nothing_after_the_deadline(void **state)
     assert_int_equal(rig_freeze(rig, 5000), GUARD_OK);
 }
 
+static void order_that_takes_too_long_is_answered_and_its_report_passed_over(void **state)
+{
+    struct rig *rig = *state;
+    pid_t freezer = rig_freezer_pid(rig);
+
+    assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK);
+    struct guard_msg_sync sync = {rig_head(rig, GUARD_OP_SYNC), 0, 100};
+    assert_int_equal(kill(freezer, SIGSTOP), 0);
+    assert_int_equal(rig_ask(rig, &sync, sizeof(sync)), GUARD_TIMEOUT);
+    sync.head = rig_head(rig, GUARD_OP_SYNC);
+    assert_int_equal(rig_ask(rig, &sync, sizeof(sync)), GUARD_BUSY); /* it is still at the first */
+    struct guard_msg_freeze freeze = {rig_head(rig, GUARD_OP_FREEZE), clock_boot_ms() + 1000};
+    assert_int_equal(rig_ask(rig, &freeze, sizeof(freeze)), GUARD_BUSY);
+    assert_int_equal(kill(freezer, SIGCONT), 0);
+
+    enum guard_status status = GUARD_BUSY;
+    sync.timeout_ms = 5000;
+    for (int i = 0; i < 100 && status == GUARD_BUSY; i++) {
+        rig_nap_ms(20);
+        sync.head = rig_head(rig, GUARD_OP_SYNC);
+        status = rig_ask(rig, &sync, sizeof(sync));
+    }
+    assert_int_equal(status, GUARD_OK);
+    assert_int_equal(rig_freeze(rig, 5000), GUARD_OK);
+}
+
 static void late_freezer_takes_a_new_lease_for_its_own_not(void **state)
 {
     struct rig *rig = *state;
@@ -812,6 +838,7 @@ int main(void)
         WITH_GUARD(stopped_keeper_does_not_keep_the_freezer_from_thawing),
         WITH_GUARD(stopped_freezer_does_not_keep_the_keeper_from_thawing),
         WITH_GUARD(stopped_freezer_freezes_nothing_after_the_deadline),
+        WITH_GUARD(order_that_takes_too_long_is_answered_and_its_report_passed_over),
         WITH_GUARD(late_freezer_takes_a_new_lease_for_its_own_not),
         WITH_GUARD(slow_freeze_does_not_hold_back_the_finished_ones),
         cmocka_unit_test_setup_teardown(slow_freeze_and_a_watchdog_that_is_fed, rig_before_notified,

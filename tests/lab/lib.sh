@@ -157,10 +157,10 @@ start_cloud() {
     chmod 755 "$LAB"
     python3 "$LIB_DIR/cloud.py" --dir "$LAB" --owner $$ "$@" >"$LAB/cloud.log" 2>&1 </dev/null &
     _cloud_pid=$!
-    end=$((SECONDS + 30))
+    end=$((SECONDS + 90))
     while [ ! -e "$LAB/cloud.json" ]; do
         kill -0 "$_cloud_pid" 2>/dev/null || fail "the cloud did not start: $(tail -n 5 "$LAB/cloud.log")"
-        [ "$SECONDS" -lt "$end" ] || fail "the cloud took more than 30 s"
+        [ "$SECONDS" -lt "$end" ] || fail "the cloud took more than 90 s"
         sleep 0.02
     done
 }
