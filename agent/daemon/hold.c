@@ -75,7 +75,7 @@ bool hold_prepare(struct work *work, struct hold *hold, int64_t deadline_ms, str
                              (mount->use == PLAN_SYNC_ONLY ? GUARD_ADD_SYNC_ONLY : 0) |
                                  (mount->together ? GUARD_ADD_TOGETHER : 0),
                              deadline_ms, err))
-            return false;
+            return false; /* not reached: it goes between plan and here */
         if (added++ != i) /* the plan puts the still ones last: the guard's index is the plan's */
             /* not reached: the plan does, test_plan sees to it */
             return err_set(err, ERR_INTERNAL, 0, "the plan's order of mounts is broken");

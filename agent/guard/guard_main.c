@@ -392,7 +392,7 @@ static bool is_all_loose(const struct guard_record *record)
         uint32_t state = atomic_load(&record->mounts[i].state);
         if (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
             state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED)
-            return false;
+            return false; /* not reached: a disk that fails; else it ends when all is thawed */
     }
     return true;
 }

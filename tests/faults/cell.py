@@ -17,6 +17,7 @@ HELD_CHECK_US = 250_000
 class Cell:
     def __init__(self, scene, fault, point):
         self.scene, self.fault, self.point = scene, fault, point
+        self.slot, self.skip = faults.slot_of(point)
         self.name = f"{fault.name}@{point}"
         self.expect = fault.expect(point)
         self.hit, self.theirs, self.helper = {}, [], None
@@ -72,16 +73,16 @@ class Cell:
         self.scene.points.clear()
         self.scene.empty_cloud()
         self.scene.watch.forget()
-        self.scene.points.arm(self.point, faults.skip_of(self.point))
+        self.scene.points.arm(self.slot, self.skip)
         self.fault.order(self)
         self.client = self.scene.backup(image=self.point == "image", options=self.fault.options)
 
     def _fault(self):
-        if not self.scene.points.wait_reached(self.point, REACH_S, self.client.ended):
+        if not self.scene.points.wait_reached(self.slot, REACH_S, self.client.ended):
             raise lab.SceneError(f"{self.point} was not reached: {self.client.stderr().strip()}")
         self.injected_us = record.boot_us()
         self.fault.inject(self)
-        self.scene.points.go(self.point)
+        self.scene.points.go(self.slot)
         self.due_us = self.fault.thaw_due_us(self)
         self._watch()
 

@@ -7,7 +7,8 @@ import threading
 import record
 import scene as lab
 from faults import (
-    AFTER, BEFORE, DONE, FREE, FREEZES, FROZEN, HOOKS, LEASE_RUNS, POINTS, RELEASES, Expect,
+    AFTER, BEFORE, DONE, FREE, FREEZES, FROZEN, HOOKS, LEASE_RUNS, POINTS, REHEARSAL, RELEASES,
+    Expect,
 )
 
 KILLED_US = 100_000  # from the death of one process to the thaw
@@ -110,6 +111,8 @@ class Signalled:
         return self._expect_guard(point)
 
     def _expect_daemon(self, point):
+        if point == REHEARSAL and self.number == signal.SIGSTOP:
+            return Expect((0,))  # it was thawed in time, and the hold is another
         if self.number == signal.SIGKILL:
             return Expect((6,), _proved_at_death(point), DAEMON_CAUSE)
         if self.number == signal.SIGTERM:
@@ -129,6 +132,8 @@ class Signalled:
         return Expect((0, 3), cause=late)
 
     def _expect_guard(self, point):
+        if point == REHEARSAL:  # nothing is held for it, and nothing lost
+            return Expect((1, 5), cause=GUARD_CAUSE + r"|longer than the hold")
         if self.name == "stop-freezer" and point in FROZEN:
             return Expect((0, 3), cause=GUARD_CAUSE)  # the keeper lets go in time, as told
         if point in FROZEN:
@@ -179,11 +184,13 @@ class RestartedMysql(Signalled):
 def _all():
     kill, stop, term = signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM
     found = []
+    guarded = POINTS + (REHEARSAL,)
     for part in ("daemon",) + GUARDS:
-        found += [Signalled(f"kill-{part}", kill, (part,)), Signalled(f"stop-{part}", stop, (part,))]
+        found += [Signalled(f"kill-{part}", kill, (part,), guarded),
+                  Signalled(f"stop-{part}", stop, (part,), guarded)]
     return found + [
-        Signalled("kill-guards", kill, GUARDS),
-        Signalled("stop-guards", stop, GUARDS),
+        Signalled("kill-guards", kill, GUARDS, guarded),
+        Signalled("stop-guards", stop, GUARDS, guarded),
         Signalled("kill-client", kill, ("client",)),
         Signalled("stop-client", stop, ("client",)),
         Signalled("kill-all", kill, OURS),

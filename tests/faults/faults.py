@@ -20,8 +20,9 @@ FROZEN = ("request", "sent", "answered", "thaw")
 RELEASES = ("release-mysql", "release-marker")
 AFTER = ("attest", "tagging", "waiting", "image")
 POINTS = BEFORE + HOOKS + ("manifest",) + FREEZES + FROZEN + RELEASES + AFTER
+REHEARSAL = "rehearsal"  # of the first freeze; for faults of the guard alone
 # What is held at a point, and so what can be lost there.
-LEASE_RUNS = FREEZES + FROZEN
+LEASE_RUNS = (REHEARSAL,) + FREEZES + FROZEN
 LOCKED = ("manifest",) + LEASE_RUNS + ("release-mysql",)
 
 FREE = BEFORE + AFTER  # nothing is held: who waits there holds nobody up
@@ -38,9 +39,12 @@ class Expect:
     cause: str = "."  # the message of an exit code other than 0 matches this
 
 
-def skip_of(point):
-    """Each freeze is rehearsed once before the hold."""
-    return 1 if point in FREEZES else 0
+def slot_of(point):
+    """(the name that the programs know it by, how many pass it first): each freeze is rehearsed once
+    before the hold."""
+    if point == REHEARSAL:
+        return FREEZES[0], 0
+    return point, 1 if point in FREEZES else 0
 
 
 def at_most(label, limit):

@@ -21,7 +21,7 @@ def _table(rows):
         yield f"\n## {fault}\n"
         yield "| point | exit, label, set | longest freeze |"
         yield "| --- | --- | --- |"
-        for point in faults.POINTS:
+        for point in faults.POINTS + (faults.REHEARSAL,):
             if point in cells:
                 row = cells[point]
                 mark = "" if row["ok"] else "**not ok** "
