@@ -75,11 +75,30 @@ void guard_frozen_thaw_mount(struct guard_twin *twin, struct guard_record_mount 
         answer = ioctl(fd, FITHAW, 0);
     } while (answer < 0 && errno != EINVAL && ++tries < 3);
     mount->thaw_errno = answer == 0 ? 0 : errno;
+    if (answer == 0 || mount->thaw_errno == EINVAL)
+        atomic_store(&twin->ledger->entries[mount - twin->record->mounts], GUARD_LEDGER_LOOSE);
     mount->thaw_end_boot_us = clock_boot_us();
 
     atomic_store(&mount->state, answer == 0                   ? GUARD_MOUNT_THAWED
                                 : mount->thaw_errno == EINVAL ? GUARD_MOUNT_LET_GO
                                                               : GUARD_MOUNT_THAW_FAILED);
+}
+
+/* What is frozen, and the record has it otherwise: somebody has cut it short, or written over it.
+ */
+static void thaw_what_is_lost(struct guard_twin *twin)
+{
+    for (uint32_t i = GUARD_MOUNTS_MAX; i-- > 0;) {
+        uint32_t state = atomic_load(&twin->record->mounts[i].state);
+        bool known = i < twin->record->mount_count &&
+                     (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+                      state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED);
+        if (!known && atomic_load(&twin->ledger->entries[i]) == GUARD_LEDGER_FROZEN &&
+            twin->mount_fds[i] >= 0) {
+            (void)ioctl(twin->mount_fds[i], FITHAW, 0);
+            atomic_store(&twin->ledger->entries[i], GUARD_LEDGER_LOOSE);
+        }
+    }
 }
 
 void guard_frozen_thaw(struct guard_twin *twin, bool twin_gone)
@@ -96,6 +115,7 @@ void guard_frozen_thaw(struct guard_twin *twin, bool twin_gone)
         if (ours && twin->mount_fds[i] >= 0)
             guard_frozen_thaw_mount(twin, mount, twin->mount_fds[i], state);
     }
+    thaw_what_is_lost(twin);
     if (twin_gone)
         guard_frozen_rcu_restore(twin);
 }

@@ -13,8 +13,9 @@ static const struct guard_twin *watched;
 static void on_bus(int number)
 {
     (void)number;
-    for (int i = GUARD_MOUNTS_MAX - 1; watched->holds && i >= 0; i--) {
-        if (watched->mount_fds[i] >= 0)
+    for (int i = GUARD_MOUNTS_MAX - 1; i >= 0; i--) {
+        if (watched->mount_fds[i] >= 0 &&
+            atomic_load(&watched->ledger->entries[i]) != GUARD_LEDGER_LOOSE)
             (void)ioctl(watched->mount_fds[i], FITHAW, 0);
     }
     _exit(1);

@@ -37,9 +37,13 @@ static void freeze_mount(struct guard_twin *twin, struct guard_record_mount *mou
         atomic_store(&mount->state, GUARD_MOUNT_ADDED);
         return;
     }
-    point_reach_number("freeze", (unsigned)(mount - twin->record->mounts));
+    uint32_t index = (uint32_t)(mount - twin->record->mounts);
+    point_reach_number("freeze", index);
     mount->freeze_begin_boot_us = clock_boot_us();
+    atomic_store(&twin->ledger->entries[index], GUARD_LEDGER_FREEZING);
     int answer = ioctl(fd, FIFREEZE, 0);
+    atomic_store(&twin->ledger->entries[index],
+                 answer == 0 ? GUARD_LEDGER_FROZEN : GUARD_LEDGER_LOOSE);
     mount->freeze_errno = answer == 0 ? 0 : errno;
     mount->freeze_end_boot_us = clock_boot_us();
     atomic_store(&mount->state, answer == 0 ? GUARD_MOUNT_FROZEN : GUARD_MOUNT_FAILED);
@@ -165,7 +169,6 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
 
     /* an order that lay in the socket while we were stopped belongs to a lease that is over */
     if (may_go_on(twin)) {
-        twin->holds = true;
         guard_frozen_arm(twin, deadline_ms); /* before the first FIFREEZE */
         freeze_all(twin, deadline_ms);
         if (guard_frozen_is_over(twin))
@@ -178,7 +181,6 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
             crew_does(twin, GUARD_JOB_THAW, 0, twin->crew.count, deadline_ms);
         guard_frozen_thaw(twin, twin_is_gone(twin));
         guard_frozen_arm(twin, 0);
-        twin->holds = false;
     }
     report(twin, GUARD_REPORT_OVER, serial);
     return !twin_is_gone(twin);
@@ -189,9 +191,11 @@ bool guard_frozen_freezer(struct guard_twin *twin, uint64_t serial)
 void guard_frozen_rehearse(void)
 {
     static struct guard_record scratch;
+    static struct guard_ledger ledger;
     struct guard_twin twin;
 
     memset(&twin, 0, sizeof(twin));
+    twin.ledger = &ledger;
     twin.record = &scratch;
     twin.twin_fd = twin.timer_fd = twin.rcu_fd = -1;
     for (int i = 0; i < GUARD_MOUNTS_MAX; i++)

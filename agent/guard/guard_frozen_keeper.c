@@ -277,7 +277,6 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
     int index;
 
     keeper->state = GUARD_FREEZING;
-    keeper->twin.holds = true;
     keeper->told_freezer = false;
     keeper->alive_ms = record->deadline_ms + CLEAR_LOOK_MS;
     guard_frozen_arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
@@ -302,7 +301,6 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
         keeper_waits(keeper, serial, is_ended);
     }
     guard_frozen_arm(&keeper->twin, 0);
-    keeper->twin.holds = false;
     if (keeper->conn.owner < 0 || is_reset)
         keeper->state = GUARD_IDLE;
 }

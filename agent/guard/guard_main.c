@@ -96,7 +96,7 @@ static int thaw_and_exit(const struct guard_options *options)
     }
     guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
     log_recovery(&recovery);
-    if (recovery.is_other) {
+    if (recovery.is_other || recovery.is_planted) {
         (void)refuse_record(options->record);
         return start_code;
     }
@@ -338,14 +338,23 @@ static _Noreturn void become_freezer(struct guard_keeper *keeper, int twin_fd)
     _exit(guard_freezer_run(&twin, keeper->manifest));
 }
 
+/* What both processes see, and no path leads to. */
+static void *share(size_t bytes)
+{
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return room == MAP_FAILED ? NULL : room;
+}
+
 static bool start_freezer(struct guard_keeper *keeper)
 {
     int pair[2];
 
-    keeper->manifest = mmap(NULL, sizeof(*keeper->manifest), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (keeper->manifest == MAP_FAILED)
+    keeper->manifest = share(sizeof(*keeper->manifest));
+    keeper->twin.ledger = share(sizeof(*keeper->twin.ledger));
+    if (keeper->manifest == NULL || keeper->twin.ledger == NULL)
         return fail("memory"); /* not reached: as the boot id */
+    guard_frozen_bus_watch(&keeper->twin);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return fail("socketpair"); /* not reached: as the boot id */
     keeper->twin.twin_fd = pair[0];
@@ -373,7 +382,6 @@ static bool start(const struct guard_options *options, struct guard_keeper *keep
     protect_from_oom();
     if (!open_socket(options, keeper))
         return false;
-    guard_frozen_bus_watch(&keeper->twin);
     keeper->twin.rcu_fd = open(options->rcu_path, O_RDWR | O_CLOEXEC); /* -1: go on without */
     if (!start_freezer(keeper))
         return false; /* not reached: as the boot id */

@@ -151,17 +151,17 @@ struct left {
     struct guard_recovery *recovery;
 };
 
-/* A record that lost its end still has its beginning, or nothing at all. What others could write
- * was planted, and is replaced like a symbolic link: only what is root's own is somebody's file. */
+/* A record that lost its end still has its beginning, or nothing at all. */
 static void judge_unmapped(struct left *left, const struct stat *st)
 {
     char magic[sizeof(left->record->magic)];
-    bool ours = S_ISREG(st->st_mode) && st->st_uid == geteuid() && (st->st_mode & 022) == 0;
+    bool ours = S_ISREG(st->st_mode) && st->st_uid == geteuid();
     bool begins = pread(left->fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
                   memcmp(magic, GUARD_RECORD_MAGIC, sizeof(magic)) == 0;
 
     left->recovery->is_damaged = ours && (st->st_size == 0 || begins);
     left->recovery->is_other = ours && !left->recovery->is_damaged;
+    left->recovery->is_planted = !ours;
 }
 
 /* Maps the record at PATH, if it is a regular file of ours with the right size. */
@@ -172,10 +172,13 @@ static bool map_existing(const char *path, struct left *left)
 
     memset(&st, 0, sizeof(st));
     left->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (left->fd < 0)
+    if (left->fd < 0) {
+        left->recovery->is_planted = errno != ENOENT;
         return false;
+    }
+    /* Whoever may write into it: root has made it, and a freeze that stays is worse than a thaw. */
     if (fstat(left->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-        (st.st_mode & 022) == 0 && st.st_size == (off_t)sizeof(struct guard_record))
+        st.st_size == (off_t)sizeof(struct guard_record))
         record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED,
                       left->fd, 0);
     if (record == MAP_FAILED) {

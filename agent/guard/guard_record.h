@@ -108,7 +108,8 @@ struct guard_recovery {
         waiting_count; /* its FIFREEZE has not returned; a process of its own waits and thaws it */
     bool rcu_restored;
     bool is_damaged; /* a guard's file once, and not to be believed: cut short, another version's */
-    bool is_other;   /* something at PATH that never was one: nobody may touch it */
+    bool is_other;   /* root's own file at PATH that never was one: nobody may touch it */
+    bool is_planted; /* somebody else's, or no file: a guard that starts replaces it */
 };
 
 /* Lets go of what the record at PATH says that a guard has frozen, in reverse order, and puts

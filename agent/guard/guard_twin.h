@@ -25,6 +25,14 @@ enum guard_job { GUARD_JOB_FREEZE = 1, GUARD_JOB_THAW = 2 };
 
 enum { GUARD_CREW_MAX = 8 };
 
+/* What is frozen, once more, where nobody else reaches: the record has a path, and can be cut short
+ * or written over. */
+enum guard_ledger_entry { GUARD_LEDGER_LOOSE, GUARD_LEDGER_FREEZING, GUARD_LEDGER_FROZEN };
+
+struct guard_ledger {
+    _Atomic uint32_t entries[GUARD_MOUNTS_MAX]; /* enum guard_ledger_entry */
+};
+
 struct guard_twin {
     struct guard_record *record;     /* shared by both */
     uint64_t lease;                  /* the number of the lease that this process is busy with */
@@ -33,7 +41,7 @@ struct guard_twin {
     int timer_fd;           /* CLOCK_BOOTTIME, the deadline */
     int rcu_fd;             /* /sys/kernel/rcu_expedited, -1 where it can't be written */
     struct guard_crew crew; /* the freezer's */
-    volatile bool holds;    /* from before the first FIFREEZE until all are thawed */
+    struct guard_ledger *ledger; /* shared by both, of no file */
 };
 
 /* The manifest on its way from keeper to freezer, and what became of it; mapped shared, 0 at first.

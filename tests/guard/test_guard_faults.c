@@ -724,6 +724,41 @@ static void record_cut_short_in_a_hold_thaws_at_the_deadline(void **state)
     hold_fast(rig, 5000);
 }
 
+/* Within its first page nothing is raised: what is cut off reads as zero. */
+static void record_cut_short_in_its_first_page_thaws_at_the_deadline(void **state)
+{
+    static const off_t sizes[] = {60, 100, 1000};
+    struct rig *rig = *state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        hold_fast(rig, 1000);
+        int64_t end_ms = clock_boot_ms() + 1000;
+        assert_int_equal(truncate(rig->record, sizes[i]), 0);
+        assert_true(rig_wait_loose(rig, FAST, end_ms) <= rig_late_ms());
+        assert_true(rig_wait_loose(rig, SLOW, end_ms) <= rig_late_ms());
+        rig_hang_up(rig);
+        int fd = rig_connect(rig);
+        assert_int_equal(rig_wait_guard(rig), 1); /* with such a record it holds nothing more */
+        if (fd >= 0)
+            (void)close(fd);
+        rig_start_guard(rig, NULL);
+    }
+}
+
+static void record_that_others_may_write_is_believed(void **state)
+{
+    struct rig *rig = *state;
+    pid_t freezer = rig_freezer_pid(rig);
+
+    hold_fast(rig, 20000);
+    assert_int_equal(chmod(rig->record, 0666), 0);
+    kill_both(rig, freezer);
+    assert_int_equal(run_thaw(rig), 0);
+    assert_false(rig_is_frozen(rig, FAST));
+    assert_false(rig_is_frozen(rig, SLOW));
+    assert_int_equal(access(rig->record, F_OK), -1);
+}
+
 static void record_cut_short_while_idle_thaws_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -754,6 +789,12 @@ static void what_is_no_record_is_left_alone(void **state)
     assert_int_equal(rig_wait_pid(rig_spawn(rig, NULL)), 2);
     assert_string_equal(rig_read(rig->record), "somebody's file");
 
+    assert_int_equal(chown(rig->record, 65534, 65534), 0); /* nor what others have */
+    assert_int_equal(run_thaw(rig), 2);
+    assert_int_equal(access(rig->record, F_OK), 0);
+    assert_int_equal(unlink(rig->record), 0);
+    assert_int_equal(mkfifo(rig->record, 0600), 0);
+    assert_int_equal(run_thaw(rig), 2);
     assert_int_equal(unlink(rig->record), 0);
     rig_start_guard(rig, NULL);
 }
@@ -857,6 +898,8 @@ int main(void)
         WITH_GUARD(company_is_not_begun_before_its_turn),
         WITH_GUARD(record_that_can_not_be_believed_thaws_nothing),
         WITH_GUARD(record_cut_short_in_a_hold_thaws_at_the_deadline),
+        WITH_GUARD(record_cut_short_in_its_first_page_thaws_at_the_deadline),
+        WITH_GUARD(record_that_others_may_write_is_believed),
         WITH_GUARD(record_cut_short_while_idle_thaws_nothing),
         WITH_GUARD(what_is_no_record_is_left_alone),
         WITH_GUARD(record_that_was_removed_is_made_anew_by_the_next_guard),
