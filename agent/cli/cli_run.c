@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_run.h"
 
+#include <glob.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
@@ -130,6 +135,49 @@ static int show_config(const struct cli *cli, const struct config *config)
     return cli->options->quiet ? CLI_EXIT_DONE : print_text(cli, buf_text(&text));
 }
 
+/* --- the last resort, whatever is wrong with the configuration ------------------------------- */
+
+static int take_run(void *user, const char *section, const char *name, const char *value)
+{
+    char *run = user;
+
+    if (strcmp(section, "paths") == 0 && strcmp(name, "run") == 0 && value[0] == '/' &&
+        strlen(value) < PATH_MAX)
+        strcpy(run, value);
+    return 1; /* what else is wrong is no matter here */
+}
+
+/* [paths] run of a configuration that has a fault: as stillpoint-guard --thaw finds it. */
+static void find_run(const char *path, char run[PATH_MAX])
+{
+    char pattern[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    glob_t found = {.gl_pathc = 0};
+
+    strcpy(run, DEFAULT_RUN);
+    (void)ini_parse(path, take_run, run);
+    (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.conf",
+                   slash != NULL ? (int)(slash - path) + 1 : 0, path);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            (void)ini_parse(found.gl_pathv[i], take_run, run);
+    }
+    globfree(&found);
+}
+
+static int thaw_anyway(const struct cli *cli, const struct config_source *source,
+                       const struct err *err)
+{
+    char run[PATH_MAX], going_on[PATH_MAX + 32];
+
+    if (source->path_named && access(source->path, F_OK) != 0) /* else another node's is thawed */
+        return cli_fail(cli, CLI_EXIT_USAGE, err, "nothing was touched");
+    find_run(source->path, run);
+    (void)snprintf(going_on, sizeof(going_on), "going on with %s", run);
+    fail_in_words(cli, err, going_on);
+    return cli_thaw(cli, run);
+}
+
 static int run_with_config(const struct cli *cli)
 {
     const struct cli_options *options = cli->options;
@@ -145,8 +193,7 @@ static int run_with_config(const struct cli *cli)
         if (options->command != CLI_THAW)
             return cli_fail(cli, CLI_EXIT_USAGE, &err,
                             options->command == CLI_BACKUP ? "nothing was done" : NULL);
-        fail_in_words(cli, &err, "going on with " DEFAULT_RUN);
-        return cli_thaw(cli, DEFAULT_RUN);
+        return thaw_anyway(cli, &source, &err);
     }
     if (options->command == CLI_THAW)
         exit_code = cli_thaw(cli, config->paths.run);

@@ -85,19 +85,24 @@ static void take_record(const struct guard_record *record, struct held_list *lis
     }
 }
 
-/* What the record says, which has the paths that the guard's answers lack. One that is missing, of
- * another boot or not whole says nothing. */
-static void read_record(const char *path, struct held_list *list)
+/* What the record says, which has the paths that the guard's answers lack. One that is missing or
+ * of another boot says that nothing is held. false  there is one, and it can't be believed: nobody
+ * knows what is held */
+static bool read_record(const char *path, struct held_list *list)
 {
     AUTO_FREE struct guard_record *record = calloc(1, sizeof(*record));
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    if (record == NULL || fd < 0 || read(fd, record, sizeof(*record)) != (ssize_t)sizeof(*record) ||
+    if (fd < 0)
+        return errno == ENOENT;
+    if (record == NULL || read(fd, record, sizeof(*record)) != (ssize_t)sizeof(*record) ||
         memcmp(record->magic, GUARD_RECORD_MAGIC, sizeof(record->magic)) != 0 ||
         record->version != GUARD_RECORD_VERSION || record->bytes != sizeof(*record) ||
-        record->mount_count > GUARD_MOUNTS_MAX || !boot_id_is(record->boot_id))
-        return;
-    take_record(record, list);
+        record->mount_count > GUARD_MOUNTS_MAX)
+        return false;
+    if (boot_id_is(record->boot_id))
+        take_record(record, list);
+    return true;
 }
 
 /* --- the guard -------------------------------------------------------------------------------- */
@@ -263,6 +268,11 @@ static void to_page(const struct held_list *list, unsigned held_count, struct cl
     static const char *const titles[] = {"MOUNT", "STATE", ">FROZEN FOR", "ERROR", NULL};
     struct cli_table table;
 
+    if (held_count == 0 && !list->by_guard) {
+        cli_page_text(page, "no guard answers, and no record says that one holds anything; what is "
+                            "frozen all the same lets go with fsfreeze -u MOUNTPOINT\n");
+        return;
+    }
     if (held_count == 0) {
         cli_page_text(page, "nothing is held by this node's guard; what somebody else froze lets "
                             "go with fsfreeze -u MOUNTPOINT\n");
@@ -344,12 +354,21 @@ static int thaw_at(const struct cli *cli, const char *socket, const char *record
     unsigned held_count = 0;
     struct err err = ERR_INIT;
 
-    read_record(record, list);
+    (void)read_record(record, list);
     if (!guard_thaw(cli, socket, list, &held_count, &err)) {
         if (!cli->options->quiet)
             (void)fprintf(cli->err, "stillpoint: %s: asking its record\n", err.text);
-        list->count = 0;
-        read_record(record, list); /* the freezer may have let go while we waited for the keeper */
+        list->count =
+            0; /* read again: the freezer may have let go while we waited for the keeper */
+        if (!read_record(record, list) && cli->options->dry_run) {
+            (void)err_set(&err, ERR_GUARD, 0,
+                          "%s is no whole record: what a guard may have left frozen is not known",
+                          record);
+            err.remedy[0] = '\0';
+            (void)err_suggest(&err, "try fsfreeze -u MOUNTPOINT on each: it says so where nothing "
+                                    "was frozen");
+            return cli_fail(cli, CLI_EXIT_FAILED, &err, "nothing was touched");
+        }
         return thaw_from_record(cli, record, list);
     }
     if (!tell(cli, list, held_count))

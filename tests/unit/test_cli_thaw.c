@@ -192,6 +192,10 @@ static const struct cli_options looking_json = {.command = CLI_THAW, .dry_run = 
     "nothing is held by this node's guard; what somebody else froze lets go with fsfreeze -u "     \
     "MOUNTPOINT\n"
 
+#define NO_RECORD                                                                                  \
+    "no guard answers, and no record says that one holds anything; what is frozen all the same "   \
+    "lets go with fsfreeze -u MOUNTPOINT\n"
+
 static void needs_root(void)
 {
     if (geteuid() != 0)
@@ -334,7 +338,7 @@ static void the_record_is_read_after_the_guard_was_asked(void **state)
     write_record(world, GUARD_MOUNT_FROZEN, true);
 
     assert_int_equal(thaw(world, &looking), 0);
-    assert_string_equal(world->out, NOTHING);
+    assert_string_equal(world->out, NO_RECORD);
 }
 
 static void a_dry_run_without_a_guard_runs_nothing(void **state)
@@ -358,7 +362,7 @@ static void a_record_of_another_boot_holds_nothing(void **state)
     write_record(world, GUARD_MOUNT_FROZEN, false);
 
     assert_int_equal(thaw(world, &looking), 0);
-    assert_string_equal(world->out, NOTHING);
+    assert_string_equal(world->out, NO_RECORD);
 }
 
 static void a_thaw_that_fails_says_what_to_do_by_hand(void **state)

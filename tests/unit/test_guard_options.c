@@ -122,6 +122,22 @@ static void the_configuration_is_refused_by_name(void **state)
     assert_int_equal(rmdir(folder_conf), 0);
 }
 
+static void nothing_stays_frozen_for_a_fault_in_the_configuration(void **state)
+{
+    (void)state;
+    write_config("[paths]\nrun = /run/there\n[mysql\nx\n");
+    assert_int_equal(chmod(config, 0666), 0);
+    assert_false(READS("--config", config));
+    assert_true(READS("--config", config, "--thaw"));
+    assert_string_equal(options.record, "/run/there/guard.lease");
+    write_config("[paths]\nrun = here\n");
+    assert_true(READS("--thaw", "--config", config));
+    assert_string_equal(options.record, "/run/stillpoint/guard.lease");
+    assert_int_equal(unlink(config), 0);
+    assert_false(READS("--thaw", "--config", config)); /* another node's would be thawed */
+    write_config("");
+}
+
 static void a_relative_configuration_has_conf_d_beside_it(void **state)
 {
     char was[1024];
@@ -180,6 +196,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths_are_absolute_and_fit, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_configuration_is_refused_by_name, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(nothing_stays_frozen_for_a_fault_in_the_configuration,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_relative_configuration_has_conf_d_beside_it, make_folder,
                                         remove_folder),
         cmocka_unit_test(systemd_is_told_at_an_abstract_name_too),

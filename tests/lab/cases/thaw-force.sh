@@ -74,6 +74,16 @@ wait "$client"
 assert_eq 1 $? "exit of the backup without guard that EC2 refused"
 assert_match 'now: what is still held, .stillpoint thaw -n. shows' "$(cat "$LAB/out.txt")" "what is said to be"
 is_frozen "$data" || fail "somebody thawed: nothing was tested"
+# Whatever is wrong with the configuration; but never another node's, for a wrong word.
+chmod 664 "$LAB/stillpoint.conf"
+assert_exit 2 "$BUILD/stillpoint" --config "$LAB/stillpoint.con" thaw --force
+is_frozen "$data" || fail "a configuration that is not there was thawed by"
 assert_exit 0 sp thaw --force
+assert_match "others than its owner can write it" "$OUT" "what is wrong with it"
+assert_match "going on with $LAB/run" "$OUT" "where it goes on"
+chmod 644 "$LAB/stillpoint.conf"
 assert_nothing_frozen
+: >"$LAB/run/guard.lease"
+assert_exit 1 sp thaw -n
+assert_match "guard.lease is no whole record: what a guard may have left frozen is not known" "$OUT" "a damaged record"
 disarm_thaw
