@@ -115,9 +115,10 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
         cli_page_text(&page, "\n");
     }
     if (!outcome->cli->options->dry_run)
-        cli_page_text(&page, as_consistent
-                                 ? "  now: the backup is kept\n"
-                                 : "  now: the backup is kept, and labelled as what it is\n");
+        cli_page_printf(&page, "  now: the backup is kept%s%s\n",
+                        as_consistent ? "" : ", and labelled as what it is",
+                        outcome->released ? ""
+                                          : "; what may still be held, `stillpoint thaw -n` shows");
     (void)cli_page_write(&page, outcome->cli->err, &passed_over);
 }
 

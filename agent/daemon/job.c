@@ -194,6 +194,10 @@ bool job_take_node(struct job *job, struct err *err)
         job->node = true;
         return true;
     }
+    if (strcmp(step, JOB_STEP_SETTLE) == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");
+        return err_suggest(err, "wait until they are (`stillpoint status`) and try again");
+    }
     (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s",
                   id[0] ? id : "(starting)", step);
     return err_suggest(err, "wait until it is past its cut (`stillpoint status`) and try again");

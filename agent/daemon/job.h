@@ -81,7 +81,9 @@ void job_stop(struct job *job);
 bool job_take_node(struct job *job, struct err *err);
 void job_leave_node(struct job *job);
 
-void job_set_id(struct job *job, const char *id);     /* tells "accepted" */
+void job_set_id(struct job *job, const char *id); /* tells "accepted" */
+/* While the hooks of an earlier backup are let go of; by a job that is no backup itself. */
+#define JOB_STEP_SETTLE "settle"
 void job_set_step(struct job *job, const char *step); /* static text; tells "step" */
 void job_tell_step(struct job *job, const char *step,
                    int64_t at_utc_us); /* of a hold, afterwards */

@@ -137,6 +137,8 @@ static bool release_hooks(struct left *left, struct err *err)
         return true;
     if (take && !job_take_node(job, err))
         return false;
+    if (take)
+        job_set_step(job, JOB_STEP_SETTLE);
     chain = calloc(1, sizeof(*chain));
     bool ok = chain != NULL || err_set(err, ERR_INTERNAL, 0, "out of memory");
     /* Their prepare and hold are not called: made without these phases, they only take their place
@@ -303,8 +305,12 @@ static bool see_to_image(struct left *left, bool *ret_ready, struct err *err)
     }
     if (!left->entry->image)
         return true;
-    if (!make_image(left, &why))
-        return do_without_image(left, &why, err);
+    if (!make_image(left, &why)) {
+        if (why.kind != ERR_AWS_DENIED)
+            return do_without_image(left, &why, err);
+        *err = why; /* the right may come back */
+        return false;
+    }
     *ret_ready = false;
     return true;
 }

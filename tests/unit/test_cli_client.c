@@ -348,12 +348,29 @@ static void quiet_says_nothing_when_all_is_well(void **state)
     assert_string_equal(world->err, "");
 }
 
+#define LESS                                                                                       \
+    {                                                                                              \
+        SAY, "{'event':'result','exit':3,'data':{'id':'sp-1','state':'complete',"                  \
+             "'asked':'application','consistency':'filesystem','shortfall':['mysql: away']}}\n"    \
+    }
+
+static void a_backup_after_which_not_all_was_let_go_says_where_to_look(void **state)
+{
+    static const struct step script[] = {{HEAR, NULL}, LESS, {END, NULL}};
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "backup --quiet", script), 3);
+    assert_non_null(strstr(world->err,
+                           "labelled as what it is; what may still be held, `stillpoint "
+                           "thaw -n` shows\n"));
+}
+
 static void less_consistency_than_asked_is_said_even_with_quiet(void **state)
 {
     static const struct step script[] = {
         {HEAR, NULL},
-        {SAY, "{'event':'result','exit':3,'data':{'id':'sp-1','state':'complete',"
-              "'asked':'application','consistency':'filesystem','shortfall':['mysql: away']}}\n"},
+        {SAY, "{'event':'released','id':'sp-1','hold_ms':303.2}\n"},
+        LESS,
         {END, NULL},
     };
     struct world *world = *state;
@@ -848,6 +865,7 @@ int main(void)
         WITH_WORLD(what_was_given_is_what_is_asked_for),
         WITH_WORLD(with_json_every_event_is_a_line_and_the_backup_the_last),
         WITH_WORLD(quiet_says_nothing_when_all_is_well),
+        WITH_WORLD(a_backup_after_which_not_all_was_let_go_says_where_to_look),
         WITH_WORLD(less_consistency_than_asked_is_said_even_with_quiet),
         WITH_WORLD(a_request_that_is_too_long_is_wrong_usage),
         WITH_WORLD(a_dry_run_shows_the_plan),

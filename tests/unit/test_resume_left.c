@@ -290,6 +290,22 @@ static void a_whole_set_whose_label_may_not_be_written_stays(void **state)
     close_scene(scene);
 }
 
+static void an_image_that_may_not_be_made_is_waited_for(void **state)
+{
+    static const char *const answers[] = {BOTH("completed", "pending", "application"), NO_IMAGE,
+                                          FORBIDDEN};
+    struct scene *scene = open_scene(answers, 3, JOURNAL_RAISE, 1000);
+    enum journal_step step;
+    (void)state;
+
+    scene->entry.image = true;
+    assert_int_equal(settle(scene), LEFT_OPEN);
+    assert_true(scene->note.trouble);
+    assert_true(has_entry(scene, &step));
+    assert_true(scene->entry.image);
+    close_scene(scene);
+}
+
 static void the_journal_of_another_instance_is_void(void **state)
 {
     struct scene *scene = open_scene(NULL, 0, JOURNAL_DISCARD, 301000);
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(without_the_right_to_delete_all_of_it_is_tagged_failed),
         cmocka_unit_test(what_cannot_even_be_tagged_is_tried_again),
         cmocka_unit_test(a_whole_set_whose_label_may_not_be_written_stays),
+        cmocka_unit_test(an_image_that_may_not_be_made_is_waited_for),
         cmocka_unit_test(the_journal_of_another_instance_is_void),
     };
 
