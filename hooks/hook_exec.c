@@ -60,6 +60,13 @@ static bool dial(const char *path, int *ret_fd, struct err *err)
     return true;
 }
 
+bool hook_exec_reachable(const char *socket, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+
+    return dial(socket, &fd, err);
+}
+
 static void fill_request(const struct exec_hook *self, enum hook_phase phase, const char *outcome,
                          int64_t deadline_ms, struct hook_request *request)
 {

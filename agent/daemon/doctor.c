@@ -21,6 +21,7 @@
 #include "agent/daemon/gather.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
+#include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
 enum {
@@ -215,7 +216,10 @@ static bool check_volumes(struct doctor *doctor)
 
     bool ok = survey_cloud(&doctor->work, doctor_soon(), &err);
     (void)snprintf(text, sizeof(text), "%zu attached", doctor->work.attached_count);
-    return outcome(doctor, "volumes", ok, text, &err);
+    ok = outcome(doctor, "volumes", ok, text, &err);
+    if (ok && !survey_stays(&doctor->work, doctor_soon(), &err))
+        doctor_say(doctor, "instance", "failed", err.text, err.remedy);
+    return ok;
 }
 
 static bool check_guard(struct doctor *doctor)
@@ -345,6 +349,16 @@ static void check_plan(struct doctor *doctor)
     doctor_say(doctor, "label", reach >= work->options.asked ? "ok" : "warning", text, NULL);
 }
 
+/* Who runs the exec hooks; a connection that is closed at once asks for nothing. */
+static void check_hook_listener(struct doctor *doctor)
+{
+    const struct config *config = doctor->work.config;
+    struct err err = ERR_INIT;
+
+    if (config->hook_count > 0 && !hook_exec_reachable(config->hook_socket, &err))
+        doctor_say(doctor, "hooks", "failed", err.text, err.remedy);
+}
+
 /* The same rules by which stillpoint-hook will judge, as far as we can see them unprivileged. */
 static void check_hook_files(struct doctor *doctor)
 {
@@ -404,6 +418,7 @@ static void examine_node(struct doctor *doctor)
         check_plan(doctor);
     else
         doctor_say(doctor, "plan", "skipped", "needs what failed above", NULL);
+    check_hook_listener(doctor);
     check_hook_files(doctor);
     check_state(doctor);
     doctor_check_unsettled(doctor);

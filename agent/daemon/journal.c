@@ -131,7 +131,7 @@ static json_t *texts_json(const struct strs *texts)
 
 bool journal_write(const char *state_dir, const struct journal_entry *entry, struct err *err)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], folder[PATH_MAX];
     json_t *object =
         json_pack("{s:i,s:s,s:s,s:I,s:I,s:b,s:b,s:o,s:o}", "version", JOURNAL_VERSION, "step",
                   journal_step_name(entry->step), "boot_id", entry->boot_id, "written_boot_ms",
@@ -144,8 +144,12 @@ bool journal_write(const char *state_dir, const struct journal_entry *entry, str
     json_decref(object);
     if (text == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    if (make_path(path, state_dir, entry->backup->id, ".json", err))
-        ok = fileio_replace(path, text, strlen(text), 0600, err) || suggest(state_dir, err);
+    /* The folder too: somebody may have removed it since the start. */
+    if (make_path(path, state_dir, entry->backup->id, ".json", err) &&
+        make_path(folder, state_dir, "", "", err))
+        ok = (fileio_mkdir(folder, 0700, err) &&
+              fileio_replace(path, text, strlen(text), 0600, err)) ||
+             suggest(state_dir, err);
     free(text);
     return ok || err_wrap(err, "the journal");
 }

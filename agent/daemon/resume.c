@@ -147,8 +147,10 @@ json_t *resume_unsettled_json(struct agent *agent)
     struct err err = ERR_INIT;
     json_t *list = json_array();
 
-    if (!list_left(agent, &ids, &err))
-        log_err(LOG_LEVEL_WARNING, "journal", &err);
+    if (!list_left(agent, &ids, &err)) { /* what it has is not known: that is told, too */
+        note_trouble(agent, "-", err.text);
+        (void)json_array_append_new(list, one_open_json(agent, "-", NULL));
+    }
     for (size_t i = 0; i < ids.count; i++)
         add_open(agent, ids.items[i], list);
     strs_free(&ids);

@@ -245,7 +245,7 @@ static void each_verdict_is_told_with_its_remedy(void **state)
          "chmod go-w"},
         {{.result = HOOK_REFUSED, .refusal = HOOK_REFUSAL_MISSING, .os_errno = 2},
          "/etc/hook can't be found: No such file",
-         "full path"},
+         "put it back"},
         {{.result = HOOK_REFUSED, .refusal = HOOK_REFUSAL_SYMLINK}, "symbolic link", "points to"},
         {{.result = HOOK_REFUSED, .refusal = HOOK_REFUSAL_NOT_FILE}, "executable", "chmod u+x"},
         {{.result = HOOK_REFUSED, .refusal = HOOK_REFUSAL_PEER}, "may not ask", "user stillpoint"},

@@ -156,6 +156,8 @@ mv "$LAB/run/hook.sock" "$LAB/run/hook.away"
 start_part daemon
 until_status "['hook' in (u['why'] or '') for u in d['unsettled']] == [True]"
 assert_match "event=unsettled id=$id why=.*hook" "$(cat "$LAB/log/daemon.log")" "the log"
+assert_exit 5 sp doctor
+assert_match "failed +hooks .*hook.sock: No such file" "$OUT" "doctor"
 mv "$LAB/run/hook.away" "$LAB/run/hook.sock"
 until_settled
 settled_as adopted 'complete, crash consistent'
@@ -164,11 +166,20 @@ made
 
 # No room for the journal: nothing is held. The daemon still tells what there is.
 cloud_set '{"latency_ms": {"CreateSnapshots": 60}}'
+chmod 000 "$LAB/state/journal"
+assert_match "unsettled +-: .*journal: Permission denied" "$(sp status)" "status of a journal that can't be read"
+assert_exit 5 sp doctor
+assert_match "failed +earlier backup .*journal: Permission denied" "$OUT" "doctor"
 chmod 500 "$LAB/state/journal"
 refused 5 'the journal: .*Permission denied' "make room in $LAB/state" sp backup
 assert_match 'nothing was held or frozen, no snapshot was made' "$OUT" "what is said to be"
 made_nothing
 hook_is_free
 chmod 700 "$LAB/state/journal"
+rmdir "$LAB/state/journal" # somebody was tidy: it is made again
 backs_up --no-image
+cloud_set '{"imds": {"spot_action": {"action": "terminate", "time": "2030-01-01T00:00:00Z"}}}'
+refused 5 'about to terminate this instance .spot notice for 2030-01-01' 'last complete one' sp backup
+assert_exit 5 sp doctor
+assert_match "failed +instance +EC2 is about to terminate" "$OUT" "doctor"
 end_refusals
