@@ -111,6 +111,18 @@ static bool record(struct work *work, const struct hold *hold, const struct cut 
     return true;
 }
 
+/* How far off the window may be. Where nobody keeps the clock in step the 16 s that the kernel states
+ * are its highest number, and no bound; what EC2's clock differs by, to the second, is one. */
+static int64_t clock_bound_us(const struct work *work, const struct hold *hold)
+{
+    int64_t known_us = hold->clock_synced ? hold->clock_error_us : -1;
+    int64_t ahead_s = work->ec2 != NULL ? ec2_clock_ahead_s(work->ec2) : 0;
+
+    if (ahead_s == 0)
+        return known_us;
+    return ((ahead_s < 0 ? -ahead_s : ahead_s) + 1) * 1000000 + (known_us > 0 ? known_us : 0);
+}
+
 bool proof_judge(struct work *work, const struct hold *hold, const struct cut *cut,
                  struct attest_result *ret_result, struct err *err)
 {
@@ -152,9 +164,7 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
         .shortfalls = shortfalls,
         .shortfall_count = shortfall_count,
         .clock_step_us = hold->clock_offset_after_us - hold->clock_offset_before_us,
-        /* Nobody keeps it in step: then the 16 s that the kernel states are its highest number, and
-         * no bound. */
-        .clock_error_us = hold->clock_synced ? hold->clock_error_us : -1,
+        .clock_error_us = clock_bound_us(work, hold),
     };
     bool ok = attest_judge(&input, ret_result, err) && record(work, hold, cut, ret_result, err);
     free(shortfalls);

@@ -85,6 +85,7 @@ assert_match 'do: +set it: chronyd' "$OUT" "its remedy"
 cloud_set '{"clock_offset_s": -3600}'
 backs_up --no-image
 assert_match "clock is 3600 s ahead of EC2's" "$OUT" "the warning"
+assert_match '^36[0-9]{5}\.' "$(sp show latest --json | json "d['window']['clock_error_ms']")" "what the window may be off"
 assert_exit 0 sp doctor
 assert_match "warning +clock +3600 s ahead of EC2's" "$OUT" "doctor"
 end_refusals
