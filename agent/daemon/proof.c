@@ -111,8 +111,9 @@ static bool record(struct work *work, const struct hold *hold, const struct cut 
     return true;
 }
 
-/* How far off the window may be. Where nobody keeps the clock in step the 16 s that the kernel states
- * are its highest number, and no bound; what EC2's clock differs by, to the second, is one. */
+/* How far off the window may be. Where nobody keeps the clock in step the 16 s that the kernel
+ * states are its highest number, and no bound; what EC2's clock differs by, to the second, is one.
+ */
 static int64_t clock_bound_us(const struct work *work, const struct hold *hold)
 {
     int64_t known_us = hold->clock_synced ? hold->clock_error_us : -1;

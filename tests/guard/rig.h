@@ -258,6 +258,14 @@ static inline size_t rig_add_fs(struct rig *rig, const char *kind)
     return rig_add_fs_in(rig, kind, rig->folder);
 }
 
+/* The freezer puts it back when it has told that it is done. */
+static inline void rig_wait_rcu(const struct rig *rig, char wanted)
+{
+    for (int i = 0; i < 400 && rig_read(rig->rcu)[0] != wanted; i++)
+        rig_nap_ms(5);
+    assert_int_equal(rig_read(rig->rcu)[0], wanted);
+}
+
 /* A tmpfs: what can't be frozen. Its index. */
 static inline size_t rig_add_tmpfs(struct rig *rig)
 {

@@ -338,7 +338,7 @@ static void slow_freeze_does_not_hold_back_the_finished_ones(void **state)
     assert_int_equal(slow->state, GUARD_MOUNT_THAWED); /* at once, when it had returned */
     assert_true(slow->thaw_end_boot_us - slow->freeze_end_boot_us < rig_late_ms() * 1000);
     assert_false(rig_is_frozen(rig, SLOW));
-    assert_int_equal(rig_read(rig->rcu)[0], '0');
+    rig_wait_rcu(rig, '0');
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
 }
 
@@ -440,7 +440,7 @@ static void slow_freeze_and_a_killed_freezer(void **state)
     assert_int_equal(rig_wait_guard(rig), 1);
     assert_true(rig_wait_gone(freezer));
     assert_false(rig_is_frozen(rig, SLOW));
-    assert_int_equal(rig_read(rig->rcu)[0], '0');
+    rig_wait_rcu(rig, '0');
 }
 
 static void slow_freeze_and_a_killed_keeper(void **state)
@@ -459,7 +459,7 @@ static void slow_freeze_and_a_killed_keeper(void **state)
     assert_in_range(late_ms, 0, rig_late_ms());
     assert_true(rig_wait_gone(freezer));
     (void)rig_wait_loose(rig, SLOW, clock_boot_ms());
-    assert_int_equal(rig_read(rig->rcu)[0], '0');
+    rig_wait_rcu(rig, '0');
 }
 
 /* A freeze that is done while its process is stopped is one that nobody thaws. */
@@ -551,7 +551,7 @@ static void slow_freeze_and_both_killed(void **state)
     rig_hang_up(rig);
     rig_start_guard(rig, NULL); /* though the freezer is still in the kernel */
     assert_false(rig_is_frozen(rig, FAST));
-    assert_int_equal(rig_read(rig->rcu)[0], '0');
+    rig_wait_rcu(rig, '0');
     unblock_slow(rig);
 
     assert_true(rig_wait_gone(freezer));

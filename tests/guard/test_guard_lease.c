@@ -531,7 +531,7 @@ static void rcu_expedited_is_put_back_after_the_freeze(void **state)
     rig_hold(rig, 10000);
 
     assert_int_equal(rig->reply.lease.rcu_expedited, 1);
-    assert_int_equal(rig_read(rig->rcu)[0], '0'); /* test_guard_faults sees it set meanwhile */
+    rig_wait_rcu(rig, '0'); /* test_guard_faults sees it set meanwhile */
 }
 
 static void rcu_expedited_of_somebody_else_stays(void **state)
