@@ -17,7 +17,8 @@
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
 # A script may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
-# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (3) run side by side: they mostly wait.
+# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (3) run side by side, since
+# labs mostly wait; of the binaries at most two.
 # ONLY='*glob*' picks by name.
 # Output is shown of what failed, at most 60 lines. The last line is `N passed, N failed`, with
 # `, N skipped` where there were some; the exit code is 1 if anything failed or nothing ran.
@@ -60,7 +61,7 @@ says() { # FILE KEY: what `# KEY: value` in its first lines says
 }
 
 # --- what there is to run ---------------------------------------------------------------------
-queue=() queue_alone=()
+queue=() queue_programs=() queue_alone=()
 
 add() { # KIND FILE
     # shellcheck disable=SC2053 # ONLY is a pattern
@@ -69,6 +70,8 @@ add() { # KIND FILE
     fi
     if [ "$1" != cmocka ] && [ "$(says "$2" alone)" = yes ]; then
         queue_alone+=("$1 $2")
+    elif [ "$1" = cmocka ]; then
+        queue_programs+=("$1 $2")
     else
         queue+=("$1 $2")
     fi
@@ -266,6 +269,7 @@ drain() { # AT_MOST queued...
 
 main() { # in a function, so that a change of this file does not meet a run of it
     for group in "${@:-all}"; do add_group "$group"; done
+    drain "$((jobs_max < 2 ? jobs_max : 2))" "${queue_programs[@]}" # they use their cores
     drain "$jobs_max" "${queue[@]}"
     drain 1 "${queue_alone[@]}"
 
