@@ -45,7 +45,7 @@ class Signalled:
     def seconds(self, point):
         if "mysql" in self.parts:
             return 4
-        return 5 if self.stops and point not in FREE else 2.5
+        return 6 if self.stops and point not in FREE else 2.5
 
     def order(self, cell):
         """Who is to be hit is found now: at the point there may be no time."""

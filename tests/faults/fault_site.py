@@ -85,7 +85,7 @@ class SlowDisk(Cloud):
     the guard with them. What was frozen must be free soon after the disks are back. What a guard
     with one slow mount of several does is tests/guard/test_guard_faults.c's."""
 
-    LASTS_S = 3.0  # the lease is 2 s
+    LASTS_S = 4.0  # the lease is 3 s
     LET_GO_US = 1_500_000  # the watchdog may have ended the guard meanwhile: another has to start
 
     def __init__(self):

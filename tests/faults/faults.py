@@ -26,7 +26,7 @@ LEASE_RUNS = (REHEARSAL,) + FREEZES + FROZEN
 LOCKED = ("manifest",) + LEASE_RUNS + ("release-mysql",)
 
 FREE = BEFORE + AFTER  # nothing is held: who waits there holds nobody up
-HOLD_US = 2_000_000  # hold_deadline of the lab's configuration
+HOLD_US = 3_000_000  # hold_deadline of the lab's configuration
 
 LABELS = ("unconfirmed", "crash", "filesystem", "application")
 DONE = (0, 3)  # a set is kept; else there is none, or it is not known

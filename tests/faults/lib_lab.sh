@@ -19,7 +19,7 @@ SH
     local root=$LAB/node/root
     start_node --restarter --points --clock "$BUILD/tests/faults/clock_step.so" --daemon-env STILLPOINT_LOST_MS=2500 \
         --conf '[aws]' --conf 'request_timeout = 2s' \
-        --conf '[backup]' --conf 'hold_deadline = 2s' --conf 'retry_holds = 1' \
+        --conf '[backup]' --conf 'hold_deadline = 3s' --conf 'retry_holds = 1' \
         --conf "mounts = $root, $root/var/lib/mysql, $root/var/log/mysql" \
         --conf '[hook marker]' --conf "exec = $LAB/hooks.d/marker" "$@"
 }

@@ -7,7 +7,7 @@ import faults
 HEAD = """# The fault matrix
 
 From a run of `tests/faults/matrix.sh --all`: {count} cells, {bad} not ok, the longest freeze
-{longest} ms. The lab's hold_deadline is 2 s, an exchange with EC2 takes 60 ms. The set
+{longest} ms. The lab's hold_deadline is 3 s, an exchange with EC2 takes 60 ms. The set
 is what EC2 holds of this backup once the agent has settled it.
 """
 
