@@ -43,18 +43,12 @@ struct held_list {
     bool by_guard; /* a living one told; else the record an earlier one left */
 };
 
-static bool is_frozen(uint32_t state)
-{
-    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
-           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
-}
-
 static unsigned count_frozen(const struct held_list *list)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < list->count; i++)
-        count += is_frozen(list->items[i].state);
+        count += guard_mount_is_held(list->items[i].state);
     return count;
 }
 
@@ -86,8 +80,8 @@ static void take_record(const struct guard_record *record, struct held_list *lis
 }
 
 /* What the record says, which has the paths that the guard's answers lack. One that is missing or
- * of another boot says that nothing is held. false  there is one, and it can't be believed: nobody
- * knows what is held */
+ * of another boot says that nothing is held. False where there is one that can't be believed: then
+ * nobody knows what is held. */
 static bool read_record(const char *path, struct held_list *list)
 {
     AUTO_FREE struct guard_record *record = calloc(1, sizeof(*record));
@@ -250,10 +244,10 @@ static json_t *to_json(const struct held_list *list, unsigned held_count, bool d
 
     for (unsigned i = 0; ok && held_count > 0 && i < list->count; i++) {
         const struct held *held = &list->items[i];
-        ok = json_array_append_new(mounts,
-                                   json_pack("{s:o,s:s,s:b,s:i}", "path", control_text(held->path),
-                                             "state", state_words(held->state), "frozen",
-                                             is_frozen(held->state), "errno", held->os_errno)) == 0;
+        ok = json_array_append_new(
+                 mounts, json_pack("{s:o,s:s,s:b,s:i}", "path", control_text(held->path), "state",
+                                   state_words(held->state), "frozen",
+                                   guard_mount_is_held(held->state), "errno", held->os_errno)) == 0;
     }
     if (!ok) {
         json_decref(mounts);
@@ -284,7 +278,7 @@ static void to_page(const struct held_list *list, unsigned held_count, struct cl
         int64_t end_us = held->thawed_boot_us ? held->thawed_boot_us : clock_boot_us();
         cli_table_add(&table, held->path);
         cli_table_add_styled(&table, state_words(held->state),
-                             is_frozen(held->state) ? CLI_BAD : CLI_PLAIN);
+                             guard_mount_is_held(held->state) ? CLI_BAD : CLI_PLAIN);
         if (held->frozen_boot_us > 0 && end_us > held->frozen_boot_us)
             cli_table_printf(&table, "%.1f ms", (double)(end_us - held->frozen_boot_us) / 1000);
         else
@@ -320,7 +314,7 @@ static int thaw_from_record(const struct cli *cli, const char *record, struct he
             return cli_fail(cli, CLI_EXIT_FAILED, &err, "what was frozen may still be");
         /* It said in numbers that it thawed all that this record named. */
         for (unsigned i = 0; i < list->count; i++) {
-            if (is_frozen(list->items[i].state))
+            if (guard_mount_is_held(list->items[i].state))
                 list->items[i].state = GUARD_MOUNT_THAWED;
         }
     }
@@ -358,8 +352,8 @@ static int thaw_at(const struct cli *cli, const char *socket, const char *record
     if (!guard_thaw(cli, socket, list, &held_count, &err)) {
         if (!cli->options->quiet)
             (void)fprintf(cli->err, "stillpoint: %s: asking its record\n", err.text);
-        list->count =
-            0; /* read again: the freezer may have let go while we waited for the keeper */
+        /* Read again: the freezer may have let go while we waited for the keeper. */
+        list->count = 0;
         if (!read_record(record, list) && cli->options->dry_run) {
             (void)err_set(&err, ERR_GUARD, 0,
                           "%s is no whole record: what a guard may have left frozen is not known",

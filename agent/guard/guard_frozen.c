@@ -89,10 +89,8 @@ void guard_frozen_thaw_mount(struct guard_twin *twin, struct guard_record_mount 
 static void thaw_what_is_lost(struct guard_twin *twin)
 {
     for (uint32_t i = GUARD_MOUNTS_MAX; i-- > 0;) {
-        uint32_t state = atomic_load(&twin->record->mounts[i].state);
         bool known = i < twin->record->mount_count &&
-                     (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
-                      state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED);
+                     guard_mount_is_held(atomic_load(&twin->record->mounts[i].state));
         if (!known && atomic_load(&twin->ledger->entries[i]) == GUARD_LEDGER_FROZEN &&
             twin->mount_fds[i] >= 0) {
             (void)ioctl(twin->mount_fds[i], FITHAW, 0);

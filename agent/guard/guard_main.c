@@ -397,9 +397,7 @@ static bool start(const struct guard_options *options, struct guard_keeper *keep
 static bool is_all_loose(const struct guard_record *record)
 {
     for (uint32_t i = 0; i < record->mount_count; i++) {
-        uint32_t state = atomic_load(&record->mounts[i].state);
-        if (state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
-            state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED)
+        if (guard_mount_is_held(atomic_load(&record->mounts[i].state)))
             return false; /* not reached: a disk that fails; else it ends when all is thawed */
     }
     return true;

@@ -152,14 +152,15 @@ struct left {
 };
 
 /* A record that lost its end still has its beginning, or nothing at all. */
-static void judge_unmapped(struct left *left, const struct stat *st)
+static void judge_disbelieved(struct left *left)
 {
     char magic[sizeof(left->record->magic)];
-    bool ours = S_ISREG(st->st_mode) && st->st_uid == geteuid();
+    struct stat st;
+    bool ours = fstat(left->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
     bool begins = pread(left->fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
                   memcmp(magic, GUARD_RECORD_MAGIC, sizeof(magic)) == 0;
 
-    left->recovery->is_damaged = ours && (st->st_size == 0 || begins);
+    left->recovery->is_damaged = ours && (st.st_size == 0 || begins);
     left->recovery->is_other = ours && !left->recovery->is_damaged;
     left->recovery->is_planted = !ours;
 }
@@ -170,7 +171,6 @@ static bool map_existing(const char *path, struct left *left)
     struct stat st;
     void *record = MAP_FAILED;
 
-    memset(&st, 0, sizeof(st));
     left->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (left->fd < 0) {
         left->recovery->is_planted = errno != ENOENT;
@@ -182,7 +182,7 @@ static bool map_existing(const char *path, struct left *left)
         record = mmap(NULL, sizeof(struct guard_record), PROT_READ | PROT_WRITE, MAP_SHARED,
                       left->fd, 0);
     if (record == MAP_FAILED) {
-        judge_unmapped(left, &st);
+        judge_disbelieved(left);
         (void)close(left->fd);
         return false;
     }
@@ -195,12 +195,6 @@ static void nap(long ms)
     struct timespec span = {0, ms * 1000000};
 
     (void)nanosleep(&span, NULL);
-}
-
-static bool needs_thaw(uint32_t state)
-{
-    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
-           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
 }
 
 /* Thaws what a FIFREEZE of that guard may still be at. While that writes out what is dirty, FITHAW
@@ -220,7 +214,7 @@ static int thaw_late(const struct left *left, const struct guard_record_mount *m
             return 0;
         if (errno != EINVAL)
             return 1; /* not reached: a disk that fails */
-        if (alone || !needs_thaw(atomic_load(&mount->state)) ||
+        if (alone || !guard_mount_is_held(atomic_load(&mount->state)) ||
             guard_record_lease(left->record) != lease)
             return 2;
         nap(20);
@@ -307,10 +301,8 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
         return;
     struct guard_record *record = left.record;
     if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found)) {
-        bool begins = memcmp(record->magic, GUARD_RECORD_MAGIC, sizeof(record->magic)) == 0;
         ret_recovery->found = false;
-        ret_recovery->is_damaged = begins;
-        ret_recovery->is_other = !begins;
+        judge_disbelieved(&left);
         goto out;
     }
     if (!ret_recovery->found)
@@ -324,7 +316,7 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
         for (uint32_t i = record->mount_count; i-- > 0;) {
             struct guard_record_mount *mount = &record->mounts[i];
             uint32_t state = atomic_load(&mount->state);
-            if (needs_thaw(state) && (state != GUARD_MOUNT_FREEZING || pass == 1) &&
+            if (guard_mount_is_held(state) && (state != GUARD_MOUNT_FREEZING || pass == 1) &&
                 !thaw_one(&left, mount, state))
                 ret_recovery->failed_count += pass == 1; /* the second pass tries again */
         }

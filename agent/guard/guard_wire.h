@@ -110,6 +110,14 @@ enum guard_mount_state {
     GUARD_MOUNT_THAW_FAILED = 8, /* FITHAW failed otherwise: thaw_errno */
 };
 
+/* Whether a mount in STATE (enum guard_mount_state) is frozen, or may be: somebody has to thaw it.
+ */
+static inline bool guard_mount_is_held(uint32_t state)
+{
+    return state == GUARD_MOUNT_FREEZING || state == GUARD_MOUNT_FROZEN ||
+           state == GUARD_MOUNT_THAWING || state == GUARD_MOUNT_THAW_FAILED;
+}
+
 enum guard_end_cause {
     GUARD_END_NONE = 0, /* not over */
     GUARD_END_TOLD = 1, /* THAW or RESET by the owner */
