@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Faults of processes: killed, stopped, told to end; ours and the database."""
 import os
+import select
 import signal
 import threading
 
@@ -156,11 +157,19 @@ class Signalled:
 class RestartedMysql(Signalled):
     """The database is told to end, and started again as soon as it has ended."""
 
+    HANGS_UP_S = 1  # far more than it takes; the hold bears it
+
     def __init__(self):
         super().__init__("restart-mysqld", signal.SIGTERM, ("mysql",))
 
     def inject(self, cell):
-        super().inject(cell)
+        """It lets its connections go only some time after the signal: until then it holds what was
+        locked, and a job that asks it is told the truth."""
+        with cell.scene.greeted_by_mysql() as witness:  # the newest, which it lets go last
+            super().inject(cell)
+            if not select.select([witness], [], [], self.HANGS_UP_S)[0]:
+                cell.problems.append("the lab: the database kept its connections, "
+                                     "the cell proves nothing")
         cell.helper = threading.Thread(target=self._start_again, args=(cell,))
         cell.helper.start()
 

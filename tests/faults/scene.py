@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -349,6 +350,19 @@ class Scene:
         if done.returncode != 0:
             raise SceneError(done.stderr.strip())
         return done.stdout
+
+    def greeted_by_mysql(self, timeout_s=1):
+        """A connection that the server knows of and that has not logged in."""
+        one = socket.socket(socket.AF_UNIX)
+        try:
+            one.settimeout(timeout_s)
+            one.connect(self.node["mysql"]["socket"])
+            if not one.recv(4096):
+                raise SceneError("the server hung up instead of greeting")
+        except OSError as error:
+            one.close()
+            raise SceneError(f"the server did not greet: {error}") from None
+        return one
 
     def writer_waits(self):
         """Why a write is not taken, "" where it is. Only when the mounts are thawed."""
