@@ -62,8 +62,9 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
 
 static const char exit_codes[] =
     "Exit codes: 0 done as asked, 1 failed and nothing usable left behind, 2 wrong usage or\n"
-    "configuration, 3 done with less consistency than asked, 4 another job holds the node,\n"
-    "5 a precondition failed and nothing was touched, 6 unknown outcome (says how to look).\n";
+    "configuration, 3 done with less than asked for (says what), 4 another job holds the node,\n"
+    "5 a precondition failed and nothing was touched, 6 the outcome is not known here, or the\n"
+    "backup goes on (says how to look).\n";
 
 /* ABOUT may have several lines: they are aligned. */
 static bool add_option(const struct cli_option *option, struct buf *text, struct err *err)
