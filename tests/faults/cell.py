@@ -79,7 +79,8 @@ class Cell:
 
     def _fault(self):
         if not self.scene.points.wait_reached(self.slot, REACH_S, self.client.ended):
-            raise lab.SceneError(f"{self.point} was not reached: {self.client.stderr().strip()}")
+            raise lab.SceneError(f"{self.point} was not reached: {self.client.stderr().strip()}\n"
+                                 f"{self.scene.where_they_wait()}")
         self.injected_us = record.boot_us()
         self.fault.inject(self)
         self.scene.points.go(self.slot)

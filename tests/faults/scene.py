@@ -3,6 +3,7 @@
 a user starts it, and the thaw that is armed independently of all of it."""
 import errno
 import fcntl
+import glob
 import json
 import os
 import signal
@@ -321,6 +322,19 @@ class Scene:
         if os.path.exists(self.marker):
             os.unlink(self.marker)
         self.start_what_is_dead()
+
+    def where_they_wait(self):
+        """Each thread of ours: what it waits for, and in which calls of the kernel."""
+        lines = [f"status: {self.status()}"]
+        for part in ("daemon", "keeper", "freezer"):
+            pid = self.pid(part)
+            for task in sorted(glob.glob(f"/proc/{pid}/task/*")) if pid else ():
+                calls = [line.split()[-1].split("+")[0]
+                         for line in read_text(f"{task}/stack").splitlines()]
+                call = " ".join(read_text(f"{task}/syscall").split()[:4])
+                lines.append(f"{part} {os.path.basename(task)}: syscall {call}, "
+                             f"in {read_text(f'{task}/wchan')}: {' < '.join(calls[:8])}")
+        return "\n".join(lines)
 
     # -- what is held --------------------------------------------------------------------------
 
