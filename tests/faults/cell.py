@@ -97,7 +97,7 @@ class Cell:
         if self.fault.stops:
             self._until(self.due_us, self._nothing_held)
         else:
-            lab.wait_for(lambda: not watch.frozen(), 2, 0.002)
+            lab.wait_for(watch.is_loose, 2, 0.002)
         self.problems += invariants.check_held(self)
 
     def _nothing_held(self):

@@ -113,7 +113,7 @@ class SlowDisk(Cloud):
         if not cell.helper.disarm():
             cell.problems.append("the lab: the pool was not frozen, the cell proves nothing")
         watch = cell.scene.watch
-        lab.wait_for(lambda: not watch.freezing() and not watch.frozen(), 5)
+        lab.wait_for(watch.is_loose, 5)
         for freeze in watch.freezes():
             if (freeze.end_us or record.boot_us()) > due_us:
                 cell.problems.append(f"1: {freeze.path} was frozen until more than "

@@ -109,6 +109,10 @@ class Watch:
             if mount.state == FREEZING
         ]
 
+    def is_loose(self):
+        """Nothing is frozen or about to be. In this order: between the two a FIFREEZE may come back."""
+        return not self.freezing() and not self.frozen()
+
     def path(self, index):
         """Of the newest record's mount INDEX."""
         with self._lock:

@@ -152,7 +152,7 @@ class Round:
             scene.start("mysql")
         if not lab.wait_for(scene.is_settled, SETTLE_S, 0.05):
             self.problems.append(f"4: not settled: {scene.status()}")
-        lab.wait_for(lambda: not scene.watch.frozen() and not scene.watch.freezing(), 5)
+        lab.wait_for(scene.watch.is_loose, 5)
         self.problems += invariants.check_all(self)
         self.longest_us = max((f.length_us() for f in scene.watch.freezes()), default=0)
 
