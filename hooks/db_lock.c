@@ -180,8 +180,8 @@ static bool take_method(struct db_lock *lock, int64_t deadline_ms, struct err *e
         return take_ftwrl(lock, deadline_ms, err);
     case DB_METHOD_NONE:
         return true;
-    case DB_METHOD_AUTO:
-    case DB_METHOD_COUNT: /* not reached: db_choose made a lock of it */
+    case DB_METHOD_AUTO:  /* not reached: db_choose made a lock of it */
+    case DB_METHOD_COUNT: /* not reached: nor is it one */
         break;
     }
     /* not reached: db_choose gives one of the above */

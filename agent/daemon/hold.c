@@ -112,12 +112,12 @@ bool hold_rehearse(struct work *work, struct err *err)
     if (thawed && (!ok || lease_all_loose(work->lease, &story, err)))
         return ok;
     if (thawed)
-        return false;
+        return false;         /* not reached: a disk that fails at its thaw */
     lease_close(work->lease); /* at which the guard lets go, if it lives */
     work->lease = NULL;
     work->release_failed = true;
     if (ok)
-        *err = thaw_err;
+        *err = thaw_err; /* not reached: a guard that dies between the two calls */
     return false;
 }
 

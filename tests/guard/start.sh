@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # What a guard says of the place that it is started in: the wrong user, a folder that others own, a
-# user who may connect and is none.
+# user who may connect and is none, a run folder that it can't have.
 set -uo pipefail
 guard=${BUILD:-build/plain}/stillpoint-guard
 folder=$(mktemp -d /run/stillpoint-start.XXXXXX) || exit
@@ -45,6 +45,11 @@ grep -q '^<3>.*needs root' "$folder/log" || fail "not root: not said"
 "$guard" --config "$folder/conf" --user no-such-user-of-ours 2>"$folder/log"
 [ $? = 1 ] || fail "no such user: not exit 1"
 grep -q '^<3>event=start_failed what="user"' "$folder/log" || fail "no such user: not said"
+
+printf '[paths]\nrun = run\n' >"$folder/relative"
+"$guard" --config "$folder/relative" 2>"$folder/log"
+[ $? = 2 ] || fail "a relative run folder: not exit 2"
+grep -q 'relative: \[paths\] run: not an absolute path' "$folder/log" || fail "a relative run folder: not said"
 
 chown 65534 "$folder/theirs"
 start --user nobody --record "$folder/theirs/guard.lease"
