@@ -47,7 +47,7 @@ grep -q '^<3>.*needs root' "$folder/log" || fail "not root: not said"
 grep -q '^<3>event=start_failed what="user"' "$folder/log" || fail "no such user: not said"
 
 printf '[paths]\nrun = run\n' >"$folder/relative"
-"$guard" --config "$folder/relative" 2>"$folder/log"
+timeout 10 "$guard" --config "$folder/relative" 2>"$folder/log"
 [ $? = 2 ] || fail "a relative run folder: not exit 2"
 grep -q 'relative: \[paths\] run: not an absolute path' "$folder/log" || fail "a relative run folder: not said"
 
