@@ -121,6 +121,7 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
     (void)close(fd);
     if ((got < 0 || guard_options_find_run(text, options->run, GUARD_SOCKET_PATH_BYTES - 16) < 0) &&
         !options->thaw) {
+        /* not reached: strerror's half, of a disk that fails */
         (void)snprintf(ret_error, GUARD_PATH_BYTES, "%s: [paths] run: %s", path,
                        got < 0 ? strerror(errno) : "not an absolute path, or too long");
         return false;
