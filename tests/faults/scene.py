@@ -372,7 +372,7 @@ class Scene:
             one.settimeout(timeout_s)
             one.connect(self.node["mysql"]["socket"])
             if not one.recv(4096):
-                raise SceneError("the server hung up instead of greeting")
+                raise ConnectionResetError("it hung up instead")
         except OSError as error:
             one.close()
             raise SceneError(f"the server did not greet: {error}") from None
