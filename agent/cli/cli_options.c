@@ -9,16 +9,21 @@
 #include "agent/base/tag.h"
 #include "agent/base/utf8.h"
 
+enum { KINDS_MAX = 8 };
+
 #define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 struct reading {
     struct cli_options *options;
-    unsigned seen; /* bits by enum cli_option_id */
+    uint64_t seen; /* bits by enum cli_option_id */
     char *const *argv;
     int argc, at;
 };
+
+_Static_assert(CLI_OPTION_COUNT <= 64, "reading.seen has a bit for each");
+_Static_assert(CLI_COMMAND_COUNT <= 32, "cli_option.commands has a bit for each");
 
 static const char *nearest_option(const char *name)
 {
@@ -193,7 +198,7 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
         }
         value = reading->argv[++reading->at];
     }
-    reading->seen |= 1U << id;
+    reading->seen |= UINT64_C(1) << id;
     return apply(reading->options, (enum cli_option_id)id, value != NULL ? value : "", err);
 }
 
@@ -250,6 +255,47 @@ static bool read_verb(struct reading *reading, const char *word, struct err *err
                         : err_suggest(err, "see stillpoint --help");
 }
 
+static bool unknown_kind(enum cli_command command, const char *word, struct err *err)
+{
+    const struct cli_verb *verb = &cli_verbs[command];
+    const struct cli_kind *kinds = cli_verbs_kinds(command);
+    const char *names[KINDS_MAX + 1] = {NULL};
+    char all[80] = "";
+
+    for (size_t i = 0; i < KINDS_MAX && kinds[i].name != NULL; i++) {
+        size_t len = strlen(all);
+        names[i] = kinds[i].name;
+        (void)snprintf(all + len, sizeof(all) - len, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    const char *near = word != NULL ? parse_nearest(word, names) : NULL;
+    if (word != NULL)
+        (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is not known", verb->name, word);
+    else
+        (void)err_set(err, ERR_USAGE, 0, "%s needs to know what", verb->name);
+    return near != NULL ? err_suggest(err, "did you mean %s?", near)
+                        : err_suggest(err, "write stillpoint %s KIND %s; KIND is one of: %s",
+                                      verb->name, verb->argument, all);
+}
+
+static bool read_path(struct reading *reading, const char *word, struct err *err)
+{
+    struct cli_options *options = reading->options;
+
+    if (word[0] == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "%s %s: a path must not be empty",
+                      cli_verbs[options->command].name, options->kind);
+        return err_suggest(err, "name the files and folders as they are called on the node");
+    }
+    if (!check_utf8("PATH", word, err))
+        return false;
+    if (options->paths == NULL)
+        options->paths = calloc((size_t)reading->argc, sizeof(*options->paths));
+    if (options->paths == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    options->paths[options->path_count++] = word;
+    return true;
+}
+
 static bool read_word(struct reading *reading, const char *word, struct err *err)
 {
     struct cli_options *options = reading->options;
@@ -261,6 +307,15 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     if (options->command == CLI_NO_COMMAND)
         return read_verb(reading, word, err);
     const struct cli_verb *verb = &cli_verbs[options->command];
+    if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL) {
+        if (cli_verbs_kind(options->command, word) == NULL)
+            return unknown_kind(options->command, word, err);
+        options->kind = word;
+        return true;
+    }
+    if (options->id != NULL && options->kind != NULL &&
+        cli_verbs_kind(options->command, options->kind)->paths)
+        return read_path(reading, word, err);
     if (verb->argument == NULL || options->id != NULL) {
         (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is one word too many", verb->name, word);
         return err_suggest(err, "see stillpoint %s --help", verb->name);
@@ -286,16 +341,25 @@ static bool check(const struct reading *reading, struct err *err)
         return err_suggest(err, "see stillpoint --help");
     }
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
-        if ((reading->seen & 1U << id) != 0 &&
-            (cli_option_table[id].commands & CLI_FOR(options->command)) == 0) {
-            (void)err_set(err, ERR_USAGE, 0, "%s has no option --%s", verb->name,
+        if ((reading->seen & UINT64_C(1) << id) != 0 &&
+            !cli_verbs_option_fits((enum cli_option_id)id, options->command, options->kind)) {
+            (void)err_set(err, ERR_USAGE, 0, "%s%s%s has no option --%s", verb->name,
+                          options->kind ? " " : "", options->kind ? options->kind : "",
                           cli_option_table[id].name);
             return err_suggest(err, "see stillpoint %s --help", verb->name);
         }
     }
+    if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL)
+        return unknown_kind(options->command, NULL, err);
     if (verb->argument != NULL && options->id == NULL) {
-        (void)err_set(err, ERR_USAGE, 0, "%s needs %s", verb->name, verb->argument);
+        (void)err_set(err, ERR_USAGE, 0, "%s%s%s needs %s", verb->name, options->kind ? " " : "",
+                      options->kind ? options->kind : "", verb->argument);
         return err_suggest(err, CLI_IDS_REMEDY);
+    }
+    if (options->kind != NULL && cli_verbs_kind(options->command, options->kind)->paths &&
+        options->path_count == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "%s %s needs a path", verb->name, options->kind);
+        return err_suggest(err, "name the files and folders as they are called on the node");
     }
     if (options->command == CLI_THAW && !options->force && !options->dry_run) {
         (void)err_set(err, ERR_USAGE, 0,
@@ -336,4 +400,6 @@ void cli_options_free(struct cli_options *options)
 {
     json_decref(options->tags);
     options->tags = NULL;
+    free(options->paths);
+    options->paths = NULL;
 }

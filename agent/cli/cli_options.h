@@ -24,7 +24,10 @@ struct cli_options {
     json_t *tags; /* {"K":"V"}; NULL: none. Owned */
     bool all_nodes;
     const char *group;
+    const char *kind; /* "instance" of `restore instance`; NULL: the command has no kinds */
     const char *id;
+    const char **paths; /* behind the id; the list is owned */
+    size_t path_count;
     bool force;
 };
 

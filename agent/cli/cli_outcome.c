@@ -11,10 +11,38 @@
 #define SETTLES                                                                                    \
     "stillpointd goes on with it if it still runs, and else settles it at its next start"
 
+void cli_outcome_name(struct cli_page *page, const struct cli_options *options, const char *id)
+{
+    cli_page_text(page, cli_verbs[options->command].name);
+    cli_page_text(page, " ");
+    if (options->kind != NULL) {
+        cli_page_text(page, options->kind); /* one of the table's */
+        cli_page_text(page, " ");
+    }
+    cli_page_clean(page, id);
+}
+
+/* What another than a backup came to. */
+static int end_other_unknown(const struct cli_outcome *outcome, const char *text)
+{
+    const struct cli_options *options = outcome->cli->options;
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0,
+                  "%s%s%s %s: %s", cli_verbs[options->command].name, options->kind ? " " : "",
+                  options->kind ? options->kind : "", options->id ? options->id : "", text);
+    (void)err_suggest(&why, "give the same command again: it goes on with what this one made, or "
+                            "says what became of it");
+    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
+                    "stillpointd goes on with it if it still runs");
+}
+
 static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
 {
     struct err why = ERR_INIT;
 
+    if (outcome->cli->options->command != CLI_BACKUP)
+        return end_other_unknown(outcome, text);
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0, "%s%s%s%s",
                   outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
     if (outcome->id[0] != '\0')
@@ -149,6 +177,7 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
     case CLI_NO_COMMAND:
     case CLI_CONFIG:
     case CLI_THAW:
+    case CLI_RESTORE:
     case CLI_COMMAND_COUNT:
         break; /* never asked of the daemon */
     }

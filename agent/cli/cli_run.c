@@ -192,7 +192,7 @@ static int run_with_config(const struct cli *cli)
         /* The last resort must not hang on a typing error in a file. */
         if (options->command != CLI_THAW)
             return cli_fail(cli, CLI_EXIT_USAGE, &err,
-                            options->command == CLI_BACKUP ? "nothing was done" : NULL);
+                            cli_verbs_changes(options->command) ? "nothing was done" : NULL);
         return thaw_anyway(cli, &source, &err);
     }
     if (options->command == CLI_THAW)

@@ -4,6 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct cli_kind restore_kinds[] = {
+    {"instance", false, "a new node, launched from the backup's image"},
+    {NULL, false, NULL},
+};
+
+static const struct cli_kind *const kinds_of[CLI_COMMAND_COUNT] = {
+    [CLI_RESTORE] = restore_kinds,
+};
+
+/* Options that not every kind has. */
+static const char *const option_kinds[CLI_OPTION_COUNT] = {
+    NULL,
+};
+
+static const enum cli_command changing[] = {
+    CLI_BACKUP,
+    CLI_RESTORE,
+};
+
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_BACKUP] = {"backup", NULL, "take a backup of this node",
                     "Holds databases, hooks and filesystems for an instant, has EC2 record every "
@@ -27,6 +46,9 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
                   "Lets go of everything that this node's guard holds or an earlier one left. A "
                   "backup\nthat runs becomes crash consistent by it, or fails. Needs root."},
+    [CLI_RESTORE] = {"restore", "ID", "make something new of a backup",
+                     "Makes something new of a backup, and leaves the backup as it is. ID is a "
+                     "backup's\nid, a unique prefix of one, or `latest'."},
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
@@ -49,10 +71,12 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
-    [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
+    [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
+                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE),
                             "say what would be done, and do nothing"},
-    [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,
-                         "JSON on stdout: one document, of a backup a line an event"},
+    [CLI_OPTION_JSON] =
+        {"json", 0, NULL, CLI_FOR_ALL,
+         "JSON on stdout: one document, of what changes something\na line an event"},
     [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, CLI_FOR_ALL, "say nothing but errors"},
     [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_FOR_ALL,
                            "instead of /etc/stillpoint/stillpoint.conf"},
@@ -86,6 +110,69 @@ static bool add_option(const struct cli_option *option, struct buf *text, struct
     return true;
 }
 
+const struct cli_kind *cli_verbs_kinds(enum cli_command command)
+{
+    return kinds_of[command];
+}
+
+const struct cli_kind *cli_verbs_kind(enum cli_command command, const char *name)
+{
+    for (const struct cli_kind *kind = kinds_of[command]; kind && kind->name; kind++) {
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    }
+    return NULL;
+}
+
+bool cli_verbs_option_fits(enum cli_option_id id, enum cli_command command, const char *kind)
+{
+    size_t len = kind != NULL ? strlen(kind) : 0;
+
+    if ((cli_option_table[id].commands & CLI_FOR(command)) == 0)
+        return false;
+    if (kinds_of[command] == NULL || option_kinds[id] == NULL || kind == NULL)
+        return true;
+    for (const char *at = option_kinds[id]; *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && strncmp(at, kind, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool cli_verbs_changes(enum cli_command command)
+{
+    for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+        if (changing[i] == command)
+            return true;
+    }
+    return false;
+}
+
+/* "restore KIND ID" */
+static const char *how_written(enum cli_command command, char *text, size_t size)
+{
+    const struct cli_verb *verb = &cli_verbs[command];
+
+    (void)snprintf(text, size, "%s%s%s%s", verb->name, kinds_of[command] ? " KIND" : "",
+                   verb->argument ? " " : "", verb->argument ? verb->argument : "");
+    return text;
+}
+
+static bool add_kinds(enum cli_command command, struct buf *text, struct err *err)
+{
+    const struct cli_kind *kind = kinds_of[command];
+    bool ok = kind == NULL || buf_add_text(text, "\nKinds\n", err);
+
+    for (; ok && kind && kind->name; kind++) {
+        char left[40];
+        (void)snprintf(left, sizeof(left), "%s %s%s", kind->name, cli_verbs[command].argument,
+                       kind->paths ? " PATH..." : "");
+        ok = buf_printf(text, err, "  %-24s  %s\n", left, kind->line);
+    }
+    return ok;
+}
+
 static bool add_options(unsigned commands, bool common, struct buf *text, struct err *err)
 {
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
@@ -107,10 +194,8 @@ static bool help_of_program(struct buf *text, struct err *err)
 
     for (int i = 1; ok && i < CLI_COMMAND_COUNT; i++) {
         char left[32];
-        (void)snprintf(left, sizeof(left), "%s%s%s", cli_verbs[i].name,
-                       cli_verbs[i].argument ? " " : "",
-                       cli_verbs[i].argument ? cli_verbs[i].argument : "");
-        ok = buf_printf(text, err, "  %-10s  %s\n", left, cli_verbs[i].line);
+        ok = buf_printf(text, err, "  %-15s  %s\n",
+                        how_written((enum cli_command)i, left, sizeof(left)), cli_verbs[i].line);
     }
     return ok && buf_add_text(text, "\nOptions of every command\n", err) &&
            add_options(CLI_FOR_ALL, true, text, err) &&
@@ -124,6 +209,7 @@ static bool help_of_program(struct buf *text, struct err *err)
 bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err)
 {
     const struct cli_verb *verb = &cli_verbs[command];
+    char written[32];
     bool own = false;
 
     if (command == CLI_NO_COMMAND)
@@ -131,9 +217,9 @@ bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++)
         own |= cli_option_table[id].commands != CLI_FOR_ALL &&
                (cli_option_table[id].commands & CLI_FOR(command)) != 0;
-    return buf_printf(ret_text, err, "usage: stillpoint %s%s%s [OPTIONS]\n\n%s\n", verb->name,
-                      verb->argument ? " " : "", verb->argument ? verb->argument : "",
-                      verb->about) &&
+    return buf_printf(ret_text, err, "usage: stillpoint %s [OPTIONS]\n\n%s\n",
+                      how_written(command, written, sizeof(written)), verb->about) &&
+           add_kinds(command, ret_text, err) &&
            (!own || (buf_add_text(ret_text, "\nOptions\n", err) &&
                      add_options(CLI_FOR(command), false, ret_text, err))) &&
            buf_add_text(ret_text, "\nOptions of every command\n", err) &&

@@ -111,6 +111,27 @@ static void after_two_dashes_nothing_is_an_option(void **state)
     assert_false(line->options.json);
 }
 
+static void a_kind_stands_before_the_id(void **state)
+{
+    (void)state;
+    struct line *line = read_line("restore -n instance sp-1 --json");
+
+    assert_true(line->ok);
+    assert_int_equal(line->options.command, CLI_RESTORE);
+    assert_string_equal(line->options.kind, "instance");
+    assert_string_equal(line->options.id, "sp-1");
+    assert_int_equal(line->options.path_count, 0);
+    refuses("restore", "restore needs to know what",
+            "write stillpoint restore KIND ID; KIND is one of: instance");
+    refuses("restore instanse sp-1", "restore: 'instanse' is not known", "did you mean instance?");
+    refuses("restore instance", "restore instance needs ID",
+            "stillpoint list shows the ids; `latest' is the newest");
+    refuses("restore instance sp-1 sp-2", "restore: 'sp-2' is one word too many",
+            "see stillpoint restore --help");
+    refuses("restore instance sp-1 --pin", "restore instance has no option --pin",
+            "see stillpoint restore --help");
+}
+
 static void the_later_of_two_contradicting_options_wins(void **state)
 {
     (void)state;
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test(what_is_not_given_stays_for_the_configuration_to_decide),
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
+        cmocka_unit_test(a_kind_stands_before_the_id),
         cmocka_unit_test(the_later_of_two_contradicting_options_wins),
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
