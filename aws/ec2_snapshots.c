@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "aws/ec2_snapshots.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,7 +229,7 @@ bool ec2_describe_snapshots(struct ec2 *ec2, const char *const *ids, size_t id_c
     return ok;
 }
 
-/* --- CreateTags, DeleteSnapshot --- */
+/* --- CreateTags, DeleteTags, DeleteSnapshot --- */
 
 bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
                      const struct ec2_tags *tags, int64_t deadline_ms, const struct cancel *cancel,
@@ -249,6 +250,33 @@ bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
     query_begin(&query, call.action);
     query_add_list(&query, "ResourceId", ids, id_count);
     query_add_tags(&query, "Tag", tags);
+    bool ok = wire_send(ec2, &call, &body, err);
+    query_free(&query);
+    return ok;
+}
+
+bool ec2_delete_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
+                     const char *const *keys, size_t key_count, int64_t deadline_ms,
+                     const struct cancel *cancel, struct err *err)
+{
+    AUTO_BUF struct buf body = BUF_INIT(64 * 1024);
+    char name[32];
+    struct query query;
+    struct wire_call call = {.kind = AWS_IDEMPOTENT,
+                             .action = "DeleteTags",
+                             .query = &query,
+                             .deadline_ms = deadline_ms,
+                             .cancel = cancel};
+
+    /* Without keys EC2 takes all tags off. */
+    if (id_count == 0 || id_count > TAG_IDS_MAX || key_count == 0 || key_count > EC2_TAGS_MAX)
+        return err_set(err, ERR_INTERNAL, 0, "DeleteTags: no ids or keys, or too many");
+    query_begin(&query, call.action);
+    query_add_list(&query, "ResourceId", ids, id_count);
+    for (size_t i = 0; i < key_count; i++) {
+        (void)snprintf(name, sizeof(name), "Tag.%zu.Key", i + 1);
+        query_add(&query, name, keys[i]);
+    }
     bool ok = wire_send(ec2, &call, &body, err);
     query_free(&query);
     return ok;

@@ -186,7 +186,10 @@ bool wire_call_list(struct ec2 *ec2, const struct wire_call *call, const struct 
 
     if (ok && !wire_read(call->action, buf_text(&body), body.len, list, token, err))
         ok = err_wrap(err, "%s", call->action);
-    buf_free(&body);
+    if (call->secret)
+        buf_wipe(&body);
+    else
+        buf_free(&body);
     return ok;
 }
 

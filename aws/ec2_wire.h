@@ -87,6 +87,7 @@ struct wire_call {
     struct query *query; /* not yet ended; freed by the caller */
     int64_t min_valid_ms;
     bool just_made;
+    bool secret; /* wire_call_list wipes the answer */
     int64_t deadline_ms;
     const struct cancel *cancel;
 };

@@ -258,6 +258,26 @@ static void tags_wait_for_what_ec2_does_not_show_yet(void **state)
     fake_ec2_stop(&fake);
 }
 
+static void keys_are_taken_off_whatever_their_values(void **state)
+{
+    static const char *const answers[] = {EMPTY("DeleteTags")};
+    static const char *const ids[] = {"snap-1", "i-1"}, *const keys[] = {"stillpoint:a", "b"};
+    struct fake_ec2 fake = fake_ec2_start(answers, 1);
+    (void)state;
+
+    assert_true(ec2_delete_tags(fake.ec2, ids, 2, keys, 2, soon(), NULL, &fake.err));
+    assert_false(ec2_delete_tags(fake.ec2, ids, 2, keys, 0, soon(), NULL, &fake.err));
+
+    assert_int_equal(fake.err.kind, ERR_INTERNAL);
+    assert_int_equal(ec2_calls(fake.ec2), 1);
+    fake_ec2_assert_has(&fake, 0, "Action=DeleteTags");
+    fake_ec2_assert_has(&fake, 0, "ResourceId.2=i-1");
+    fake_ec2_assert_has(&fake, 0, "Tag.1.Key=stillpoint:a");
+    fake_ec2_assert_has(&fake, 0, "Tag.2.Key=b");
+    fake_ec2_assert_lacks(&fake, 0, "Value");
+    fake_ec2_stop(&fake);
+}
+
 static void snapshot_that_is_gone_counts_as_deleted(void **state)
 {
     static const char *const answers[] = {EMPTY("DeleteSnapshot"),
@@ -279,14 +299,17 @@ static void snapshot_that_is_gone_counts_as_deleted(void **state)
 
 static void every_action_can_be_tried_dry(void **state)
 {
-    static const char *const answers[EC2_ACTION_COUNT] = {
-        DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK,
-        DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK};
-    struct ec2_dry_run_target target = {
-        .instance_id = INSTANCE, .snapshot_id = "snap-1", .image_id = "ami-1"};
-    struct fake_ec2 fake = fake_ec2_start(answers, EC2_ACTION_COUNT);
+    const char *answers[EC2_ACTION_COUNT];
+    struct ec2_dry_run_target target = {.instance_id = INSTANCE,
+                                        .snapshot_id = "snap-1",
+                                        .image_id = "ami-1",
+                                        .volume_id = "vol-1",
+                                        .zone = "eu-west-1a"};
     char action[100];
     (void)state;
+    for (int n = 0; n < EC2_ACTION_COUNT; n++)
+        answers[n] = DRY_RUN_OK;
+    struct fake_ec2 fake = fake_ec2_start(answers, EC2_ACTION_COUNT);
 
     for (int n = 0; n < EC2_ACTION_COUNT; n++) {
         enum ec2_action which = (enum ec2_action)n;
@@ -322,6 +345,7 @@ int main(void)
         cmocka_unit_test(snapshots_by_id_are_asked_without_a_page_size),
         cmocka_unit_test(callback_ends_the_listing_with_its_own_error),
         cmocka_unit_test(tags_wait_for_what_ec2_does_not_show_yet),
+        cmocka_unit_test(keys_are_taken_off_whatever_their_values),
         cmocka_unit_test(snapshot_that_is_gone_counts_as_deleted),
         cmocka_unit_test(every_action_can_be_tried_dry),
         cmocka_unit_test(dry_run_without_a_target_is_not_sent),
