@@ -82,6 +82,7 @@ void backup_free(struct backup *backup)
     free(backup->image.method);
     free(backup->verified);
     free(backup->version);
+    free(backup->launch);
     free(backup);
 }
 

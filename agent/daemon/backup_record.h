@@ -89,6 +89,7 @@ struct backup {
     bool pinned;
     char *verified;   /* verdict, NULL: not verified */
     char *version;    /* of Stillpoint that made it */
+    char *launch;     /* how its instance was launched, as launch_facts.h writes it */
     struct strs tags; /* the operator's own, KEY=VALUE */
 };
 

@@ -257,6 +257,7 @@ json_t *catalog_json(const struct backup *backup)
     put(&writer, "group", text_or_null(backup->group));
     put(&writer, "members", number_or_null(backup->member_count));
     put(&writer, "version", text_or_null(backup->version));
+    put(&writer, "launch", text_or_null(backup->launch));
     put(&writer, "tags", object_of_pairs(&backup->tags));
     put(&writer, "left_out_more", json_integer(backup->left_out_more));
     return finish(&writer);

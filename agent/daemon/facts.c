@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/daemon/launch_facts.h"
 #include "hooks/hook_mysql.h"
 
 static bool no_memory(struct err *err)
@@ -70,12 +71,22 @@ static bool put_volumes(const struct plan *plan, struct backup *backup, struct e
     return true;
 }
 
+/* For the day when the instance can't be asked any more. */
+static bool put_launch(const struct ec2_instance *instance, struct backup *backup, struct err *err)
+{
+    struct launch_facts launch = {.type = ""};
+
+    launch_facts_of(instance, &launch);
+    return launch_facts_text(&launch, &backup->launch, err);
+}
+
 bool facts_begin(struct work *work, struct err *err)
 {
     work->backup = backup_new();
     if (work->backup == NULL)
         return no_memory(err);
     return put_head(work, work->backup, err) && put_places(work->plan, work->backup, err) &&
+           put_launch(work->instance, work->backup, err) &&
            put_volumes(work->plan, work->backup, err);
 }
 

@@ -12,7 +12,7 @@
 /* What is not known before the cut, or is no business of a disk's. */
 static const char *const not_for_disks[] = {
     "state",    "consistency", "shortfall", "window",  "timing_ms", "image",
-    "verified", "expires",     "pinned",    "members", "tags",
+    "verified", "expires",     "pinned",    "members", "tags",      "launch",
 };
 
 /* Takes KEY away from every object of LIST. */
