@@ -124,11 +124,61 @@ static bool not_empty(const char *name, const char *value, const char **ret_text
     return true;
 }
 
+static bool add_security_group(struct cli_options *options, const char *value, struct err *err)
+{
+    if (options->security_group_count == CLI_GROUPS_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "--security-group: more than %d", CLI_GROUPS_MAX);
+        return err_suggest(err, "an instance's interface takes no more");
+    }
+    return not_empty("security-group", value,
+                     &options->security_groups[options->security_group_count++], err);
+}
+
+/* One text that is handed on as it is; the daemon knows its form. */
+static bool set_text(const char *name, const char *value, const char **ret_text, struct err *err)
+{
+    return not_empty(name, value, ret_text, err) && check_utf8(name, value, err);
+}
+
+static bool apply_to_restore(struct cli_options *options, enum cli_option_id id, const char *value,
+                             struct err *err)
+{
+    const char *name = cli_option_table[id].name;
+
+    switch (id) {
+    case CLI_OPTION_TYPE:
+        return set_text(name, value, &options->type, err);
+    case CLI_OPTION_SUBNET:
+        return set_text(name, value, &options->subnet, err);
+    case CLI_OPTION_ZONE:
+        return set_text(name, value, &options->zone, err);
+    case CLI_OPTION_SECURITY_GROUP:
+        return add_security_group(options, value, err);
+    case CLI_OPTION_PRIVATE_IP:
+        return set_text(name, value, &options->private_ip, err);
+    case CLI_OPTION_KEY:
+        return set_text(name, value, &options->key, err);
+    case CLI_OPTION_PROFILE:
+        return set_text(name, value, &options->profile, err);
+    case CLI_OPTION_USER_DATA:
+        return not_empty(name, value, &options->user_data_path, err);
+    case CLI_OPTION_NAME:
+        return set_text(name, value, &options->name, err);
+    case CLI_OPTION_REPLACE:
+        options->replace = true;
+        return true;
+    case CLI_OPTION_ANOTHER:
+        options->another = true;
+        return true;
+    default:
+        return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
+    }
+}
+
 static bool apply(struct cli_options *options, enum cli_option_id id, const char *value,
                   struct err *err)
 {
     static const char *const levels[] = {"application", "filesystem", "crash", NULL};
-    static const char *const moments[] = {"complete", "cut", NULL};
 
     switch (id) {
     case CLI_OPTION_JSON:
@@ -154,7 +204,8 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_CONSISTENCY:
         return one_of("consistency", value, levels, &options->consistency, err);
     case CLI_OPTION_WAIT:
-        return one_of("wait", value, moments, &options->wait, err);
+        options->wait = value; /* what it may be, the command says: check_wait */
+        return true;
     case CLI_OPTION_IMAGE:
         options->image = CLI_IMAGE_YES;
         return true;
@@ -176,10 +227,9 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
-    case CLI_OPTION_COUNT:
-        break;
+    default:
+        return apply_to_restore(options, id, value, err);
     }
-    return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
 }
 
 /* VALUE: what stood behind '=', or NULL. */
@@ -328,6 +378,17 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     return true;
 }
 
+static bool check_wait(const struct cli_options *options, struct err *err)
+{
+    static const char *const moments[] = {"complete", "cut", NULL};
+    static const char *const states[] = {"running", "none", NULL};
+    const char *known = NULL;
+
+    return options->wait == NULL ||
+           one_of("wait", options->wait, options->command == CLI_RESTORE ? states : moments, &known,
+                  err);
+}
+
 /* What only makes sense once all is read. */
 static bool check(const struct reading *reading, struct err *err)
 {
@@ -361,6 +422,8 @@ static bool check(const struct reading *reading, struct err *err)
         (void)err_set(err, ERR_USAGE, 0, "%s %s needs a path", verb->name, options->kind);
         return err_suggest(err, "name the files and folders as they are called on the node");
     }
+    if (!check_wait(options, err))
+        return false;
     if (options->command == CLI_THAW && !options->force && !options->dry_run) {
         (void)err_set(err, ERR_USAGE, 0,
                       "thaw ends the hold of a backup that runs: it needs --force");

@@ -13,6 +13,8 @@
 
 enum cli_image { CLI_IMAGE_AS_CONFIGURED, CLI_IMAGE_YES, CLI_IMAGE_NO };
 
+enum { CLI_GROUPS_MAX = 16 };
+
 struct cli_options {
     enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
     bool help, version, json, quiet, dry_run;
@@ -29,6 +31,10 @@ struct cli_options {
     const char **paths; /* behind the id; the list is owned */
     size_t path_count;
     bool force;
+    const char *type, *subnet, *zone, *private_ip, *key, *profile, *user_data_path, *name;
+    const char *security_groups[CLI_GROUPS_MAX];
+    size_t security_group_count;
+    bool replace, another;
 };
 
 /* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them.

@@ -5,6 +5,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
 
@@ -150,6 +151,27 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
     (void)cli_page_write(&page, outcome->cli->err, &passed_over);
 }
 
+/* The reasons were warnings on the way, which --quiet and --json leave out. */
+static void say_less_restored(const struct cli_outcome *outcome, const json_t *data)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->err_look);
+    struct err passed_over = ERR_INIT;
+    const json_t *reason;
+    size_t i;
+
+    cli_page_text(&page, "stillpoint: ");
+    cli_outcome_name(&page, outcome->cli->options, cli_str(data, "backup"));
+    cli_page_text(&page, outcome->cli->options->dry_run ? ": would be less than the original\n"
+                                                        : ": less than the original\n");
+    json_array_foreach(json_object_get(data, "less"), i, reason)
+    {
+        cli_page_text(&page, "  why: ");
+        cli_page_clean_lines(&page, json_string_value(reason), 7);
+        cli_page_text(&page, "\n");
+    }
+    (void)cli_page_write(&page, outcome->cli->err, &passed_over);
+}
+
 static void render(const struct cli_outcome *outcome, struct cli_page *page, const json_t *data)
 {
     const struct cli_options *options = outcome->cli->options;
@@ -174,10 +196,12 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
     case CLI_DOCTOR:
         cli_status_verdict(page, outcome->rows);
         break;
+    case CLI_RESTORE:
+        cli_restore_show(page, options, data);
+        break;
     case CLI_NO_COMMAND:
     case CLI_CONFIG:
     case CLI_THAW:
-    case CLI_RESTORE:
     case CLI_COMMAND_COUNT:
         break; /* never asked of the daemon */
     }
@@ -216,6 +240,8 @@ static int end_result(const struct cli_outcome *outcome, int exit_code)
     }
     if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_BACKUP)
         say_less(outcome, data);
+    if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_RESTORE)
+        say_less_restored(outcome, data);
     /* A backup that was made stays one, even if we could not print so. */
     return written || exit_code != 0 || outcome->changes ? exit_code : CLI_EXIT_FAILED;
 }

@@ -8,6 +8,7 @@
 #include "agent/cli/cli_client.h"
 #include "agent/cli/cli_outcome.h"
 #include "agent/cli/cli_progress.h"
+#include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_status.h"
 
 enum {
@@ -108,6 +109,10 @@ static bool ask(struct talk *talk, struct err *err)
 
     if (args == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    if (options->command == CLI_RESTORE && !cli_restore_args(options, args, err)) {
+        json_decref(args);
+        return false;
+    }
     (void)snprintf(cmd, sizeof(cmd), "%s%s%s", cli_verbs[options->command].name,
                    options->kind ? "-" : "", options->kind ? options->kind : "");
     if (!control_add_request(&line, cmd, args, err)) {

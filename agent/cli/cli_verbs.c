@@ -15,7 +15,18 @@ static const struct cli_kind *const kinds_of[CLI_COMMAND_COUNT] = {
 
 /* Options that not every kind has. */
 static const char *const option_kinds[CLI_OPTION_COUNT] = {
-    NULL,
+    [CLI_OPTION_WAIT] = "instance",
+    [CLI_OPTION_TYPE] = "instance",
+    [CLI_OPTION_SUBNET] = "instance",
+    [CLI_OPTION_ZONE] = "instance",
+    [CLI_OPTION_SECURITY_GROUP] = "instance",
+    [CLI_OPTION_PRIVATE_IP] = "instance",
+    [CLI_OPTION_KEY] = "instance",
+    [CLI_OPTION_PROFILE] = "instance",
+    [CLI_OPTION_USER_DATA] = "instance",
+    [CLI_OPTION_NAME] = "instance",
+    [CLI_OPTION_REPLACE] = "instance",
+    [CLI_OPTION_ANOTHER] = "instance",
 };
 
 static const enum cli_command changing[] = {
@@ -56,21 +67,39 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                            "why, as a tag and for the list"},
     [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP),
                                 "application, filesystem or crash"},
-    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP),
-                         "complete (default): snapshots and image are ready;\n"
-                         "cut: the instant is fixed and the node is free"},
+    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
+                         "of a backup complete (default): snapshots and image are\n"
+                         "ready, or cut: the instant is fixed and the node is free;\n"
+                         "of an instance running (default), or none"},
     [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
     [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
                              "make none; of the two the later counts"},
     [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
                          "expires after that: 30d, 12h, 8w"},
     [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
-    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
                         "a tag of your own; may be given again"},
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
+                         "m5.large; this and all that follow:\ninstead of what the original has"},
+    [CLI_OPTION_SUBNET] = {"subnet", 0, "SUBNET", CLI_FOR(CLI_RESTORE), "subnet-…"},
+    [CLI_OPTION_ZONE] = {"zone", 0, "ZONE", CLI_FOR(CLI_RESTORE), "eu-west-1a"},
+    [CLI_OPTION_SECURITY_GROUP] = {"security-group", 0, "SG", CLI_FOR(CLI_RESTORE),
+                                   "sg-…; may be given again"},
+    [CLI_OPTION_PRIVATE_IP] = {"private-ip", 0, "ADDRESS", CLI_FOR(CLI_RESTORE),
+                               "that is free; by default any of the subnet"},
+    [CLI_OPTION_KEY] = {"key", 0, "NAME", CLI_FOR(CLI_RESTORE), "a key pair"},
+    [CLI_OPTION_PROFILE] = {"profile", 0, "NAME|ARN", CLI_FOR(CLI_RESTORE), "an instance profile"},
+    [CLI_OPTION_USER_DATA] = {"user-data", 0, "FILE", CLI_FOR(CLI_RESTORE), "/dev/null for none"},
+    [CLI_OPTION_NAME] = {"name", 0, "NAME", CLI_FOR(CLI_RESTORE), "the tag Name"},
+    [CLI_OPTION_REPLACE] = {"replace", 0, NULL, CLI_FOR(CLI_RESTORE),
+                            "take the original's name, and its address if free,\nthough a node is "
+                            "called so already"},
+    [CLI_OPTION_ANOTHER] = {"another", 0, NULL, CLI_FOR(CLI_RESTORE),
+                            "one more, though the same command was given before"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
                             CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE),
                             "say what would be done, and do nothing"},

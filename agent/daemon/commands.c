@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"backup", backup_command}, {"list", list_command},     {"show", show_command},
-    {"status", status_command}, {"doctor", doctor_command},
+    {"backup", backup_command}, {"list", list_command},
+    {"show", show_command},     {"status", status_command},
+    {"doctor", doctor_command}, {"restore-instance", restore_instance_command},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -21,8 +22,8 @@ const struct command *command_find(const char *name)
 
 const char *const *command_names(void)
 {
-    static const char *const names[] = {"backup", "list",   "show", "status",
-                                        "doctor", "cancel", NULL};
+    static const char *const names[] = {
+        "backup", "list", "show", "status", "doctor", "cancel", "restore-instance", NULL};
 
     return names;
 }

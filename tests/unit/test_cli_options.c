@@ -132,6 +132,42 @@ static void a_kind_stands_before_the_id(void **state)
             "see stillpoint restore --help");
 }
 
+static void a_new_instance_takes_all_its_options(void **state)
+{
+    (void)state;
+    struct line *line = read_line(
+        "restore instance latest --type t3.small --subnet subnet-1 --zone eu-west-1a "
+        "--security-group sg-1 --security-group=sg-2 --private-ip 10.0.0.9 --key ops --profile p "
+        "--user-data /f --name new_node --tag A=1 --replace --another --wait none");
+
+    assert_true(line->ok);
+    const struct cli_options *options = &line->options;
+    assert_string_equal(options->type, "t3.small");
+    assert_string_equal(options->subnet, "subnet-1");
+    assert_string_equal(options->zone, "eu-west-1a");
+    assert_int_equal(options->security_group_count, 2);
+    assert_string_equal(options->security_groups[1], "sg-2");
+    assert_string_equal(options->private_ip, "10.0.0.9");
+    assert_string_equal(options->key, "ops");
+    assert_string_equal(options->profile, "p");
+    assert_string_equal(options->user_data_path, "/f");
+    assert_string_equal(options->name, "new node");
+    assert_string_equal(options->wait, "none");
+    assert_true(options->replace && options->another);
+}
+
+static void what_can_be_waited_for_depends_on_the_command(void **state)
+{
+    (void)state;
+    assert_true(read_line("--wait running restore instance latest")->ok);
+    refuses("restore instance latest --wait cut", "--wait: 'cut' is not known",
+            "write running or none");
+    refuses("backup --wait running", "--wait: 'running' is not known", "write complete or cut");
+    refuses("backup --type x", "backup has no option --type", "see stillpoint backup --help");
+    refuses("restore instance latest --name=", "--name must not be empty",
+            "name one, or leave --name out");
+}
+
 static void the_later_of_two_contradicting_options_wins(void **state)
 {
     (void)state;
@@ -330,6 +366,8 @@ int main(void)
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
         cmocka_unit_test(a_kind_stands_before_the_id),
+        cmocka_unit_test(a_new_instance_takes_all_its_options),
+        cmocka_unit_test(what_can_be_waited_for_depends_on_the_command),
         cmocka_unit_test(the_later_of_two_contradicting_options_wins),
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
