@@ -271,8 +271,7 @@ static bool read_backup(struct reader *reader, struct backup *backup)
            get_text(reader, "group", &backup->group) &&
            get_number(reader, "members", &backup->member_count) &&
            get_text(reader, "version", &backup->version) &&
-           get_text(reader, "launch", &backup->launch) &&
-           get_pairs(reader, "tags", &backup->tags);
+           get_text(reader, "launch", &backup->launch) && get_pairs(reader, "tags", &backup->tags);
 }
 
 bool catalog_from_json(const json_t *json, struct backup **ret_backup, struct err *err)
