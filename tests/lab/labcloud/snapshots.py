@@ -22,6 +22,7 @@ def shown(world, snapshot, shape):
     }
     if shape == "Snapshot":
         common["StorageTier"] = "standard"
+        common["KmsKeyId"] = snapshot.key
         if snapshot.state == "error":
             common["StateMessage"] = "Client.InternalError: the lab was told to fail this snapshot"
     return common
@@ -58,11 +59,7 @@ def cut_volumes(world, volume_ids, description, tags, fails=None):
         own = dict(tags.get(volume_id, {}))
         if own:
             twin.add_tags(own)
-        snapshot = Snapshot(
-            twin.id, volume_id, volume.size, cut, description, bool(
-                volume.encrypted
-            ), world.settings
-        )
+        snapshot = Snapshot(twin.id, volume, cut, description, world.settings)
         snapshot.fails = fails is not None and number == fails
         world.dataplane.use(cut)
         world.snapshots[twin.id] = snapshot

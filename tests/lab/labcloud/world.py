@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What exists in the lab's EC2: moto's backend, and beside it what moto does not keep.
 
-Instances, volumes, their attachments and every tag are moto's. Snapshots and images exist in moto
-too (so that tags and look-ups there work) but what they are - states over time, mapping,
-attributes - is kept here. One lock guards all of it; it is never held during a latency.
+Instances and every tag are moto's. Volumes, snapshots and images exist in moto too (so that tags and
+look-ups there work) but what they are - states over time, mapping, attributes - is kept here. One
+lock guards all of it; it is never held during a latency.
 """
 import datetime
 import fnmatch
@@ -23,7 +23,9 @@ from moto.moto_server.werkzeug_app import create_backend_app  # noqa: E402
 from werkzeug.test import EnvironBuilder, run_wsgi_app  # noqa: E402
 
 from . import wire  # noqa: E402
-from .dataplane import GIB  # noqa: E402
+from .clockwork import Clockwork  # noqa: E402
+from .keys import Keys  # noqa: E402
+from .nodes import Nodes  # noqa: E402
 from .wire import Ec2Error  # noqa: E402
 
 ID_KINDS = {
@@ -31,6 +33,8 @@ ID_KINDS = {
     "vol": ("InvalidVolumeID.Malformed", "volume"),
     "snap": ("InvalidSnapshotID.Malformed", "snapshot"),
     "ami": ("InvalidAMIID.Malformed", "image"),
+    "subnet": ("InvalidSubnetID.Malformed", "subnet"),
+    "sg": ("InvalidGroupId.Malformed", "security group"),
 }
 FACTS = {
     # What moto's DescribeInstances lacks; POST /instance_facts changes them, null removes one.
@@ -65,9 +69,11 @@ def now():
 
 
 class Snapshot:
-    def __init__(self, snapshot_id, volume_id, size_gib, cut, description, encrypted, made):
-        self.snapshot_id, self.volume_id, self.size_gib = snapshot_id, volume_id, size_gib
-        self.cut, self.description, self.encrypted = cut, description, encrypted
+    def __init__(self, snapshot_id, volume, cut, description, made):
+        self.snapshot_id, self.volume_id, self.size_gib = snapshot_id, volume.id, volume.size
+        self.cut, self.description = cut, description
+        self.encrypted = bool(volume.encrypted)
+        self.key = volume.kms_key_id if self.encrypted else None
         self.start_time, self.start_mono = now(), time.monotonic()
         self.visible_mono = self.start_mono + made["visible_after_ms"] / 1000.0
         self.snapshot_time_s = made["snapshot_time_s"]
@@ -126,9 +132,12 @@ class World:
     def __init__(self, settings, model, dataplane):
         self.settings, self.model, self.dataplane = settings, model, dataplane
         self.lock = threading.RLock()
+        self.clock, self.nodes, self.keys = Clockwork(self.lock), Nodes(self), Keys(settings)
         self.app = create_backend_app("ec2")
         self.moto = moto.ec2.models.ec2_backends[settings.account][settings.region]
-        self.snapshots, self.images = {}, {}
+        self.volumes, self.snapshots, self.images = {}, {}, {}
+        self.hidden = {}  # instance id -> when it can be seen
+        self.roots = {}  # instance id -> its root volumes, the present one last
         self.gone_images = set()
         self.facts = {}  # instance id -> FACTS
         self.reboots = {}  # instance id -> count, by CreateImage without NoReboot
@@ -270,42 +279,52 @@ class World:
             raise Ec2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         return image
 
+    def all_instances(self):
+        return [
+            instance
+            for reservation in self.moto.reservations.values()
+            for instance in reservation.instances
+        ]
+
+    def find_instance(self, instance_id):
+        """Whether it can be seen yet or not; None where there is none such."""
+        return next((one for one in self.all_instances() if one.id == instance_id), None)
+
     def instance(self, instance_id):
         check_id("i", instance_id)
-        for reservation in self.moto.reservations.values():
-            for instance in reservation.instances:
-                if instance.id == instance_id:
-                    return instance
-        raise Ec2Error(
-            "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
-        )
+        instance = self.find_instance(instance_id)
+        if instance is None or not self.sees(instance_id):
+            raise Ec2Error(
+                "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
+            )
+        return instance
 
-    def volume(self, volume_id):
+    def sees(self, instance_id):
+        return time.monotonic() >= self.hidden.get(instance_id, 0)
+
+    @staticmethod
+    def zone_of(instance):
+        zone = instance.placement.zone
+        return zone if isinstance(zone, str) else zone.name
+
+    def ebs(self, volume_id):
+        """volumes.EbsVolume"""
         check_id("vol", volume_id)
-        volume = self.moto.volumes.get(volume_id)
-        if volume is None:
+        volume = self.volumes.get(volume_id)
+        if volume is None or not volume.visible():
             raise Ec2Error("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
         return volume
+
+    def volume(self, volume_id):
+        """Its twin in moto."""
+        return self.ebs(volume_id).twin
 
     def facts_of(self, instance_id):
         return self.facts.setdefault(instance_id, dict(FACTS))
 
-    # -- volumes -------------------------------------------------------------------------------
-
-    def adopt_volumes(self):
-        """Gives every volume that moto knows a range, and every attached one a device."""
-        for volume_id, volume in self.moto.volumes.items():
-            if volume_id not in self.dataplane.volumes:
-                source = self.snapshots.get(volume.snapshot_id) if volume.snapshot_id else None
-                filled = (source.cut, source.volume_id) if source else None
-                self.dataplane.add_volume(volume_id, volume.size * GIB, filled)
-            if volume.attachment is not None:
-                self.dataplane.attach(volume_id)
-            else:
-                self.dataplane.detach(volume_id)
-        for volume_id in list(self.dataplane.volumes):
-            if volume_id not in self.moto.volumes:
-                self.dataplane.delete_volume(volume_id)
+    @staticmethod
+    def time_text(moment):
+        return wire.iso_time(moment)
 
     # -- pages and filters ---------------------------------------------------------------------
 
