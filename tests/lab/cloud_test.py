@@ -321,6 +321,35 @@ class Tests(Base):
             with self.refused("InvalidParameterValue"):
                 call(Filters=[{"Name": "no-such-filter", "Values": ["x"]}])
 
+    def planted_things_are_as_old_and_as_foreign_as_ordered(self):
+        made = self.lab.post("plant", {
+            "snapshots": [
+                {"tags": {"stillpoint:id": "old"}, "start": 1577836800, "size_gib": 7},
+                {"tags": {"stillpoint:id": "old"}, "start": -3600, "state": "pending"},
+                {"owner": "210987654321", "shared": "us"}, {"owner": "210987654321"},
+                {"state": "error"},
+            ],
+            "images": [{"disks": [["/dev/sda1", 0]], "tags": {"stillpoint:id": "old"}}],
+        })
+        old, recent, shared, hidden, broken = made["snapshots"]
+        mine = {
+            row["SnapshotId"]: row
+            for row in self.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+        }
+        assert mine[old]["StartTime"].year == 2020 and mine[old]["VolumeSize"] == 7
+        assert mine[recent]["State"] == "pending" and mine[broken]["State"] == "error"
+        assert mine[old]["Tags"] == [{"Key": "stillpoint:id", "Value": "old"}]
+        assert shared not in mine and hidden not in mine
+        everyone = {row["SnapshotId"] for row in self.ec2.describe_snapshots()["Snapshots"]}
+        assert {old, shared} < everyone and hidden not in everyone
+        with self.refused("InvalidSnapshot.NotFound"):
+            self.ec2.describe_snapshots(SnapshotIds=[hidden])
+        with self.refused("InvalidSnapshot.InUse"):
+            self.ec2.delete_snapshot(SnapshotId=old)
+        self.ec2.create_tags(Resources=[old], Tags=[{"Key": "k", "Value": "v"}])
+        self.ec2.deregister_image(ImageId=made["images"][0])
+        self.ec2.delete_snapshot(SnapshotId=old)
+
     def ids_that_are_malformed_or_unknown(self):
         with self.refused("InvalidSnapshotID.Malformed"):
             self.ec2.describe_snapshots(SnapshotIds=["snap-1"])

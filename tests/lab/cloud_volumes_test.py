@@ -42,7 +42,7 @@ class Tests(Base):
         return self.lab.get("volumes")[volume_id]["device"]
 
     def marked_snapshots(self):
-        """Completed snapshots of the node's volumes; `before` is on the third, `after!` on its disk."""
+        """Completed ones of the node's volumes: `before` on the third, `after!` on its disk."""
         device = self.node["volumes"][2]["node"]
         with open(device, "r+b", buffering=0) as stream:
             stream.write(b"before" + bytes(4090))
@@ -119,7 +119,8 @@ class Tests(Base):
             ("InvalidParameterValue", {**zone, "Size": 9, "VolumeType": "st1"}),
             ("InvalidParameterDependency", {**zone, "Size": 1, "KmsKeyId": "alias/lab"}),
             ("InvalidParameterCombination", {**zone, "Size": 1, "VolumeInitializationRate": 100}),
-            ("InvalidParameterValue", {**zone, "SnapshotId": ids[0], "VolumeInitializationRate": 1}),
+            ("InvalidParameterValue",
+             {**zone, "SnapshotId": ids[0], "VolumeInitializationRate": 1}),
             ("InvalidSnapshotID.Malformed", {**zone, "SnapshotId": "snap-1"}),
             ("InvalidSnapshot.NotFound", {**zone, "SnapshotId": "snap-" + "0" * 17}),
             ("InvalidParameterValue", {**zone, "Size": 1, "ClientToken": "t" * 65}),

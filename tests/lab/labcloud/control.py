@@ -9,6 +9,7 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
                  zone, type}   running at once, of no image of ours
       /instance_facts {instance_id, facts}   what DescribeInstances shows besides moto's
       /add_volume {instance_id, size_gib, device}   makes and attaches one
+      /plant {snapshots: [...], images: [...]}   what nobody made, of any age and owner (planted.py)
       /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /finish_snapshots {}       everything pending is completed now
@@ -20,9 +21,21 @@ import json
 import time
 import urllib.parse
 
-from . import attachments, launch_core, volumes
+from . import attachments, launch_core, planted, volumes
 from .httpd import Answer
 from .wire import Ec2Error
+
+
+def _about_cut(cut):
+    if cut is None:
+        return {"set": None}
+    return {
+        "set": cut.path.rsplit("/", 1)[1],
+        "cut_begin_mono": cut.begin_mono,
+        "cut_end_mono": cut.end_mono,
+        "cut_begin_time": cut.begin_time,
+        "cut_end_time": cut.end_time,
+    }
 
 
 class Control:
@@ -119,14 +132,11 @@ class Control:
                     "id": s.snapshot_id,
                     "volume": s.volume_id,
                     "state": s.state,
-                    "set": s.cut.path.rsplit("/", 1)[1],
-                    "cut_begin_mono": s.cut.begin_mono,
-                    "cut_end_mono": s.cut.end_mono,
-                    "cut_begin_time": s.cut.begin_time,
-                    "cut_end_time": s.cut.end_time,
+                    **_about_cut(s.cut),
                     "tags": {t["Key"]: t["Value"] for t in world.tags_of(s.snapshot_id)},
                 }
                 for s in world.snapshots.values()
+                if world.is_ours(s)
             ]
 
     def get_images(self, _query):
@@ -218,6 +228,10 @@ class Control:
             attachments.attach(world, volume, instance, body["device"], seconds=0)
             device = self.cloud.dataplane.volumes[volume.volume_id].device
             return {"volume": volume.volume_id, "node": device}
+
+    def post_plant(self, body):
+        with self.cloud.world.lock:
+            return planted.plant(self.cloud.world, body)
 
     def post_node(self, body):
         world = self.cloud.world

@@ -1,16 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Instances described, and tags: moto's answers, completed; and moto's gaps round them."""
+"""Instances described: moto's answers, completed."""
 from . import attachments
 from .wire import Ec2Error
 from .world import check_id
-
-
-def _without_pages(flat):
-    return {
-        name: value for name, value in flat.items() if name not in (
-            "MaxResults", "NextToken", "DryRun"
-        )
-    }
 
 
 def _complete_instance(world, instance):
@@ -33,7 +25,8 @@ def _complete_instance(world, instance):
         instance["NetworkInterfaces"], instance["SecurityGroups"] = [], []
         instance["PrivateDnsName"] = instance["PublicDnsName"] = ""
     if own.state in ("terminated", "stopped"):
-        instance["StateReason"] = {"Code": own.state_reason.code, "Message": own.state_reason.message}
+        reason = own.state_reason
+        instance["StateReason"] = {"Code": reason.code, "Message": reason.message}
 
 
 def _block(volume):
@@ -159,8 +152,11 @@ def describe_instances(world, params, call):
         call.check_dry_run()
         filters = params.get("Filters", [])
         world.check_filters(filters, FILTERS)
-        rows = list(_matching(world, filters, rows_of(world, ids or _visible(world))))
-        rows, token = world.page("DescribeInstances", params, rows, bool(ids))
+
+        def find():
+            return list(_matching(world, filters, rows_of(world, ids or _visible(world))))
+
+        rows, token = world.page("DescribeInstances", params, find, bool(ids))
         return {"Reservations": rows, "NextToken": token}
 
 
@@ -220,60 +216,8 @@ def get_instance_uefi_data(world, params, call):
         return {"InstanceId": instance.id, "UefiData": facts["UefiData"]}
 
 
-def _check_resources(world, params):
-    for resource_id in params["Resources"]:
-        kind = resource_id.partition("-")[0]
-        look = {
-            "snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.volume
-        }
-        if kind in look:
-            look[kind](resource_id)
-
-
-def create_tags(world, params, call):
-    with world.lock:
-        _check_resources(world, params)
-        tags = params.get("Tags", [])
-        if not tags:
-            raise Ec2Error("MissingParameter", "The request must contain the parameter Tag")
-        world.check_tags(tags)
-        call.check_dry_run()
-        # A tag without a value is an empty one; moto wants it said.
-        flat = dict(call.flat)
-        for number, tag in enumerate(tags, 1):
-            flat.setdefault(f"Tag.{number}.Value", tag.get("Value", ""))
-        world.ask_moto("CreateTags", flat)
-        return {}
-
-
-def delete_tags(world, params, call):
-    with world.lock:
-        _check_resources(world, params)
-        call.check_dry_run()
-        world.ask_moto("DeleteTags", call.flat)
-        return {}
-
-
-TAG_FILTERS = ["key", "resource-id", "resource-type", "value"]
-
-
-def describe_tags(world, params, call):
-    with world.lock:
-        world.check_filters(params.get("Filters", []), TAG_FILTERS)
-        call.check_dry_run()
-        answer = world.ask_moto("DescribeTags", _without_pages(call.flat))
-        hidden = {s.snapshot_id for s in world.snapshots.values() if not s.visible()}
-        hidden |= {i.image_id for i in world.images.values() if not i.visible()}
-        rows = [row for row in answer.get("Tags", []) if row["ResourceId"] not in hidden]
-        rows, token = world.page("DescribeTags", params, rows, False)
-        return {"Tags": rows, "NextToken": token}
-
-
 HANDLERS = {
     "DescribeInstances": describe_instances,
     "DescribeInstanceAttribute": describe_instance_attribute,
     "GetInstanceUefiData": get_instance_uefi_data,
-    "CreateTags": create_tags,
-    "DeleteTags": delete_tags,
-    "DescribeTags": describe_tags,
 }

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""RunInstances: what is asked for, checked against image, type and network (launch_core.py does it).
-"""
+"""RunInstances: what is asked for, against image, type and network (launch_core.py does it)."""
 import base64
 import binascii
 import ipaddress
@@ -19,8 +18,9 @@ PARAVIRTUAL = re.compile(r"^(m[1-3]|c[13]|t1|hs1|m2)\.")
 USER_DATA_BYTES = 16384
 NOT_IN_THE_LAB = (
     "NetworkInterfaces LaunchTemplate ElasticGpuSpecification ElasticInferenceAccelerators "
-    "InstanceMarketOptions CapacityReservationSpecification HibernationOptions LicenseSpecifications "
-    "EnclaveOptions SecondaryInterfaces KernelId RamdiskId Ipv6AddressCount Ipv6Addresses Operator"
+    "InstanceMarketOptions CapacityReservationSpecification HibernationOptions "
+    "LicenseSpecifications EnclaveOptions SecondaryInterfaces KernelId RamdiskId "
+    "Ipv6AddressCount Ipv6Addresses Operator"
 ).split()
 
 
@@ -36,15 +36,16 @@ def _check_type(kind, fields):
         raise Ec2Error(
             "InvalidParameterValue",
             f"The architecture '{own}' of the specified instance type does not match the "
-            f"architecture '{wanted}' of the specified AMI. Specify an instance type and an AMI that "
-            "have matching architectures, and try again. You can use 'describe-instance-types' or "
-            "'describe-images' to discover the architecture of the instance type or AMI.",
+            f"architecture '{wanted}' of the specified AMI. Specify an instance type and an AMI "
+            "that have matching architectures, and try again. You can use "
+            "'describe-instance-types' or 'describe-images' to discover the architecture of the "
+            "instance type or AMI.",
         )
     if fields.get("VirtualizationType") == "paravirtual" and not PARAVIRTUAL.match(kind):
         raise Ec2Error(
             "InvalidParameterCombination",
-            f"Virtualization type 'hvm' is required for instances of type '{kind}'. Ensure that you "
-            "are using an AMI with virtualization type 'hvm'.",
+            f"Virtualization type 'hvm' is required for instances of type '{kind}'. Ensure that "
+            "you are using an AMI with virtualization type 'hvm'.",
         )
     if not fields.get("EnaSupport") and not XEN.match(kind):
         raise Ec2Error(

@@ -7,7 +7,7 @@ from .world import FACTS, now
 
 
 class Plan:
-    """disks: [(device, order by volumes.check_order(), snapshot or None, deleted on termination)]"""
+    """disks: [(device, order by volumes.check_order(), snapshot or None, deleted at the end)]"""
 
     def __init__(self, image_id, kind, subnet, disks):
         self.image_id, self.kind, self.subnet, self.disks = image_id, kind, subnet, disks

@@ -6,7 +6,8 @@ from . import launch_core
 from .wire import Ec2Error
 
 CODES = {
-    "pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80
+    "pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64,
+    "stopped": 80,
 }
 
 
@@ -51,7 +52,7 @@ def _refuse_unless(instance, states):
     if instance.state not in states:
         raise Ec2Error(
             "IncorrectInstanceState",
-            f"The instance '{instance.id}' is not in a state from which it can be changed so: it is "
+            f"The instance '{instance.id}' is not in a state from which that can be done: it is "
             f"{instance.state}.",
         )
 
@@ -75,11 +76,8 @@ def terminate_instances(world, params, call):
             def act(instance=instance):
                 launch_core.end(world, instance)
 
-            rows.append(
-                _change(
-                    world, instance, "shutting-down", "terminated", world.settings["stop_time_s"], act
-                )
-            )
+            seconds = world.settings["stop_time_s"]
+            rows.append(_change(world, instance, "shutting-down", "terminated", seconds, act))
         return {"TerminatingInstances": rows}
 
 
@@ -104,8 +102,8 @@ def start_instances(world, params, call):
             if instance.root_device_name not in instance.block_device_mapping:
                 raise Ec2Error(
                     "InvalidInstanceAttributeValue",
-                    f"Invalid value '{instance.id}' for instanceId. Instance does not have a volume "
-                    f"attached at root ({instance.root_device_name})",
+                    f"Invalid value '{instance.id}' for instanceId. Instance does not have a "
+                    f"volume attached at root ({instance.root_device_name})",
                 )
         return {
             "StartingInstances": [
@@ -130,12 +128,13 @@ def _set_blocks(instance, entries):
     blocks = []
     for entry in entries:
         block = instance.block_device_mapping.get(entry.get("DeviceName"))
-        if block is None or entry.get("Ebs", {}).get("VolumeId", block.volume_id) != block.volume_id:
+        ebs = entry.get("Ebs", {})
+        if block is None or ebs.get("VolumeId", block.volume_id) != block.volume_id:
             raise Ec2Error(
                 "InvalidInstanceAttributeValue",
                 f"No device is currently mapped at {entry.get('DeviceName')}",
             )
-        blocks.append((block, entry.get("Ebs", {})))
+        blocks.append((block, ebs))
     for block, ebs in blocks:
         if "DeleteOnTermination" in ebs:
             block.delete_on_termination = ebs["DeleteOnTermination"]
@@ -161,8 +160,8 @@ def modify_instance_attribute(world, params, call):
         else:
             if instance.state != "stopped":
                 raise Ec2Error(
-                    "IncorrectInstanceState", f"The instance '{instance.id}' is not in the 'stopped' "
-                    "state."
+                    "IncorrectInstanceState",
+                    f"The instance '{instance.id}' is not in the 'stopped' state.",
                 )
             if "UserData" in params:
                 instance.user_data = call.flat.get("UserData.Value", "")

@@ -56,7 +56,8 @@ def check_speed(size_gib, kind, iops, throughput):
             )
     elif iops is None and kind != "gp3":
         raise Ec2Error(
-            "InvalidParameterCombination", f"The parameter iops must be specified for {kind} volumes."
+            "InvalidParameterCombination",
+            f"The parameter iops must be specified for {kind} volumes.",
         )
     elif iops is not None:
         least, most = IOPS[kind]
@@ -64,7 +65,9 @@ def check_speed(size_gib, kind, iops, throughput):
             word, limit = ("low", f"minimum is {least}") if iops < least else (
                 "high", f"maximum is {most}"
             )
-            raise Ec2Error("InvalidParameterValue", f"Volume iops of {iops} is too {word}; {limit}.")
+            raise Ec2Error(
+                "InvalidParameterValue", f"Volume iops of {iops} is too {word}; {limit}."
+            )
         if iops > max(least, size_gib * IOPS_PER_GIB[kind]):
             raise Ec2Error(
                 "InvalidParameterValue",
@@ -80,7 +83,7 @@ def check_speed(size_gib, kind, iops, throughput):
         if not 125 <= throughput <= 1000 or throughput > (iops or 3000) / 4:
             raise Ec2Error(
                 "InvalidParameterValue",
-                f"Throughput ({throughput} MiBps) must be 125 to 1000, and at most a quarter of the iops",
+                f"Throughput ({throughput} MiBps) must be 125 to 1000, and at most iops / 4",
             )
     if kind == "gp3":
         return iops or 3000, throughput or 125
@@ -141,7 +144,9 @@ def make(world, zone, order, snapshot=None, tags=None):
         twin.add_tags(dict(tags))
     volume = EbsVolume(twin, world.settings)
     volume.rate = order["VolumeInitializationRate"]
-    source = (snapshot.cut, snapshot.volume_id) if snapshot is not None else None
+    source = None
+    if snapshot is not None and snapshot.cut is not None:
+        source = (snapshot.cut, snapshot.volume_id)
     world.dataplane.add_volume(volume.volume_id, order["Size"] * GIB, source)
     world.volumes[volume.volume_id] = volume
     return volume
@@ -296,11 +301,12 @@ def describe_volumes(world, params, call):
         call.check_dry_run()
         filters = params.get("Filters", [])
         world.check_filters(filters, FILTERS)
-        rows = [shown(world, volume) for volume in found]
-        rows = [
-            row for row in rows if world.match(filters, row["Tags"], _filter_values(world, row))
-        ]
-        rows, token = world.page("DescribeVolumes", params, rows, bool(ids))
+
+        def find():
+            rows = [shown(world, volume) for volume in found]
+            return [r for r in rows if world.match(filters, r["Tags"], _filter_values(world, r))]
+
+        rows, token = world.page("DescribeVolumes", params, find, bool(ids))
         return {"Volumes": rows, "NextToken": token}
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What exists in the lab's EC2: moto's backend, and beside it what moto does not keep.
 
-Instances and every tag are moto's. Volumes, snapshots and images exist in moto too (so that tags and
-look-ups there work) but what they are - states over time, mapping, attributes - is kept here. One
-lock guards all of it; it is never held during a latency.
+Instances and every tag are moto's. Volumes, snapshots and images exist in moto too (so that tags
+and look-ups there work) but what they are - states over time, mapping, attributes - is kept here.
+One lock guards all of it; it is never held during a latency.
 """
 import datetime
 import fnmatch
@@ -69,11 +69,14 @@ def now():
 
 
 class Snapshot:
-    def __init__(self, snapshot_id, volume, cut, description, made):
-        self.snapshot_id, self.volume_id, self.size_gib = snapshot_id, volume.id, volume.size
+    """cut: dataplane.Cut, or None for one that has no data. shared: with us, by another owner:
+    None (it can't be seen), "us" or "all" (public)."""
+
+    def __init__(self, snapshot_id, volume_id, size_gib, cut, description, made):
+        self.snapshot_id, self.volume_id, self.size_gib = snapshot_id, volume_id, size_gib
         self.cut, self.description = cut, description
-        self.encrypted = bool(volume.encrypted)
-        self.key = volume.kms_key_id if self.encrypted else None
+        self.encrypted, self.key = False, None
+        self.owner, self.shared = made.account, None
         self.start_time, self.start_mono = now(), time.monotonic()
         self.visible_mono = self.start_mono + made["visible_after_ms"] / 1000.0
         self.snapshot_time_s = made["snapshot_time_s"]
@@ -105,6 +108,7 @@ class Image:
     def __init__(self, image_id, name, made):
         self.image_id, self.name = image_id, name
         self.created, self.created_mono = now(), time.monotonic()
+        self.owner, self.shared = made.account, None  # as of a snapshot
         self.visible_mono = self.created_mono + made["visible_after_ms"] / 1000.0
         self.image_time_s = made["image_time_s"]
         self.fields = {}  # by the names of the output shape
@@ -139,11 +143,12 @@ class World:
         self.hidden = {}  # instance id -> when it can be seen
         self.roots = {}  # instance id -> its root volumes, the present one last
         self.gone_images = set()
+        self.image_users = {}  # snapshot id -> ids of the images that need it
         self.facts = {}  # instance id -> FACTS
         self.reboots = {}  # instance id -> count, by CreateImage without NoReboot
         self.last_instance = None
         self.last_cut = {}  # volume id -> monotonic time of its last snapshot
-        self.pages = {}  # NextToken -> (what was asked, the rest)
+        self.pages = {}  # NextToken -> (what was asked, everything found, where the page begins)
         self.tokens = {}  # (action, ClientToken) -> (flat request, answer)
 
     # -- moto ----------------------------------------------------------------------------------
@@ -262,7 +267,7 @@ class World:
     def snapshot(self, snapshot_id):
         check_id("snap", snapshot_id)
         snapshot = self.snapshots.get(snapshot_id)
-        if snapshot is None or not snapshot.visible():
+        if snapshot is None or not self.shows(snapshot):
             raise Ec2Error(
                 "InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist."
             )
@@ -275,9 +280,40 @@ class World:
             raise Ec2Error(
                 "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available"
             )
-        if image is None or not image.visible():
+        if image is None or not self.shows(image):
             raise Ec2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         return image
+
+    def is_ours(self, thing):
+        return thing.owner == self.settings.account
+
+    def shows(self, thing):
+        """Whether a snapshot or an image can be seen: new, and if it is another's, shared."""
+        return thing.visible() and (self.is_ours(thing) or thing.shared is not None)
+
+    def of_owners(self, things, params):
+        """Those that the call means, by its OwnerIds or Owners."""
+        owners = set(params.get("OwnerIds", params.get("Owners", [])))
+        if "self" in owners:
+            owners.add(self.settings.account)
+        return [one for one in things if not owners or one.owner in owners]
+
+    def add_image(self, image):
+        """Once its fields are whole."""
+        self.images[image.image_id] = image
+        for snapshot_id in image.snapshot_ids():
+            self.image_users.setdefault(snapshot_id, set()).add(image.image_id)
+
+    def drop_image(self, image):
+        del self.images[image.image_id]
+        self.moto.amis.pop(image.image_id, None)
+        self.moto.tags.pop(image.image_id, None)
+        self.gone_images.add(image.image_id)
+        for snapshot_id in image.snapshot_ids():
+            users = self.image_users[snapshot_id]
+            users.discard(image.image_id)
+            if not users:
+                del self.image_users[snapshot_id]
 
     def all_instances(self):
         return [
@@ -328,8 +364,9 @@ class World:
 
     # -- pages and filters ---------------------------------------------------------------------
 
-    def page(self, action, params, items, ids_given):
-        """Cuts a list into pages as EC2 does. Returns (items of this page, NextToken or None)."""
+    def page(self, action, params, find, ids_given):
+        """Cuts the list that FIND() gives into pages as EC2 does; the pages after the first are of
+        the same list. Returns (items of this page, NextToken or None)."""
         asked = params.get("MaxResults")
         token = params.get("NextToken")
         if asked is not None and ids_given:
@@ -351,19 +388,22 @@ class World:
                 raise Ec2Error(
                     "InvalidPaginationToken", "The pagination token is not of this request"
                 )
-            items = self.pages[token][1]
+            items, begin = self.pages[token][1:]
+        else:
+            items, begin = find(), 0
         size = min(asked or 1000, self.settings["page_size"] or 1000)
-        if len(items) <= size:
-            return items, None
+        if len(items) <= begin + size:
+            return items[begin:], None
         token = secrets.token_urlsafe(48) + "=="
-        self.pages[token] = ((action, question), items[size:])
-        return items[:size], token
+        self.pages[token] = ((action, question), items, begin + size)
+        return items[begin : begin + size], token
 
     @staticmethod
-    def check_filters(filters, names):
+    def check_filters(filters, names, tags=True):
         for entry in filters:
             name = entry.get("Name", "")
-            if name not in names and name != "tag-key" and not re.match(r"tag:.", name):
+            by_tag = tags and (name == "tag-key" or re.match(r"tag:.", name))
+            if name not in names and not by_tag:
                 raise Ec2Error("InvalidParameterValue", f"The filter '{name}' is invalid")
             if not entry.get("Values"):
                 raise Ec2Error("InvalidParameterValue", f"The filter '{name}' has no value")
