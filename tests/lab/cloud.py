@@ -122,6 +122,7 @@ def main():
     write_json(os.path.join(options.dir, "cloud.json"), cloud.describe())
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     os.unlink(os.path.join(options.dir, "cloud.json"))
+    cloud.world.clock.end()
     with cloud.world.lock:
         failures = cloud.dataplane.down()
     for failure in failures:

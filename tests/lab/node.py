@@ -256,10 +256,8 @@ def grant(node):
 
 def write_conf(directory, node, lab, options):
     about = lab.about
-    write(
-        os.path.join(directory, "map.json"),
-        json.dumps({mount["device"]: mount["volume"] for mount in node["mounts"]}, indent=1) + "\n",
-    )
+    # From here on the cloud keeps DIR/map.json in step with what is attached.
+    lab.post("node", {"instance_id": node["instance"], "dir": directory})
     sections = [
         "[aws]",
         f"region = {about['region']}",

@@ -4,11 +4,12 @@ import time
 import traceback
 import uuid
 
-from . import images, instances, snapshots, wire
+from . import attachments, images, instances, launch, power, snapshots, tagging, volumes, wire
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-HANDLERS = {**snapshots.HANDLERS, **images.HANDLERS, **instances.HANDLERS}
+MODULES = (snapshots, images, instances, volumes, attachments, launch, power, tagging)
+HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"
     "stillpoint-node/{who} is not authorized to perform: ec2:{action}. "
@@ -40,7 +41,7 @@ class Call:
             )
 
     def fails(self):
-        """The number of the snapshot that is to fail later, or None."""
+        """What is made is to fail later: the number of the snapshot, where it has one; or None."""
         if self.fault is not None and self.fault.kind == "partial":
             return self.fault.options.get("member", 1)
         return None
@@ -50,12 +51,22 @@ class Call:
             for thing in things:
                 thing.visible_mono = time.monotonic() + self.fault.options.get("ms", 1000) / 1000.0
 
+    def hide_instances(self, ids):
+        """As made(), and as the setting visible_after_ms has it for whatever is new."""
+        hidden_ms = self.world.settings["visible_after_ms"]
+        if self.fault is not None and self.fault.kind == "invisible":
+            hidden_ms = self.fault.options.get("ms", 1000)
+        for instance_id in ids:
+            self.world.hidden[instance_id] = time.monotonic() + hidden_ms / 1000.0
+
     def _token(self):
         token = self.params.get("ClientToken")
+        if token is not None and not 1 <= len(token) <= 64:
+            raise Ec2Error("InvalidParameterValue", "The client token must have 1 to 64 characters")
         return (self.action, token) if token else None
 
     def same_token(self):
-        """The answer given to the same ClientToken before, or None."""
+        """The answer to the same ClientToken again, None for a new one."""
         known = self.world.tokens.get(self._token())
         if known is None:
             return None
@@ -64,9 +75,10 @@ class Call:
                 "IdempotentParameterMismatch",
                 "The client token was used with other parameters before.",
             )
-        return known[1]
+        return known[1]()
 
     def remember_token(self, answer):
+        """ANSWER() is what a repetition gets."""
         if self._token():
             self.world.tokens[self._token()] = (dict(self.flat), answer)
 
@@ -168,10 +180,7 @@ class Endpoint:
     def _pass_on(self, action, flat, call):
         """An action that the layer has nothing to add to: moto's own answer."""
         call.check_dry_run()
-        result = self.world.ask_moto(action, flat)
-        with self.world.lock:
-            self.world.adopt_volumes()
-        return result
+        return self.world.ask_moto(action, flat)
 
     def _refuse(self, fault):
         """The faults that come before anything is done."""
