@@ -12,6 +12,7 @@
 
 enum {
     PASS_MS = 60000,
+    WHO_MS = 15000,
     FIRST_WAIT_MS = 500,
     WAIT_MAX_MS = 20000,
     GIVE_UP_MS = 24 * 3600 * 1000, /* a node without EC2 for a day: the next start looks again */
@@ -229,11 +230,28 @@ void resume_want(struct agent *agent)
     agent->wake(agent);
 }
 
+/* Whether the state directory is another instance's, which came here with a copy of its disks: one
+ * look, so that the copy says who it is from its first start on. What can't be known now the next
+ * backup asks again. */
+static void know_the_node(struct job *job)
+{
+    struct err err = ERR_INIT;
+    struct work work;
+
+    if (job->agent->config->aws.identity == CONFIG_IDENTITY_NONE)
+        return;
+    work_open(&work, job);
+    if (!survey_identity(&work, clock_boot_ms() + WHO_MS, &err) && err.kind != ERR_CANCELLED)
+        log_err(LOG_LEVEL_NOTICE, "identity_unknown", &err);
+    work_close(&work);
+}
+
 void resume_command(struct job *job)
 {
     int64_t until_ms = clock_boot_ms() + GIVE_UP_MS, wait_ms = FIRST_WAIT_MS;
     bool told = false;
 
+    know_the_node(job);
     for (;;) {
         struct err err = ERR_INIT, nap_err = ERR_INIT;
         size_t open = 0;

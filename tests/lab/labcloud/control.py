@@ -185,10 +185,15 @@ class Control:
                 gone = volume.get("delete_on_termination", volume["device"] == "/dev/sda1")
                 order = volumes.check_order(world, order, None)
                 disks.append((volume["device"], order, None, gone))
+            subnet = world.moto.get_default_subnets()[zone]
             plan = launch_core.Plan(
                 body.get("image", "ami-0123456789abcdef0"), body.get("type", "m6i.large"),
-                world.moto.get_default_subnets()[zone], disks,
+                subnet, disks,
             )
+            plan.groups = [
+                group.id for group in world.moto.groups[subnet.vpc_id].values()
+                if group.name == "default"
+            ]
             plan.metadata = {"HttpTokens": "required"}
             plan.tags = {"instance": body.get("tags", {})}
             instance_id = launch_core.start(world, plan, 1, 0)[0]
