@@ -43,6 +43,7 @@ struct inventory_orphan {
 
 struct inventory_image {
     const char *id;
+    const char *instance; /* by its tags; NULL */
     int64_t start_utc_us; /* EC2's own: when it was made; 0 where not told */
     uint32_t set;
     enum ec2_image_state state;
@@ -52,11 +53,10 @@ struct inventory_image {
 
 struct inventory_set {
     const char *id;
-    /* By the tags, NULL where no member has it: the instance of most members, and what the first
-     * of its members says. */
+    /* By the tags, NULL where no member has it: the instance of most members; of the other texts,
+     * where members differ, the smallest in strcmp's order. */
     const char *instance, *node, *group, *policy, *reason;
-    const char *verified; /* stillpoint:verified as it stands; of several the smallest in strcmp's
-                           * order ("failed …" before "ok …") */
+    const char *verified;     /* so "failed …" is before "ok …" */
     enum backup_state tagged; /* the lowest of its members; failed if one says so */
     enum backup_state state;  /* judged: failed where there is a fault, pending while EC2 works */
     enum label asked, consistency; /* the lowest */
@@ -68,6 +68,7 @@ struct inventory_set {
     int64_t expires_utc_us; /* the latest that a member says; BACKUP_UNKNOWN: never */
     int64_t size_gib;       /* of the volumes */
     int64_t member_count;   /* by stillpoint:members, the largest; BACKUP_UNKNOWN */
+    bool counts_differ;     /* not all members say so */
     /* Its own snapshots, by volume, then those that CreateImage made for its image; and its
      * images. inventory_members, inventory_images. */
     uint32_t first_member, members, image_members;
@@ -120,6 +121,10 @@ void inventory_lock(struct inventory *inventory, const char *snapshot_id);
 /* Complete, proved to be something, and nothing wrong with it: what retention counts, and what may
  * be the last good one. (What `verify` found is in set->verified.) */
 bool inventory_is_good(const struct inventory_set *set);
+/* Failed, though its tags say nothing of it: judged so. */
+bool inventory_is_broken(const struct inventory_set *set);
+/* When it was taken by EC2's word; where EC2 does not say, by its id. */
+int64_t inventory_taken_us(const struct inventory_set *set);
 
 /* TEXT: an id, a unique prefix of one (with or without "sp-"), or "latest": the newest that is
  * complete or pending, of INSTANCE where that is not NULL.

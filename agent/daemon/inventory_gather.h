@@ -18,6 +18,9 @@ struct inventory_query {
     const char *step; /* told as the step of the progress; NULL: no progress is told */
 };
 
+/* A client in work->ec2 where there is none yet: the node's, or without identity that of [aws]. */
+bool inventory_open_ec2(struct work *work, int64_t deadline_ms, struct err *err);
+
 /* Asks EC2 for snapshots and images, page by page, and settles the inventory. Worker thread.
  *   work  its ec2 is opened where it is not, and with a node its identity is read
  *   ret_inventory  the caller's, {0} at first; inventory_free in any case
