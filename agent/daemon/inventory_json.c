@@ -87,14 +87,14 @@ json_t *inventory_why_json(const struct inventory *inventory, const struct inven
 json_t *inventory_json(const struct inventory *inventory, const struct inventory_set *set)
 {
     return json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:o,s:o,s:b,s:o,s:o}", "id",
-        control_text(set->id), "instance", control_text(set->instance), "node",
+        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:o,s:o,s:b,s:o,s:o}",
+        "id", control_text(set->id), "instance", control_text(set->instance), "node",
         control_text(set->node), "region", control_text(inventory->region), "reason",
         control_text(set->reason), "policy", control_text(set->policy), "group",
-        control_text(set->group), "state", backup_state_name(set->state), "asked",
-        label_or_null(set->asked), "consistency", label_name(set->consistency), "started",
-        moment_or_null(set->start_utc_us, 0), "window", window_json(set), "snapshots",
-        snapshots_json(inventory, set), "members",
+        control_text(set->group), "state", backup_state_name(set->state), "tagged",
+        backup_state_name(set->tagged), "asked", label_or_null(set->asked), "consistency",
+        label_name(set->consistency), "started", moment_or_null(set->start_utc_us, 0), "window",
+        window_json(set), "snapshots", snapshots_json(inventory, set), "members",
         set->member_count == BACKUP_UNKNOWN ? json_null() : json_integer(set->member_count),
         "size_gib", (json_int_t)set->size_gib, "image", image_json(inventory, set), "expires",
         second_or_null(set->expires_utc_us), "pinned", (int)set->pinned, "verified",

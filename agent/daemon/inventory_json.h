@@ -7,7 +7,8 @@
 #include "agent/daemon/inventory.h"
 
 /* A set as a row of `list --json`: the keys of `show --json` as far as the inventory knows them,
- * and "started" (EC2's own), "size_gib", "broken" (a sentence each). Absent facts are null. NULL
+ * and "started" (EC2's own), "tagged" (the state as its tags say it), "size_gib" and "broken" (a
+ * sentence each). Absent facts are null. NULL
  * without memory. Pure. */
 json_t *inventory_json(const struct inventory *inventory, const struct inventory_set *set);
 /* What is wrong with it, as an array. */

@@ -70,6 +70,10 @@ static bool read_args(const json_t *args, struct listing *listing, struct err *e
         err->kind = ERR_USAGE;
         return false;
     }
+    if (listing->since_utc_us > listing->until_utc_us) {
+        (void)err_set(err, ERR_USAGE, 0, "--since is later than --until");
+        return err_suggest(err, "a duration is so long ago: --since 7d --until 1d");
+    }
     if (node != NULL && is_instance(node))
         listing->query.instance = node;
     else
