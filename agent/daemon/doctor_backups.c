@@ -93,7 +93,7 @@ static void judge_broken(struct doctor *doctor)
         newest = newest ? newest : set;
         count++;
     }
-    if (count == 0)
+    if (newest == NULL)
         return;
     (void)inventory_why(&doctor->inventory, newest, &why, &ignored);
     (void)snprintf(text, sizeof(text), "%zu of this node's sets %s broken, the newest: %s, %.400s",
