@@ -15,7 +15,7 @@
 
 struct reading {
     struct cli_options *options;
-    unsigned seen; /* bits by enum cli_option_id */
+    uint64_t seen; /* bits by enum cli_option_id */
     char *const *argv;
     int argc, at;
 };
@@ -47,6 +47,8 @@ static bool unknown_option(const char *shown, const char *name, struct err *err)
 static bool one_of(const char *name, const char *text, const char *const *words,
                    const char **ret_text, struct err *err)
 {
+    char all[200] = "";
+
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], text) == 0) {
             *ret_text = text;
@@ -57,8 +59,13 @@ static bool one_of(const char *name, const char *text, const char *const *words,
     (void)err_set(err, ERR_USAGE, 0, "--%s: '%s' is not known", name, text);
     if (near != NULL)
         return err_suggest(err, "did you mean %s?", near);
-    return words[2] != NULL ? err_suggest(err, "write %s, %s or %s", words[0], words[1], words[2])
-                            : err_suggest(err, "write %s or %s", words[0], words[1]);
+    for (size_t i = 0; words[i] != NULL; i++)
+        (void)snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
+                       i == 0                 ? ""
+                       : words[i + 1] == NULL ? " or "
+                                              : ", ",
+                       words[i]);
+    return err_suggest(err, "write %s", all);
 }
 
 /* An argument may hold any bytes, a tag may not. */
@@ -123,6 +130,8 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
                   struct err *err)
 {
     static const char *const levels[] = {"application", "filesystem", "crash", NULL};
+    static const char *const states[] = {"complete", "pending", "failed", "broken",
+                                         "cut",      "held",    NULL};
     static const char *const moments[] = {"complete", "cut", NULL};
 
     switch (id) {
@@ -168,6 +177,19 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         return true;
     case CLI_OPTION_GROUP:
         return not_empty("group", value, &options->group, err);
+    case CLI_OPTION_BY_NODE:
+        options->by_node = true;
+        return true;
+    case CLI_OPTION_NODE:
+        return not_empty("node", value, &options->node, err);
+    case CLI_OPTION_SINCE:
+        return cli_when_parse(value, &options->since, err) || err_wrap(err, "--since");
+    case CLI_OPTION_UNTIL:
+        return cli_when_parse(value, &options->until, err) || err_wrap(err, "--until");
+    case CLI_OPTION_STATE:
+        return one_of("state", value, states, &options->state, err);
+    case CLI_OPTION_LIMIT:
+        return parse_int64(value, 1, 1000000, &options->limit, err) || err_wrap(err, "--limit");
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
@@ -193,7 +215,7 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
         }
         value = reading->argv[++reading->at];
     }
-    reading->seen |= 1U << id;
+    reading->seen |= UINT64_C(1) << id;
     return apply(reading->options, (enum cli_option_id)id, value != NULL ? value : "", err);
 }
 
@@ -286,7 +308,7 @@ static bool check(const struct reading *reading, struct err *err)
         return err_suggest(err, "see stillpoint --help");
     }
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
-        if ((reading->seen & 1U << id) != 0 &&
+        if ((reading->seen & UINT64_C(1) << id) != 0 &&
             (cli_option_table[id].commands & CLI_FOR(options->command)) == 0) {
             (void)err_set(err, ERR_USAGE, 0, "%s has no option --%s", verb->name,
                           cli_option_table[id].name);

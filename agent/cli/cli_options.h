@@ -8,6 +8,7 @@
 
 #include "agent/base/err.h"
 #include "agent/cli/cli_verbs.h"
+#include "agent/cli/cli_when.h"
 
 /* The command line of `stillpoint`, read by the tables of cli_verbs.h. Pure. */
 
@@ -17,13 +18,15 @@ struct cli_options {
     enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
     bool help, version, json, quiet, dry_run;
     const char *config; /* NULL: the default one. All texts are borrowed from ARGV */
-    const char *reason, *consistency, *wait; /* backup; NULL: not given */
+    const char *reason, *consistency, *wait; /* backup, list; NULL: not given */
     enum cli_image image;
     int64_t keep_ms; /* 0: not given */
     bool pin;
-    json_t *tags; /* {"K":"V"}; NULL: none. Owned */
-    bool all_nodes;
-    const char *group;
+    json_t *tags;            /* {"K":"V"}; NULL: none. Owned */
+    bool all_nodes, by_node; /* list */
+    const char *group, *node, *state;
+    struct cli_when since, until;
+    int64_t limit; /* 0: not given */
     const char *id;
     bool force;
 };

@@ -96,6 +96,11 @@ bool cli_print_json(const struct cli *cli, const json_t *value)
     return false;
 }
 
+bool cli_print_raw(const struct cli *cli, const struct cli_page *page)
+{
+    return write_page(cli, page);
+}
+
 bool cli_print_page(const struct cli *cli, const struct cli_page *page)
 {
     return cli->options->quiet || write_page(cli, page);

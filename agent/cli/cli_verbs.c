@@ -9,8 +9,10 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                     "Holds databases, hooks and filesystems for an instant, has EC2 record every "
                     "EBS\nvolume in it, lets go, and waits until the backup is complete. Ctrl-C "
                     "before the\ninstant cancels; after it the backup goes on in the daemon."},
-    [CLI_LIST] = {"list", NULL, "list backups, newest first",
-                  "Lists the backups of this node from EC2's tags, newest first."},
+    [CLI_LIST] =
+        {"list", NULL, "list backups, newest first",
+         "Lists the backups of this node from EC2's tags, newest first; a set that lacks a\n"
+         "snapshot, or has one that is not its own, is shown as broken and says why."},
     [CLI_SHOW] = {"show", "ID", "show a backup and its hold",
                   "Shows one backup: what it proved, the hold step by step, mounts, databases,\n"
                   "snapshots and image. ID is a backup's id, a unique prefix of one, or `latest'."},
@@ -30,9 +32,9 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP),
-                           "why, as a tag and for the list"},
-    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
+                           "why, as a tag and for the list, which finds TEXT in it"},
+    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
     [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP),
                          "complete (default): snapshots and image are ready;\n"
@@ -48,6 +50,18 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
+    [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
+                            "a line for each node of the account instead"},
+    [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
+                         "of this node only, by its name or instance id"},
+    [CLI_OPTION_SINCE] = {"since", 0, "TIME", CLI_FOR(CLI_LIST),
+                          "taken at TIME or later: 7d (so long ago), 2026-11-24,\n"
+                          "2026-11-24T08:15 in local time, with a Z in UTC"},
+    [CLI_OPTION_UNTIL] = {"until", 0, "TIME", CLI_FOR(CLI_LIST), "taken at TIME or earlier"},
+    [CLI_OPTION_STATE] = {"state", 0, "STATE", CLI_FOR(CLI_LIST),
+                          "complete, pending, cut, held, failed, or broken: failed though\n"
+                          "its tags know nothing of it"},
+    [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
                             "say what would be done, and do nothing"},

@@ -18,7 +18,6 @@
 #include "agent/daemon/config_show.h"
 #include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/finish.h"
-#include "agent/daemon/gather.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
@@ -144,21 +143,6 @@ static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed
     return true;
 }
 
-/* A snapshot of this node's backups, to try on it (dry) what only a snapshot can be tried on; ""
- * where there is none. */
-static void find_snapshot(struct doctor *doctor)
-{
-    struct gather gather = {.all_nodes = false};
-    struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
-
-    (void)gather_catalog(&doctor->work, &gather, doctor_soon(), &ignored);
-    for (size_t i = 0; i < gather.count; i++) {
-        if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
-            (void)snprintf(doctor->snapshot, EC2_ID_BYTES, "%s", gather.resources[i].id);
-    }
-    gather_free(&gather);
-}
-
 struct right {
     enum ec2_action action;
     bool needed; /* or only for cleaning up */
@@ -172,9 +156,11 @@ static bool check_rights(struct doctor *doctor, const struct right *rights, size
     bool usable = true;
 
     (void)catalog_tags_put(&tags, "stillpoint:state", "complete", &ignored);
+    const struct inventory *inventory = &doctor->inventory;
     const struct ec2_dry_run_target target = {
         .instance_id = doctor->work.identity.document.instance_id,
-        .snapshot_id = doctor->snapshot[0] ? doctor->snapshot : NULL,
+        /* What only a snapshot can be tried on, if there is one. */
+        .snapshot_id = inventory->member_count > 0 ? inventory->members[0].id : NULL,
         .tags = &tags,
     };
     for (size_t i = 0; usable && i < count; i++)
@@ -191,7 +177,7 @@ static bool check_backup_rights(struct doctor *doctor)
         {EC2_DELETE_SNAPSHOT, false},
     };
 
-    find_snapshot(doctor);
+    doctor_find_backups(doctor);
     return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
 }
 
@@ -449,6 +435,7 @@ void doctor_command(struct job *job)
     else
         doctor_say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
     (void)hook_chain_finish(&doctor.work.hooks, "doctor", doctor_soon(), &err);
+    inventory_free(&doctor.inventory);
     work_close(&doctor.work);
     job_leave_node(job);
     job_result(job, doctor.failed > 0 ? 5 : 0,
