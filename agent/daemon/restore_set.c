@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/ec2_snapshots.h"
+#include "agent/daemon/inventory.h"
 
 /* --- the set ------------------------------------------------------------------------------- */
 
@@ -33,70 +33,68 @@ static bool explain_not_found(const struct work *work, const char *id, struct er
     return err_wrap(err, "in %s", region);
 }
 
-static bool note_archived(void *self, const struct ec2_snapshot *snapshot, struct err *err)
+static bool check_tiers(const struct gather *gather, struct err *err)
 {
-    return strcmp(snapshot->storage_tier, "archive") != 0 || strs_add(self, snapshot->id, err);
-}
+    const struct set_member *members = inventory_members(&gather->inventory, gather->set);
+    const char *first = NULL;
+    size_t archived = 0;
 
-static bool check_tiers(struct work *work, const struct backup *backup, int64_t deadline_ms,
-                        struct err *err)
-{
-    const char *ids[EC2_DEVICES_MAX];
-    struct strs archived = {NULL, 0};
-    size_t count = 0;
-
-    for (; count < backup->snapshot_count && count < EC2_DEVICES_MAX; count++)
-        ids[count] = backup->snapshots[count].id;
-    bool ok =
-        count == 0 || ec2_describe_snapshots(work->ec2, ids, count, NULL, 0, deadline_ms,
-                                             &work->job->cancel, note_archived, &archived, err);
-    if (ok && archived.count > 0) {
-        (void)err_set(err, ERR_PRECONDITION, 0,
-                      "%zu of its %zu snapshots are in the archive tier: %s%s", archived.count,
-                      backup->snapshot_count, archived.items[0], archived.count > 1 ? ", …" : "");
-        ok = err_suggest(err,
-                         "recall each, which takes up to 72 h, then try again: aws ec2 "
-                         "restore-snapshot-tier --snapshot-id %s --temporary-restore-days 7",
-                         archived.items[0]);
+    for (size_t i = 0; i < gather->set->members; i++) {
+        if (members[i].archived && archived++ == 0)
+            first = members[i].id;
     }
-    strs_free(&archived);
-    return ok;
+    if (archived == 0)
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, 0, "%zu of its %u snapshots are in the archive tier: %s%s",
+                  archived, gather->set->members, first, archived > 1 ? ", …" : "");
+    return err_suggest(err,
+                       "recall each, which takes up to 72 h, then try again: aws ec2 "
+                       "restore-snapshot-tier --snapshot-id %s --temporary-restore-days 7",
+                       first);
 }
 
-static bool check_state(const struct backup *backup, struct err *err)
+static bool refuse_broken(const struct gather *gather, struct err *err)
+{
+    struct strs why = {NULL, 0};
+
+    if (!inventory_why(&gather->inventory, gather->set, &why, err)) {
+        strs_free(&why);
+        return false;
+    }
+    (void)err_set(err, ERR_PRECONDITION, 0, "it is broken: %s%s",
+                  why.count > 0 ? why.items[0] : "its tags say that it failed",
+                  why.count > 1 ? "; and more" : "");
+    strs_free(&why);
+    return err_suggest(err,
+                       "stillpoint show %s tells it all; take another that is complete, as "
+                       "stillpoint list shows them",
+                       gather->found_id);
+}
+
+static bool check_state(const struct gather *gather, const struct backup *backup, struct err *err)
 {
     size_t completed = 0;
 
+    if (backup->state == BACKUP_FAILED || gather->set->faults != 0)
+        return refuse_broken(gather, err);
+    if (backup->state == BACKUP_COMPLETE)
+        return true;
     for (size_t i = 0; i < backup->snapshot_count; i++)
         completed += backup->snapshots[i].state != NULL &&
                      strcmp(backup->snapshots[i].state, "completed") == 0;
-    if (backup->state == BACKUP_COMPLETE)
-        return true;
-    if (backup->state == BACKUP_FAILED) {
-        (void)err_set(err, ERR_PRECONDITION, 0, "it is broken: %s",
-                      backup->shortfall.count > 0
-                          ? backup->shortfall.items[backup->shortfall.count - 1]
-                          : "its tags say that it failed");
-        return err_suggest(err,
-                           "take another one: `stillpoint list` shows those that are complete");
-    }
-    (void)err_set(err, ERR_PRECONDITION, 0, "it is not complete yet: %zu of %lld snapshots are",
-                  completed,
-                  (long long)(backup->member_count > 0 ? backup->member_count
-                                                       : (int64_t)backup->snapshot_count));
+    (void)err_set(err, ERR_PRECONDITION, 0, "it is not complete yet: %zu of %zu snapshots are",
+                  completed, backup->snapshot_count);
     return err_suggest(err, "wait until `stillpoint show %s` says complete", backup->id);
 }
 
 bool restore_set_find(struct work *work, const char *id, struct restore_set *set,
                       int64_t deadline_ms, struct err *err)
 {
-    set->gather.all_nodes = strcmp(id, "latest") != 0;
-    set->gather.id = catalog_is_id(id) ? id : NULL;
-    if (!gather_catalog(work, &set->gather, deadline_ms, err))
-        return false;
-    if (!catalog_find(&set->gather.catalog, id, &set->backup, err))
+    if (!gather_find(work, id, &set->gather, deadline_ms, &set->backup, err))
         return err->kind == ERR_NOT_FOUND ? explain_not_found(work, id, err) : false;
-    return (check_tiers(work, set->backup, deadline_ms, err) && check_state(set->backup, err)) ||
+    if (set->gather.set == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "backup %s was not judged", set->backup->id);
+    return (check_tiers(&set->gather, err) && check_state(&set->gather, set->backup, err)) ||
            err_wrap(err, "backup %s", set->backup->id);
 }
 

@@ -10,13 +10,13 @@
 /* The set that something is to be made of, found and judged. Worker thread. */
 struct restore_set {
     struct gather gather;
-    struct backup *backup; /* borrowed from gather */
+    const struct backup *backup; /* borrowed from gather */
     struct ec2_image *image;
 };
 
-/* Finds it by ID (catalog_find) and sees whether it can be restored from.
+/* Finds it by ID (gather_find) and sees whether it can be restored from.
  *   set    {0} at first; restore_set_free in any case
- *   false  ERR_NOT_FOUND, ERR_USAGE as catalog_find; ERR_PRECONDITION: it is broken, not complete
+ *   false  ERR_NOT_FOUND, ERR_USAGE as gather_find; ERR_PRECONDITION: it is broken, not complete
  *          yet, or in the archive tier */
 bool restore_set_find(struct work *work, const char *id, struct restore_set *set,
                       int64_t deadline_ms, struct err *err);
