@@ -201,17 +201,16 @@ static void clean_up(struct restore *restore)
     int64_t deadline_ms = clock_boot_ms() + CLEAN_MS;
     struct err err = ERR_INIT;
 
-    bool ok =
-        ec2_terminate_instance(left.work->ec2, restore->instance->id, deadline_ms, NULL, &err) &&
-        delete_volumes(restore, &left, deadline_ms, &err);
-    if (ok) {
+    /* The instance is over by itself. */
+    if (delete_volumes(restore, &left, deadline_ms, &err)) {
         (void)end(restore, 1, "the instance is terminated and its volumes are deleted");
     } else {
         job_warn(left.work->job, err.text, err.remedy);
-        (void)snprintf(restore->now, sizeof(restore->now),
-                       "not all of it could be removed: terminate %s, and delete the volumes "
-                       "with the tag " RESTORE_TAG_LAUNCH "=%s",
-                       restore->instance->id, restore->plan.token);
+        (void)snprintf(
+            restore->now, sizeof(restore->now),
+            "the instance is terminated; delete its volumes, which have the tag " RESTORE_TAG_LAUNCH
+            "=%s",
+            restore->plan.token);
         restore->exit_code = 1;
     }
     strs_free(&left.free);
