@@ -33,7 +33,7 @@ static void root_is_replaced_from_a_snapshot(void **state)
         "<replaceRootVolumeTask>" TASK("replacevol-1", "pending") "</replaceRootVolumeTask>")};
     static const char *const want[] = {
         "Action=CreateReplaceRootVolumeTask",
-        "InstanceId=" INSTANCE,
+        "InstanceId=i-0123456789abcdef0",
         "SnapshotId=snap-1",
         "DeleteReplacedRootVolume=false",
         "TagSpecification.1.ResourceType=replace-root-volume-task",

@@ -27,15 +27,18 @@
     "</Message></Error></Errors><RequestID>r</RequestID></Response>"
 #define DRY_RUN_OK      REFUSED("DryRunOperation", "would")
 #define TAG(key, value) "<item><key>" key "</key><value>" value "</value></item>"
-#define TAGS(more)                                                                                 \
-    "<tagSet>" TAG("stillpoint:id", ID) TAG("stillpoint:instance", FROM)                           \
-        TAG("stillpoint:node", "db1") TAG("stillpoint:members", "2")                               \
-            TAG("stillpoint:consistency", "application") more "</tagSet>"
-#define COMPLETE TAG("stillpoint:state", "complete")
+#define COMMON                                                                                     \
+    TAG("stillpoint:id", ID)                                                                       \
+    TAG("stillpoint:instance", FROM)                                                               \
+    TAG("stillpoint:node", "db1")                                                                  \
+    TAG("stillpoint:members", "2") TAG("stillpoint:consistency", "application")
+#define TAGS(more) "<tagSet>" COMMON more "</tagSet>"
+#define COMPLETE   TAG("stillpoint:state", "complete")
 #define SNAPSHOT(id, volume, device, more)                                                         \
     "<item><snapshotId>" id "</snapshotId><volumeId>" volume                                       \
     "</volumeId><status>completed</status><storageTier>standard</storageTier>"                     \
-    "<volumeSize>8</volumeSize>" TAGS(TAG("stillpoint:device", device) more) "</item>"
+    "<volumeSize>8</volumeSize><tagSet>" COMMON TAG("stillpoint:device", device) more              \
+        "</tagSet></item>"
 #define SNAPSHOTS(inside)                                                                          \
     "<DescribeSnapshotsResponse><snapshotSet>" inside "</snapshotSet></DescribeSnapshotsResponse>"
 #define SET(more)                                                                                  \
@@ -196,7 +199,7 @@ static void a_new_node_is_launched_as_the_original_was(void **state)
         VOLUMES};
     static const char *const want[] = {
         "Action=RunInstances",
-        "ImageId=" IMAGE,
+        "ImageId=ami-01",
         "InstanceType=m5.large",
         "SubnetId=subnet-1",
         "KeyName=ops",
@@ -207,7 +210,7 @@ static void a_new_node_is_launched_as_the_original_was(void **state)
         "TagSpecification.1.Tag.1.Key=Name",
         "TagSpecification.1.Tag.1.Value=new",
         "TagSpecification.1.Tag.2.Key=stillpoint:restored-from",
-        "TagSpecification.1.Tag.2.Value=" ID,
+        "TagSpecification.1.Tag.2.Value=sp-20261124T081530Z-k3f9x",
         "TagSpecification.1.Tag.4.Key=Env",
         "TagSpecification.2.ResourceType=volume",
         "TagSpecification.2.Tag.3.Key=stillpoint:restore",
