@@ -4,11 +4,13 @@ import time
 import traceback
 import uuid
 
-from . import attachments, images, instances, launch, power, snapshots, tagging, volumes, wire
+from . import (
+    attachments, images, instances, launch, power, roots, snapshots, tagging, volumes, wire,
+)
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-MODULES = (snapshots, images, instances, volumes, attachments, launch, power, tagging)
+MODULES = (snapshots, images, instances, volumes, attachments, launch, power, roots, tagging)
 HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"

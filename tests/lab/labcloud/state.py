@@ -18,6 +18,8 @@ DEFAULTS = {
     "attachment_limit": 28,  # volumes of one instance
     "start_time_s": 0.3,  # pending -> running
     "stop_time_s": 0.2,  # stopping -> stopped, shutting-down -> terminated
+    "root_volume_time_s": 0.2,  # a root's replacement: pending -> in-progress
+    "root_swap_time_s": 0.2,  # and how long the instance is down, beside what its node takes
     "instance_profiles": ["stillpoint-node"],  # those that IAM has
     "page_size": 0,  # > 0: Describe calls answer pages of this size, asked or not
     "rate_limit_s": 0,  # > 0: SnapshotCreationPerVolumeRateExceeded within so long
