@@ -5,7 +5,7 @@ import traceback
 import uuid
 
 from . import (
-    attachments, images, instances, launch, power, roots, snapshots, tagging, volumes, wire,
+    attachments, iam, images, instances, launch, power, roots, snapshots, tagging, volumes, wire,
 )
 from .httpd import Answer, Drop
 from .wire import Ec2Error
@@ -89,6 +89,7 @@ class Endpoint:
     def __init__(self, settings, keyring, model, world, faults, log):
         self.settings, self.keyring, self.model = settings, keyring, model
         self.world, self.faults, self.log = world, faults, log
+        self.iam = iam.Iam(world)
         self.port = 0
 
     def __call__(self, request):
@@ -166,6 +167,8 @@ class Endpoint:
                 ),
                 403,
             )
+        if key.who != "admin":
+            self._judge(call, key, params, entry)
         if fault is not None and fault.kind in ("error", "reset_before", "hang", "redirect"):
             call.sleep_until(fault.options.get("at", 1.0))
             self._refuse(fault)
@@ -178,6 +181,14 @@ class Endpoint:
         finally:
             call.sleep_until(1.0)
         return result
+
+    def _judge(self, call, key, params, entry):
+        """Dry run or not: a dry run with rights is answered by the handler."""
+        try:
+            self.iam.judge(key, call.action, params, entry)
+        except Ec2Error:
+            call.sleep_until(1.0)
+            raise
 
     def _pass_on(self, action, flat, call):
         """An action that the layer has nothing to add to: moto's own answer."""
