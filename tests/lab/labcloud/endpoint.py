@@ -5,12 +5,15 @@ import traceback
 import uuid
 
 from . import (
-    attachments, iam, images, instances, launch, power, roots, snapshots, tagging, volumes, wire,
+    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots, tagging,
+    volumes, wire,
 )
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-MODULES = (snapshots, images, instances, volumes, attachments, launch, power, roots, tagging)
+MODULES = (
+    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle, locks,
+)
 HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"

@@ -2,6 +2,7 @@
 """CreateSnapshots and its kin: what moto lacks, with the data plane's instant."""
 import time
 
+from . import locks, recycle
 from .wire import Ec2Error
 from .world import Snapshot, check_id
 
@@ -185,17 +186,10 @@ def describe_snapshots(world, params, call):
         return {"Snapshots": [shown(world, one, "Snapshot") for one in page], "NextToken": token}
 
 
-def drop_snapshot(world, snapshot_id):
-    snapshot = world.snapshots.pop(snapshot_id)
-    world.moto.snapshots.pop(snapshot_id, None)
-    world.moto.tags.pop(snapshot_id, None)
-    if snapshot.cut is not None:
-        world.dataplane.drop(snapshot.cut)
-
-
 def delete_snapshot(world, params, call):
     with world.lock:
         snapshot = world.snapshot(params["SnapshotId"])
+        world.check_ours(snapshot, "snapshot", snapshot.snapshot_id)
         call.check_dry_run()
         users = world.image_users.get(snapshot.snapshot_id)
         if users:
@@ -203,7 +197,8 @@ def delete_snapshot(world, params, call):
                 "InvalidSnapshot.InUse",
                 f"The snapshot {snapshot.snapshot_id} is currently in use by {min(users)}",
             )
-        drop_snapshot(world, snapshot.snapshot_id)
+        locks.check_unlocked(snapshot)
+        recycle.delete_snapshot(world, snapshot)
         return {}
 
 

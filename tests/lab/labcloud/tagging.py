@@ -19,6 +19,8 @@ def _check_resources(world, params):
     }
     for resource_id in params["Resources"]:
         kind = resource_id.partition("-")[0]
+        if resource_id in world.bin:
+            continue
         if kind in look:
             look[kind](resource_id)
         elif kind not in TYPES:

@@ -82,6 +82,7 @@ class Snapshot:
         self.visible_mono = self.start_mono + made["visible_after_ms"] / 1000.0
         self.snapshot_time_s = made["snapshot_time_s"]
         self.fails = False
+        self.lock = None  # locks.Lock
 
     def age(self):
         if self.snapshot_time_s <= 0:
@@ -146,6 +147,7 @@ class World:
         self.launches = {}  # instance id -> the snapshot that its root was launched from
         self.tasks = {}  # task id -> roots.Task
         self.gone_images = set()
+        self.bin = {}  # id -> recycle.Kept
         self.image_users = {}  # snapshot id -> ids of the images that need it
         self.facts = {}  # instance id -> FACTS
         self.reboots = {}  # instance id -> count, by CreateImage without NoReboot
@@ -289,6 +291,11 @@ class World:
 
     def is_ours(self, thing):
         return thing.owner == self.settings.account
+
+    def check_ours(self, thing, noun, thing_id):
+        """For what the owner may do only, whatever the caller's policy says."""
+        if not self.is_ours(thing):
+            raise Ec2Error("AuthFailure", f"Not authorized for {noun}:{thing_id}", 403)
 
     def shows(self, thing):
         """Whether a snapshot or an image can be seen: new, and if it is another's, shared."""
