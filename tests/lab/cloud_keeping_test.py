@@ -14,7 +14,7 @@ OTHER = "999988887777"
 
 
 class Tests(Base):
-    HELPERS = ("taken", "image", "state", "tags", "lock_state")
+    HELPERS = ("taken", "image", "tags", "lock_state", "tiering")
     number = 0
 
     def taken(self, **more):
@@ -200,6 +200,116 @@ class Tests(Base):
         self.ec2.delete_snapshot(SnapshotId=over)
         with self.refused("OperationNotPermitted"):
             self.ec2.delete_snapshot(SnapshotId=held)
+
+    # -- the archive
+
+    def tiering(self, snapshot_id):
+        rows = self.ec2.describe_snapshot_tier_status(
+            Filters=[{"Name": "snapshot-id", "Values": [snapshot_id]}])["SnapshotTierStatuses"]
+        return rows[0]
+
+    def _last(self, snapshot_id):
+        return self.tiering(snapshot_id).get("LastTieringOperationStatus")
+
+    def _archived(self):
+        made = self.taken()
+        self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive")
+        self.until("archival-completed", lambda: self._last(made))
+        return made
+
+    def a_snapshot_is_archived_over_time_and_then_of_no_use(self):
+        made, other = self.taken(), self.taken()
+        order = {"SnapshotId": made, "AvailabilityZone": "eu-west-1a"}
+        self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive")
+        row = self.tiering(made)
+        assert row["LastTieringOperationStatus"] == "archival-in-progress"
+        assert row["StorageTier"] == "standard" and row["LastTieringProgress"] < 100
+        self.ec2.create_volume(**order)  # still
+        self.until("archival-completed", lambda: self._last(made))
+        row = self.tiering(made)
+        assert row["StorageTier"] == "archive" and row["ArchivalCompleteTime"]
+        assert row["LastTieringProgress"] == 100 and "RestoreExpiryTime" not in row
+        assert "LastTieringOperationStatus" not in self.tiering(other)
+        shown = self.ec2.describe_snapshots(
+            Filters=[{"Name": "storage-tier", "Values": ["archive"]},
+                     {"Name": "snapshot-id", "Values": [made, other]}])["Snapshots"]
+        assert [(row["SnapshotId"], row["StorageTier"]) for row in shown] == [(made, "archive")]
+        with self.refused("IncorrectState"):
+            self.ec2.create_volume(**order)
+        with self.refused("IncorrectState"):
+            self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive")
+        with self.refused("IncorrectState"):
+            self.ec2.register_image(
+                Name="of the archive", RootDeviceName="/dev/sda1",
+                BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": made}}])
+        image, _ = self.image()
+        with self.refused("IncorrectState"):
+            self.ec2.run_instances(
+                ImageId=image, MinCount=1, MaxCount=1, InstanceType="m5.large",
+                BlockDeviceMappings=[{"DeviceName": "/dev/sdh", "Ebs": {"SnapshotId": made}}])
+        self.ec2.delete_snapshot(SnapshotId=made)
+
+    def an_archived_snapshot_is_recalled_for_good_or_for_days(self):
+        self.lab.post("set", {"archive_day_s": 0.4})
+        made = self._archived()
+        row = self.ec2.restore_snapshot_tier(SnapshotId=made, TemporaryRestoreDays=2)
+        assert row["RestoreDuration"] == 2 and row["IsPermanentRestore"] is False
+        assert self._last(made) == "temporary-restore-in-progress"
+        with self.refused("IncorrectState"):
+            self.ec2.create_volume(SnapshotId=made, AvailabilityZone="eu-west-1a")
+        with self.refused("IncorrectState"):
+            self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
+        self.until("temporary-restore-completed", lambda: self._last(made))
+        row = self.tiering(made)
+        assert row["StorageTier"] == "standard" and row["RestoreExpiryTime"]
+        self.ec2.create_volume(SnapshotId=made, AvailabilityZone="eu-west-1a")
+        self.until("archive", lambda: self.tiering(made)["StorageTier"])
+        self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
+        self.until("permanent-restore-completed", lambda: self._last(made))
+        time.sleep(0.5)
+        assert self.tiering(made)["StorageTier"] == "standard"
+        with self.refused("IncorrectState"):
+            self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
+
+    def what_can_t_be_archived_is_refused(self):
+        _, ids = self.image()
+        with self.refused("InvalidSnapshot.InUse"):
+            self.ec2.modify_snapshot_tier(SnapshotId=ids[0], StorageTier="archive")
+        pending = self.ec2.create_snapshot(VolumeId=self.volumes[1])["SnapshotId"]
+        with self.refused("IncorrectState"):
+            self.ec2.modify_snapshot_tier(SnapshotId=pending, StorageTier="archive")
+        foreign = self.lab.post("plant", {"snapshots": [{"owner": OTHER, "shared": "us"}]})
+        with self.refused("AuthFailure", 403):
+            self.ec2.modify_snapshot_tier(
+                SnapshotId=foreign["snapshots"][0], StorageTier="archive")
+        made = self.taken()
+        with self.refused("IncorrectState"):
+            self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
+        archived = self.lab.post("plant", {"snapshots": [{"tier": "archive", "start": -9999}]})
+        archived = archived["snapshots"][0]
+        assert self.tiering(archived)["StorageTier"] == "archive"
+        for code, order in (
+            ("InvalidParameterCombination", {}),
+            ("InvalidParameterCombination", {"TemporaryRestoreDays": 1, "PermanentRestore": True}),
+            ("InvalidParameterValue", {"TemporaryRestoreDays": 0}),
+        ):
+            with self.refused(code):
+                self.ec2.restore_snapshot_tier(SnapshotId=archived, **order)
+        with self.refused("DryRunOperation", 412):
+            self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive", DryRun=True)
+
+    def archiving_and_recalling_can_fail(self):
+        made = self.taken()
+        self.lab.post("fault", {"action": "ModifySnapshotTier", "kind": "partial"})
+        self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive")
+        self.until("archival-failed", lambda: self._last(made))
+        row = self.tiering(made)
+        assert row["StorageTier"] == "standard" and row["LastTieringOperationStatusDetail"]
+        made = self._archived()
+        self.lab.post("fault", {"action": "RestoreSnapshotTier", "kind": "partial"})
+        self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
+        self.until("permanent-restore-failed", lambda: self._last(made))
+        assert self.tiering(made)["StorageTier"] == "archive"
 
     # -- other owners
 

@@ -5,7 +5,7 @@ import re
 import moto.ec2.models.amis
 from moto.ec2.utils import random_ami_id
 
-from . import locks, recycle, snapshots
+from . import locks, recycle, snapshots, tiers
 from .wire import Ec2Error
 from .world import Image
 
@@ -56,6 +56,7 @@ def _check_mapping(world, mapping):
                 "IncorrectState",
                 f"The snapshot {snapshot.snapshot_id} is {snapshot.state}, not completed",
             )
+        tiers.check_usable(snapshot)
         if "Encrypted" in ebs:
             raise Ec2Error(
                 "InvalidBlockDeviceMapping",

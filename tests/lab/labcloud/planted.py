@@ -3,7 +3,7 @@
 
 A snapshot: {tags, volume, size_gib, start (seconds since 1970, or before now where negative), state
 (completed | pending | error), description, encrypted, key, owner, shared (us | all), lock {mode,
-days, cool_off_hours, since (as start)}}
+days, cool_off_hours, since (as start)}, tier (standard | archive)}
 An image: {name, tags, created (as start), disks [[device, snapshot id, or the number of a snapshot
 planted with it]], owner, shared, fields (by the names of DescribeImages)}
 All are optional, except an image's disks; plant() returns {"snapshots": [id], "images": [id]}.
@@ -39,6 +39,9 @@ def _snapshot(world, about):
     snapshot.fails = state == "error"
     snapshot.start_time = _moment(about.get("start", 0))
     snapshot.encrypted, snapshot.key = bool(about.get("encrypted")), about.get("key")
+    snapshot.tier = about.get("tier", "standard")
+    if snapshot.tier == "archive":
+        snapshot.archived_at = snapshot.start_time
     if about.get("lock"):
         order = about["lock"]
         snapshot.lock = Lock(

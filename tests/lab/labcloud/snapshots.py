@@ -22,7 +22,8 @@ def shown(world, snapshot, shape):
         "SnapshotId": snapshot.snapshot_id,
     }
     if shape == "Snapshot":
-        common["StorageTier"] = "standard"
+        common["StorageTier"] = snapshot.tier
+        common["RestoreExpiryTime"] = snapshot.recalled_until
         common["KmsKeyId"] = snapshot.key
         if snapshot.state == "error":
             common["StateMessage"] = "Client.InternalError: the lab was told to fail this snapshot"
@@ -155,7 +156,7 @@ def _filter_values(world, snapshot):
         "snapshot-id": snapshot.snapshot_id,
         "start-time": world.time_text(snapshot.start_time),
         "status": snapshot.state,
-        "storage-tier": "standard",
+        "storage-tier": snapshot.tier,
         "transfer-type": "standard",
         "volume-id": snapshot.volume_id,
         "volume-size": str(snapshot.size_gib),

@@ -22,6 +22,9 @@ DEFAULTS = {
     "root_swap_time_s": 0.2,  # and how long the instance is down, beside what its node takes
     "recycle_snapshots_s": 0,  # > 0: what is deleted lies in the Recycle Bin for so long
     "recycle_images_s": 0,
+    "archive_time_s": 0.3,  # a snapshot's way into the archive tier
+    "recall_time_s": 0.3,  # and back
+    "archive_day_s": 86400,  # what a day of a temporary recall lasts
     "lock_day_s": 86400,  # what a day of a snapshot's lock lasts
     "instance_profiles": ["stillpoint-node"],  # those that IAM has
     "page_size": 0,  # > 0: Describe calls answer pages of this size, asked or not

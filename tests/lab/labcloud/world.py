@@ -83,6 +83,9 @@ class Snapshot:
         self.snapshot_time_s = made["snapshot_time_s"]
         self.fails = False
         self.lock = None  # locks.Lock
+        # tiers.py: the last operation, and where it is (recalled_until: back in the archive then)
+        self.tiering, self.tier = None, "standard"
+        self.archived_at = self.recalled_until = None
 
     def age(self):
         if self.snapshot_time_s <= 0:
