@@ -110,7 +110,7 @@ struct copy_serving {
 /* Starts the server on the copy: no network, no grants (the socket is what only we have), no
  * replication, no events, nothing mended by itself, lowest priority. A server that does not start
  * is no failure of the call. deadline_ms  for its crash recovery, too; a cancel ends the session
- *   ret_log      is added to: what it has written so far; cap COPY_DATA_BYTES. Not to be trusted
+ *   ret_log      is added to: what it has written since; cap COPY_DATA_BYTES. Not to be trusted
  *   false        ERR_PRECONDITION: no such program, or datadir or a setting is not on the copy */
 bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t deadline_ms,
                 const struct cancel *cancel, struct copy_serving *ret_serving, struct buf *ret_log,
@@ -123,7 +123,7 @@ struct copy_stopped {
 };
 
 /* Ends the server; past three quarters of the time, by SIGKILL. True also where none runs.
- *   ret_log  as above: its log up to the end, the middle left out where it is too long */
+ *   ret_log  as above: the rest of its log, the end of it where it is longer than the cap */
 bool copy_stop(struct copy *copy, int64_t deadline_ms, const struct cancel *cancel,
                struct copy_stopped *ret_stopped, struct buf *ret_log, struct err *err);
 

@@ -19,7 +19,7 @@
  *            binlog_checksum, character_set_server, collation_server,
  *            explicit_defaults_for_timestamp
  *   paths    innodb_data_home_dir, innodb_log_group_home_dir, innodb_undo_directory,
- *            innodb_directories, innodb_doublewrite_dir, aria_log_dir_path, log_bin (the base of
+ *            innodb_doublewrite_dir, aria_log_dir_path, log_bin (the base of
  *            the binary logs' names; without it there is none), log_bin_index, relay_log */
 
 enum copy_setting_kind { COPY_SETTING_NUMBER, COPY_SETTING_WORD, COPY_SETTING_PATH };

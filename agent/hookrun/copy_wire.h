@@ -41,6 +41,10 @@ enum {
 #define COPY_PARTIAL_NAME ".stillpoint-partial"
 #define COPY_SOCKET_NAME  "mysqld.sock" /* in the folder whose descriptor SERVE's reply carries */
 
+/* Types of items beside blkid's. */
+#define COPY_TYPE_TABLE     "partition table" /* its partitions follow, where the kernel sees any */
+#define COPY_TYPE_AMBIGUOUS "ambiguous"       /* two kinds of signature */
+
 enum copy_op {
     COPY_OP_OPEN = 1,   /* first, once */
     COPY_OP_ADD = 2,    /* a device; replies with what was found on it */
@@ -80,12 +84,13 @@ enum copy_status {
     COPY_UNREADABLE = 13, /* LOOK, CHECK, MOUNT: of a type that can't be looked into; text: type */
     COPY_NO_FILE = 14,    /* LOOK: no manifest; FILES: no such path; text: which */
     COPY_OUTSIDE = 15,    /* the path does not lie on the copy; text: which */
-    COPY_SERVER_ENDED = 16,  /* SERVE: before it was ready: code, signal; text: its log */
+    COPY_SERVER_ENDED = 16,  /* SERVE: before it was ready; STOP: before it was asked to: code,
+                              signal; text: its log */
     COPY_SERVER_LATE = 17,   /* SERVE: not ready at the deadline; text: its log */
     COPY_NO_ROOM = 18,       /* FILES: progress.bytes_total are needed, .bytes_done are free */
     COPY_DEST_PATH = 19,     /* OPEN: not a plain absolute path, or a link on the way, or missing */
-    COPY_DEST_OWNER = 20,    /* not root's, or a folder above it is not */
-    COPY_DEST_WRITABLE = 21, /* by others than root, it or a folder above it */
+    COPY_DEST_OWNER = 20,    /* not root's */
+    COPY_DEST_WRITABLE = 21, /* by others than root */
     COPY_DEST_MARKER = 22,   /* no marker of root's, mode 0600, with this backup's id */
     COPY_DEST_FULL = 23,     /* holds something else, too; text: one of them */
     COPY_STATUS_COUNT
