@@ -60,6 +60,7 @@ static int watch_signals(void)
 {
     sigset_t set;
 
+    (void)signal(SIGCHLD, SIG_DFL); /* one that was ignored would never be told */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGCHLD);
     (void)sigaddset(&set, SIGTERM);
