@@ -137,6 +137,8 @@ static enum copy_status run_session(struct copy_session *session, int signal_fd)
         return copy_session_say(session, COPY_FAILED, errno, "fork");
     (void)close(ends[0]);
     see_it_out(pid, session->client_fd, signal_fd, session->end_ms);
+    if (session->target_fd >= 0)
+        (void)copy_target_clear(session->target_fd); /* what stays the next one tells of */
     return COPY_OK;
 }
 

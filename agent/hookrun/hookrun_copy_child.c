@@ -14,7 +14,7 @@
 
 #include "agent/base/clock.h"
 
-enum { DRAIN_READS_MAX = 64, READ_BYTES = 4096 };
+enum { DRAIN_READS_MAX = 64, READ_BYTES = 4096, TICK_MS = 1000 };
 
 /* ---- in the child ---- */
 
@@ -166,26 +166,36 @@ void copy_child_reap(struct copy_session *session)
     }
 }
 
-enum copy_status copy_child_call(struct copy_session *session, copy_child_body *body, void *context,
-                                 int64_t deadline_ms)
+enum copy_status copy_child_watch(struct copy_session *session, copy_child_body *body,
+                                  void *context, void (*tick)(struct copy_session *),
+                                  int64_t deadline_ms)
 {
     struct copy_child *tool = &session->tool;
+    bool late = false;
 
     if (!copy_child_start(tool, &session->tool_text, body, context, session->target_fd))
         return copy_session_say(session, COPY_FAILED, errno, "fork");
     while (!tool->dead) {
-        if (clock_boot_ms() >= deadline_ms) {
+        int64_t now_ms = clock_boot_ms(), wake_ms = now_ms + TICK_MS;
+        if (now_ms >= deadline_ms) {
+            late = true; /* it may sit in the kernel for long; the client may go meanwhile */
             (void)kill(-tool->pid, SIGKILL);
-            (void)kill(tool->pid, SIGKILL); /* its session may be yet to come */
-            while (!tool->dead) /* it may sit in the kernel for long; the client may go meanwhile */
-                copy_session_pump(session, clock_boot_ms() + 1000);
-            tool->pid = 0;
-            return copy_session_say(session, COPY_DEADLINE, 0, "%s", "");
+            (void)kill(tool->pid, SIGKILL); /* its own session may be yet to come */
+        } else if (tick == NULL || deadline_ms < wake_ms) {
+            wake_ms = deadline_ms;
         }
-        copy_session_pump(session, deadline_ms);
+        copy_session_pump(session, wake_ms);
+        if (tick != NULL && !tool->dead && !late && clock_boot_ms() >= wake_ms)
+            tick(session);
     }
     tool->pid = 0;
-    return COPY_OK;
+    return late ? copy_session_say(session, COPY_DEADLINE, 0, "%s", "") : COPY_OK;
+}
+
+enum copy_status copy_child_call(struct copy_session *session, copy_child_body *body, void *context,
+                                 int64_t deadline_ms)
+{
+    return copy_child_watch(session, body, context, NULL, deadline_ms);
 }
 
 static int exec_body(void *context)

@@ -30,6 +30,10 @@ enum copy_status copy_child_call(struct copy_session *session, copy_child_body *
                                  int64_t deadline_ms);
 enum copy_status copy_child_run(struct copy_session *session, const char *const *args,
                                 int64_t deadline_ms);
+/* The same as copy_child_call, with TICK about once a second. */
+enum copy_status copy_child_watch(struct copy_session *session, copy_child_body *body,
+                                  void *context, void (*tick)(struct copy_session *),
+                                  int64_t deadline_ms);
 /* Did session->tool exit with 0? */
 bool copy_child_succeeded(const struct copy_child *child);
 

@@ -283,6 +283,45 @@ enum copy_status copy_mount_resolve(struct copy_session *session, const char *pa
     return COPY_OK;
 }
 
+/* Is PATH, or anything below it, on the copy? */
+static bool has_of_copy(const struct copy_session *session, const char *path)
+{
+    size_t length = path[1] == '\0' ? 0 : strlen(path);
+
+    if (mount_of(session, path) != NULL)
+        return true;
+    for (uint32_t i = 0; i < session->mount_count; i++)
+        if (strncmp(session->mounts[i].at, path, length) == 0 &&
+            session->mounts[i].at[length] == '/')
+            return true;
+    return false;
+}
+
+enum copy_status copy_mount_find(struct copy_session *session, const char *path, char *ret_path,
+                                 size_t bytes, int64_t deadline_ms)
+{
+    static char parent[COPY_PATHS_BYTES], seen[PATH_MAX];
+    const char *name = strrchr(path, '/') + 1;
+    struct stat st;
+
+    (void)snprintf(parent, sizeof(parent), "%.*s", name - path == 1 ? 1 : (int)(name - path - 1),
+                   path);
+    enum copy_status status = follow(session, parent, ret_path, bytes, deadline_ms);
+    if (status == COPY_FAILED &&
+        (session->reply.os_errno == ENOENT || session->reply.os_errno == ENOTDIR))
+        return copy_session_say(session, COPY_NO_FILE, 0, "%s", path);
+    if (status != COPY_OK)
+        return status;
+    size_t length = ret_path[1] == '\0' ? 0 : strlen(ret_path);
+    if (name[0] != '\0' &&
+        (size_t)snprintf(ret_path + length, bytes - length, "/%s", name) >= bytes - length)
+        return copy_session_say(session, COPY_FAILED, ENAMETOOLONG, "%s", path);
+    if (!copy_mount_path(session, ret_path, seen, sizeof(seen)) || lstat(seen, &st) < 0)
+        return copy_session_say(session, COPY_NO_FILE, 0, "%s", path);
+    return has_of_copy(session, ret_path) ? COPY_OK
+                                          : copy_session_say(session, COPY_OUTSIDE, 0, "%s", path);
+}
+
 /* ---- MOUNT ---- */
 
 /* A tmpfs over PATH, a folder of the node's, which is not to be changed. What lies there is not

@@ -19,6 +19,11 @@ enum copy_status copy_mount_end(struct copy_session *session, int64_t deadline_m
 enum copy_status copy_mount_resolve(struct copy_session *session, const char *path, bool writable,
                                     char *ret_path, size_t bytes, int64_t deadline_ms);
 
+/* The same, but for the last component, which is taken as it is, a link or not; it may also be a
+ * folder above the copy's mounts. */
+enum copy_status copy_mount_find(struct copy_session *session, const char *path, char *ret_path,
+                                 size_t bytes, int64_t deadline_ms);
+
 /* PATH of the copy as the session sees it; false: too long. */
 bool copy_mount_path(const struct copy_session *session, const char *path, char *ret_path,
                      size_t bytes);

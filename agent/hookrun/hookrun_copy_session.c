@@ -14,6 +14,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/hookrun/hookrun_copy_child.h"
+#include "agent/hookrun/hookrun_copy_files.h"
 #include "agent/hookrun/hookrun_copy_mount.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
 #include "agent/hookrun/hookrun_copy_server.h"
@@ -165,7 +166,7 @@ static enum copy_status dispatch(struct copy_session *session, int64_t deadline_
     case COPY_OP_STOP:
         return copy_server_stop(session, deadline_ms);
     case COPY_OP_FILES:
-        return COPY_BAD_STATE;
+        return copy_files_run(session, deadline_ms);
     case COPY_OP_CLOSE:
         return close_all(session, deadline_ms);
     case COPY_OP_OPEN:

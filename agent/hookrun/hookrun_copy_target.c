@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/hookrun/hookrun_copy_child.h"
 #include "agent/hookrun/hookrun_copy_rules.h"
 
 /* Component by component, so that no link is followed. -1: errno. */
@@ -62,7 +65,8 @@ static enum copy_status look_inside(int folder_fd, char *ret_other, size_t other
     }
     while (status == COPY_OK && (entry = readdir(folder)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            strcmp(entry->d_name, COPY_MARKER_NAME) != 0) {
+            strcmp(entry->d_name, COPY_MARKER_NAME) != 0 &&
+            strcmp(entry->d_name, COPY_PARTIAL_NAME) != 0) {
             (void)snprintf(ret_other, other_bytes, "%s", entry->d_name);
             status = COPY_DEST_FULL;
         }
@@ -91,9 +95,45 @@ enum copy_status copy_target_open(const char *path, const char *id, int *ret_fd,
         status = COPY_DEST_MARKER;
     else
         status = look_inside(fd, ret_other, other_bytes);
+    if (status == COPY_OK && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        (void)snprintf(ret_other, other_bytes, "another restore at work");
+        status = COPY_DEST_FULL;
+    }
+    if (status == COPY_OK && !copy_target_clear(fd)) {
+        (void)snprintf(ret_other, other_bytes, "%s", COPY_PARTIAL_NAME);
+        status = COPY_DEST_FULL;
+    }
     if (status != COPY_OK)
         (void)close(fd);
     else
         *ret_fd = fd;
     return status;
+}
+
+bool copy_target_clear(int fd)
+{
+    static const char *const programs[] = {"/usr/bin/rm", "/bin/rm"};
+    char path[64];
+    struct stat st;
+
+    if (fstatat(fd, COPY_PARTIAL_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" COPY_PARTIAL_NAME, fd);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const char *args[] = {programs[access(programs[0], X_OK) == 0 ? 0 : 1],
+                              "-rf",
+                              "--one-file-system",
+                              "--",
+                              path,
+                              NULL};
+        (void)fcntl(fd, F_SETFD, 0);
+        (void)copy_child_exec(args);
+        _exit(127);
+    }
+    if (pid < 0)
+        return false;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return fstatat(fd, COPY_PARTIAL_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
