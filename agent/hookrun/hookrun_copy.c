@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,17 +125,18 @@ static enum copy_status run_session(struct copy_session *session, int signal_fd)
 {
     int ends[2] = {-1, -1};
 
-    if (signal_fd < 0 || pipe2(ends, O_CLOEXEC) < 0 || unshare(CLONE_NEWPID) < 0)
-        return copy_session_say(session, COPY_FAILED, errno, "unshare");
+    if (signal_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return copy_session_say(session, COPY_FAILED, errno, "pipe");
     session->outer_fd = ends[0];
-    pid_t pid = fork();
+    /* Not unshare: who asked for one can't fork any more when its process 1 has ended. */
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | (unsigned long)SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
         (void)close(ends[1]);
         (void)close(signal_fd);
         be_session(session);
     }
     if (pid < 0)
-        return copy_session_say(session, COPY_FAILED, errno, "fork");
+        return copy_session_say(session, COPY_FAILED, errno, "clone");
     (void)close(ends[0]);
     see_it_out(pid, session->client_fd, signal_fd, session->end_ms);
     if (session->target_fd >= 0)
