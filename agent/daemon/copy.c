@@ -66,7 +66,10 @@ static bool is_sound(const struct copy *copy, size_t bytes)
 
     return bytes >= COPY_REPLY_HEAD_BYTES && reply->version == COPY_WIRE_VERSION &&
            bytes == COPY_REPLY_HEAD_BYTES + (size_t)reply->data_bytes &&
-           reply->status < COPY_STATUS_COUNT && reply->serial == copy->serial &&
+           reply->status < COPY_STATUS_COUNT &&
+           ((reply->op == copy->request.head.op && reply->serial == copy->serial) ||
+            reply->status == COPY_BAD_MESSAGE || reply->status == COPY_PEER) &&
+           (reply->status != COPY_MORE || reply->op == COPY_OP_FILES) &&
            (reply->item_count == 0 ||
             reply->item_count * sizeof(struct copy_item) == reply->data_bytes);
 }
@@ -245,7 +248,7 @@ static bool put(char *field, size_t size, const char *text, struct err *err)
         return err_set(err, ERR_LIMIT, 0, "%.40s…: longer than a session takes (%zu)", text,
                        size - 1);
     memset(field, 0, size);
-    memcpy(field, text, len);
+    memcpy(field, text, len + 1);
     return true;
 }
 

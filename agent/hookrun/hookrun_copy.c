@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/hookrun/hookrun_copy_groups.h"
 #include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_copy_session.h"
 #include "agent/hookrun/hookrun_copy_target.h"
@@ -128,6 +129,8 @@ static enum copy_status run_session(struct copy_session *session, int signal_fd)
     if (signal_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
         return copy_session_say(session, COPY_FAILED, errno, "pipe");
     session->outer_fd = ends[0];
+    session->starter = getpid();
+    copy_groups_sweep(0); /* of those that were killed */
     /* Not unshare: who asked for one can't fork any more when its process 1 has ended. */
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | (unsigned long)SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
@@ -139,6 +142,7 @@ static enum copy_status run_session(struct copy_session *session, int signal_fd)
         return copy_session_say(session, COPY_FAILED, errno, "clone");
     (void)close(ends[0]);
     see_it_out(pid, session->client_fd, signal_fd, session->end_ms);
+    copy_groups_sweep(session->starter);
     if (session->target_fd >= 0)
         (void)copy_target_clear(session->target_fd); /* what stays the next one tells of */
     return COPY_OK;

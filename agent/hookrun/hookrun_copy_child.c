@@ -59,8 +59,8 @@ static _Noreturn void be_child(copy_child_body *body, void *context, int out_fd,
 int copy_child_exec(const char *const *args)
 {
     static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LC_ALL=C",
-                home[] = "HOME=/";
-    char *const env[] = {path, lang, home, NULL};
+                home[] = "HOME=/", lvm[] = "LVM_SYSTEM_DIR=" COPY_LVM_FOLDER;
+    char *const env[] = {path, lang, home, lvm, NULL};
 
     (void)execve(args[0], (char *const *)(uintptr_t)args, env);
     return errno;

@@ -160,7 +160,6 @@ static enum copy_status refuse_too_much(struct copy_session *session, struct job
 static uint64_t written_by(pid_t pid)
 {
     char path[64], text[512];
-    unsigned long long bytes = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -169,7 +168,7 @@ static uint64_t written_by(pid_t pid)
         (void)close(fd);
     text[got > 0 ? got : 0] = '\0';
     const char *line = strstr(text, "wchar: ");
-    return line != NULL && sscanf(line, "wchar: %llu", &bytes) == 1 ? bytes : 0;
+    return line == NULL ? 0 : strtoull(line + strlen("wchar: "), NULL, 10);
 }
 
 static void tell_progress(struct copy_session *session)
@@ -197,7 +196,7 @@ static int move_in(int target_fd)
     const struct dirent *entry = NULL;
     int os_errno = folder == NULL ? errno : 0;
 
-    while (os_errno == 0 && (entry = readdir(folder)) != NULL)
+    while (folder != NULL && os_errno == 0 && (entry = readdir(folder)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             renameat2(fd, entry->d_name, target_fd, entry->d_name, RENAME_NOREPLACE) < 0)
             os_errno = errno;

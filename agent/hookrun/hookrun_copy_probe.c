@@ -188,6 +188,24 @@ static int by_number(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
+/* One in the folder BELOW; false: it is none. */
+static bool read_partition(const char *below, const char *name, struct partition *one)
+{
+    char number[COPY_NAME_BYTES], dev[COPY_NAME_BYTES];
+    char *end = NULL;
+
+    if (name[0] == '.' || strlen(name) >= sizeof(one->name) ||
+        !read_sysfs(below, "partition", number) || !read_sysfs(below, "dev", dev))
+        return false;
+    one->number = (unsigned)strtoul(number, NULL, 10);
+    one->dev_major = (unsigned)strtoul(dev, &end, 10);
+    if (*end != ':')
+        return false;
+    one->dev_minor = (unsigned)strtoul(end + 1, NULL, 10);
+    (void)snprintf(one->name, sizeof(one->name), "%s", name);
+    return true;
+}
+
 static size_t list_partitions(const char *sysfs, struct partition list[PARTITIONS_MAX])
 {
     DIR *folder = opendir(sysfs);
@@ -195,17 +213,9 @@ static size_t list_partitions(const char *sysfs, struct partition list[PARTITION
     size_t count = 0;
 
     while (folder != NULL && count < PARTITIONS_MAX && (entry = readdir(folder)) != NULL) {
-        char below[PATH_MAX], number[COPY_NAME_BYTES], dev[COPY_NAME_BYTES];
-        struct partition *one = &list[count];
-
+        char below[PATH_MAX];
         (void)snprintf(below, sizeof(below), "%s/%s", sysfs, entry->d_name);
-        if (entry->d_name[0] != '.' && strlen(entry->d_name) < sizeof(one->name) &&
-            read_sysfs(below, "partition", number) && read_sysfs(below, "dev", dev) &&
-            sscanf(number, "%u", &one->number) == 1 &&
-            sscanf(dev, "%u:%u", &one->dev_major, &one->dev_minor) == 2) {
-            (void)snprintf(one->name, sizeof(one->name), "%s", entry->d_name);
-            count++;
-        }
+        count += read_partition(below, entry->d_name, &list[count]);
     }
     if (folder != NULL)
         (void)closedir(folder);

@@ -71,8 +71,6 @@ static void add_fixed(struct start *start)
 {
     static const char *const fixed[] = {
         "--no-defaults",
-        "--socket=" SOCKET_FOLDER "/" COPY_SOCKET_NAME,
-        "--pid-file=" SOCKET_FOLDER "/mysqld.pid",
         "--tmpdir=/tmp",
         "--skip-networking",
         "--skip-grant-tables",
@@ -105,7 +103,9 @@ static void add_fixed(struct start *start)
     };
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        add(start, "%s", fixed[i]);
+        add(start, "%s", fixed[i]); /* --no-defaults has to be the first */
+    add(start, "--socket=%s/%s", SOCKET_FOLDER, COPY_SOCKET_NAME);
+    add(start, "--pid-file=%s/mysqld.pid", SOCKET_FOLDER);
 }
 
 /* Its path has to lie on the copy, or what names the beginning of files its folder. */

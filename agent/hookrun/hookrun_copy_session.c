@@ -15,6 +15,7 @@
 #include "agent/base/clock.h"
 #include "agent/hookrun/hookrun_copy_child.h"
 #include "agent/hookrun/hookrun_copy_files.h"
+#include "agent/hookrun/hookrun_copy_groups.h"
 #include "agent/hookrun/hookrun_copy_mount.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
 #include "agent/hookrun/hookrun_copy_server.h"
@@ -145,7 +146,9 @@ static enum copy_status close_all(struct copy_session *session, int64_t deadline
 {
     (void)copy_server_stop(session, deadline_ms);
     session->reply.data_bytes = 0; /* its log is nobody's any more */
-    return copy_mount_end(session, deadline_ms);
+    enum copy_status mounts = copy_mount_end(session, deadline_ms);
+    enum copy_status groups = copy_groups_end(session, deadline_ms);
+    return mounts != COPY_OK ? mounts : groups;
 }
 
 static enum copy_status dispatch(struct copy_session *session, int64_t deadline_ms)
@@ -154,7 +157,7 @@ static enum copy_status dispatch(struct copy_session *session, int64_t deadline_
     case COPY_OP_ADD:
         return copy_probe_add(session, deadline_ms);
     case COPY_OP_GROUPS:
-        return COPY_OK;
+        return copy_groups_find(session, deadline_ms);
     case COPY_OP_LOOK:
         return copy_mount_look(session, deadline_ms);
     case COPY_OP_CHECK:

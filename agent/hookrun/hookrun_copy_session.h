@@ -12,7 +12,8 @@
 /* What the parts of a copy session share. The session is process 1 of a PID namespace, in a mount
  * namespace and a root folder of its own (hookrun_copy_room.h); single-threaded. */
 
-#define COPY_TREE "/run/stillpoint" /* the copy's own tree, where it has one */
+#define COPY_TREE       "/run/stillpoint"      /* the copy's own tree, where it has one */
+#define COPY_LVM_FOLDER "/run/lvm-of-the-copy" /* LVM_SYSTEM_DIR */
 
 struct copy_device {
     unsigned dev_major, dev_minor;
@@ -57,6 +58,7 @@ struct copy_session {
     int signal_fd;
     int target_fd; /* the destination; -1 */
     gid_t peer_gid;
+    pid_t starter; /* in the node's PID namespace */
     enum copy_state state;
     enum copy_purpose purpose;
     int64_t end_ms;

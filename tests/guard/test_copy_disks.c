@@ -150,6 +150,63 @@ static void check_tells_the_clean_from_the_broken(void **state)
     rig->disk_count = kept;
 }
 
+/* ---- volume groups ---- */
+
+#define LVM                                                                                        \
+    "LVM_SYSTEM_DIR=%s LVM_SUPPRESS_FD_WARNINGS=1 lvm %s --driverloaded n -y "                     \
+    "--config 'devices{filter=[\"a|^%s$|\",\"a|^%s$|\",\"r|.*|\"]} backup{backup=0 archive=0}' "
+
+static int lvm(struct copy_rig *rig, const struct copy_disk *disks, const char *command,
+               const char *rest)
+{
+    return rig_sh(LVM "%s", rig->rig->folder, command, disks[0].path, disks[1].path, rest);
+}
+
+/* This kernel may have no device-mapper: then it is told, after the copy was given its own name. */
+static void volume_groups_get_names_of_their_own(void **state)
+{
+    struct copy_rig *rig = *state;
+    size_t kept = rig->disk_count, count = 0;
+    struct copy_disk *disks = copy_rig_image(rig, 48);
+    char both[100], renamed[200];
+
+    (void)copy_rig_image(rig, 48);
+    copy_rig_attach(&disks[0]);
+    copy_rig_attach(&disks[1]);
+    rig_format(both, sizeof(both), "%s %s", disks[0].path, disks[1].path);
+    assert_int_equal(lvm(rig, disks, "pvcreate", both), 0);
+    rig_format(both, sizeof(both), "node %s %s", disks[0].path, disks[1].path);
+    assert_int_equal(lvm(rig, disks, "vgcreate", both), 0);
+    assert_int_equal(lvm(rig, disks, "lvcreate", "-an -Zn -Wn -L 60M -n da-ta node"), 0);
+    copy_rig_open_for(rig, COPY_VERIFY, NULL);
+    (void)copy_rig_add(rig, &rig->disks[EXT4]);
+    assert_true(copy_find_groups(rig->copy, soon(), NULL, &rig->err)); /* there are none */
+    uint32_t first = copy_rig_add(rig, &disks[0]);
+    (void)copy_rig_add(rig, &disks[1]);
+    bool found = copy_find_groups(rig->copy, soon(), NULL, &rig->err);
+    const struct copy_item *items = copy_items(rig->copy, &count);
+
+    assert_item(&items[first], COPY_ITEM_LVM, "", "LVM2_member");
+    if (found) {
+        assert_int_equal(count, first + 3);
+        assert_item(&items[count - 1], COPY_ITEM_EMPTY, "lvm:node/da-ta", "");
+    } else {
+        assert_int_equal(rig->err.kind, ERR_PRECONDITION);
+        assert_non_null(strstr(rig->err.text, "no device-mapper"));
+        assert_int_equal(count, first + 2);
+    }
+    pid_t starter = rig->outer;
+    copy_rig_close(rig);
+    rig_format(renamed, sizeof(renamed),
+               "--noheadings -o vg_name | grep -c stillpoint_%d_0 | "
+               "grep -qx 2",
+               (int)starter);
+    assert_int_equal(lvm(rig, disks, "pvs", renamed), 0);
+    for (size_t i = 0; i < 2; i++)
+        copy_rig_detach(&disks[i]);
+    rig->disk_count = kept;
+}
+
 /* ---- mounts ---- */
 
 /* The node has the very filesystem mounted, by the same UUID, all the while. */
@@ -452,6 +509,7 @@ int main(void)
         cmocka_unit_test_teardown(manifest_is_read_and_nothing_written, copy_rig_tear),
         cmocka_unit_test_teardown(what_is_no_manifest_is_not_read, copy_rig_tear),
         cmocka_unit_test_teardown(check_tells_the_clean_from_the_broken, copy_rig_tear),
+        cmocka_unit_test_teardown(volume_groups_get_names_of_their_own, copy_rig_tear),
         cmocka_unit_test_teardown(copy_is_mounted_beside_its_original_and_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(mount_point_that_the_node_lacks_is_made_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(node_can_not_be_written_from_a_session, copy_rig_tear),

@@ -12,6 +12,7 @@
 
 #include "agent/hookrun/copy_settings.h"
 #include "agent/hookrun/hook_wire.h"
+#include "agent/hookrun/hookrun_copy_groups.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
 
 #define N (1u << COPY_NEW)
@@ -267,6 +268,30 @@ static void blkid_is_read_as_what_it_is(void **state)
     assert_int_equal(strlen(item.label), COPY_NAME_BYTES - 1);
 }
 
+static void lvm_is_read_as_what_it_is(void **state)
+{
+    static const char line[] = "  LVM2_PV_NAME='/dev/loop0' LVM2_VG_NAME='node' LVM2_X='no end";
+    char value[12];
+    pid_t owner = 0;
+
+    (void)state;
+    assert_true(copy_groups_field(line, sizeof(line) - 1, "LVM2_PV_NAME", value, sizeof(value)));
+    assert_string_equal(value, "/dev/loop0");
+    assert_true(copy_groups_field(line, sizeof(line) - 1, "LVM2_VG_NAME", value, sizeof(value)));
+    assert_string_equal(value, "node");
+    assert_false(copy_groups_field(line, sizeof(line) - 1, "VG_NAME", value, sizeof(value)));
+    assert_false(copy_groups_field(line, sizeof(line) - 1, "LVM2_X", value, sizeof(value)));
+    assert_false(copy_groups_field(line, sizeof(line) - 1, "LVM2_PV_NAME", value, 10));
+    assert_false(copy_groups_field("", 0, "LVM2_X", value, sizeof(value)));
+    assert_true(copy_groups_owner("stillpoint_123_0-da--ta", &owner));
+    assert_int_equal(owner, 123);
+    assert_false(copy_groups_owner("stillpoint_-1_0-a", &owner));
+    assert_false(copy_groups_owner("stillpoint__0-a", &owner));
+    assert_false(copy_groups_owner("stillpoint_12", &owner));
+    assert_false(copy_groups_owner("stillpoint-vg-a", &owner));
+    assert_false(copy_groups_owner("vg0-root", &owner));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +303,7 @@ int main(void)
         cmocka_unit_test(settings_are_a_few_names_with_plain_values),
         cmocka_unit_test(too_many_settings_are_refused),
         cmocka_unit_test(blkid_is_read_as_what_it_is),
+        cmocka_unit_test(lvm_is_read_as_what_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
