@@ -16,6 +16,7 @@
 
 #include "agent/hookrun/hookrun_copy_child.h"
 #include "agent/hookrun/hookrun_copy_room.h"
+#include "agent/hookrun/hookrun_copy_slice.h"
 
 enum { BLKID_NOTHING = 2, BLKID_AMBIVALENT = 8, PARTITIONS_MAX = 64, SYSFS_BYTES = 256 };
 
@@ -223,31 +224,13 @@ static size_t list_partitions(const char *sysfs, struct partition list[PARTITION
     return count;
 }
 
-/* The kernel has looked for partitions when the disk came, if it knows how to: not every one does
- * for every table. Where this can't either none are found, which the items then show. */
-static enum copy_status look_again(struct copy_session *session, const char *node,
-                                   int64_t deadline_ms)
-{
-    char program[SYSFS_BYTES], path[SYSFS_BYTES];
-    const char *args[] = {program, "--add", path, NULL};
-
-    (void)snprintf(path, sizeof(path), "/dev/%s", node);
-    if (copy_child_find(session, "partx", program, sizeof(program)) == NULL)
-        return COPY_OK;
-    return copy_child_run(session, args, deadline_ms);
-}
-
+/* Those that the kernel has. */
 static enum copy_status add_partitions(struct copy_session *session, uint32_t device,
-                                       const char *sysfs, int64_t deadline_ms)
+                                       const struct partition *list, size_t count,
+                                       int64_t deadline_ms)
 {
-    static struct partition list[PARTITIONS_MAX];
-    size_t count = list_partitions(sysfs, list);
     enum copy_status status = COPY_OK;
 
-    if (count == 0) {
-        status = look_again(session, session->devices[device].name, deadline_ms);
-        count = list_partitions(sysfs, list);
-    }
     for (size_t i = 0; i < count && status == COPY_OK; i++) {
         char where[COPY_NAME_BYTES];
         (void)snprintf(where, sizeof(where), "p%u", list[i].number);
@@ -257,6 +240,35 @@ static enum copy_status add_partitions(struct copy_session *session, uint32_t de
                      : copy_probe_item(session, device, list[i].name, where, deadline_ms);
     }
     return status;
+}
+
+static enum copy_status add_slices(struct copy_session *session, uint32_t device,
+                                   int64_t deadline_ms)
+{
+    static struct copy_slice list[COPY_SLICES_MAX];
+    const char *disk = session->devices[device].name;
+    size_t count = 0;
+    enum copy_status status = copy_slice_list(session, disk, list, &count, deadline_ms);
+
+    for (size_t i = 0; i < count && status == COPY_OK; i++) {
+        char where[COPY_NAME_BYTES], node[COPY_NAME_BYTES];
+        (void)snprintf(where, sizeof(where), "p%u", list[i].number);
+        int os_errno = copy_slice_open(disk, &list[i], node);
+        status = os_errno != 0 ? copy_session_say(session, COPY_FAILED, os_errno,
+                                                  "a loop device for %s of %s", where, disk)
+                               : copy_probe_item(session, device, node, where, deadline_ms);
+    }
+    return status;
+}
+
+static enum copy_status add_parts(struct copy_session *session, uint32_t device, const char *sysfs,
+                                  int64_t deadline_ms)
+{
+    static struct partition list[PARTITIONS_MAX];
+    size_t count = list_partitions(sysfs, list);
+
+    return count > 0 ? add_partitions(session, device, list, count, deadline_ms)
+                     : add_slices(session, device, deadline_ms);
 }
 
 /* ---- the device ---- */
@@ -342,7 +354,7 @@ enum copy_status copy_probe_add(struct copy_session *session, int64_t deadline_m
     session->device_count++;
     status = copy_probe_item(session, index, add->name, "", deadline_ms);
     if (status == COPY_OK && strcmp(session->items[first].type, COPY_TYPE_TABLE) == 0)
-        status = add_partitions(session, index, sysfs, deadline_ms);
+        status = add_parts(session, index, sysfs, deadline_ms);
     if (status == COPY_OK)
         return copy_probe_tell(session, first);
     session->device_count = index; /* as if it had not been asked for */

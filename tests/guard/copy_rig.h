@@ -197,6 +197,16 @@ static inline bool copy_rig_mount(struct copy_rig *rig, uint32_t item, const cha
 
 /* ---- what is left ---- */
 
+/* Does a loop device of a session's stand on a disk? */
+static inline bool copy_rig_has_slices(const struct copy_rig *rig)
+{
+    for (size_t i = 0; i < rig->disk_count; i++)
+        if (rig->disks[i].fd >= 0 &&
+            rig_sh("losetup -n -O BACK-FILE -a | grep -qx '%s'", rig->disks[i].path) == 0)
+            return true;
+    return false;
+}
+
 /* Is a disk mounted where the machine sees it, or anything else of a session's? */
 static inline bool copy_rig_is_seen(const struct copy_rig *rig)
 {
@@ -265,6 +275,7 @@ static inline void copy_rig_assert_nothing_left(struct copy_rig *rig, pid_t inne
             fail_msg("%s is still in use", rig->disks[i].path);
         (void)close(fd);
     }
+    assert_false(copy_rig_has_slices(rig));
     assert_int_not_equal(access("/run/look", F_OK), 0);
     assert_int_not_equal(access("/run/stillpoint/tmp", F_OK), 0);
 }

@@ -45,7 +45,12 @@ static void devices_show_what_is_on_them(void **state)
     assert_item(&items[6], COPY_ITEM_OTHER, "p4", "crypto_LUKS");
     assert_int_equal(items[6].device, TABLE);
     assert_item(&items[7], COPY_ITEM_EMPTY, "", "");
+    assert_int_equal(items[5].size_bytes, 10 << 20);
     copy_rig_close(rig);
+    assert_int_equal(rig_sh("ls /sys/block/%s/ | grep -q '^%s'", /* nor has the kernel learned */
+                            rig->disks[TABLE].path + strlen("/dev/"),
+                            rig->disks[TABLE].path + strlen("/dev/")),
+                     1);
 }
 
 /* Does ITEM of DISK give the manifest? */
@@ -288,6 +293,24 @@ static void node_can_not_be_written_from_a_session(void **state)
     copy_rig_close(rig);
 }
 
+static void death_of_a_session_frees_its_disks(void **state)
+{
+    struct copy_rig *rig = *state;
+
+    for (int i = 0; i < 2; i++) {
+        copy_rig_open_for(rig, COPY_VERIFY, NULL);
+        pid_t inner = copy_rig_child_of(rig->outer);
+        uint32_t xfs = copy_rig_add(rig, &rig->disks[XFS]);
+        uint32_t table = copy_rig_add(rig, &rig->disks[TABLE]);
+        if (!copy_rig_mount(rig, xfs, "/mnt", 0) || !copy_rig_mount(rig, table + 2, "/opt", 0))
+            fail_msg("%s", rig->err.text);
+        assert_int_equal(kill(i == 0 ? inner : rig->outer, SIGKILL), 0);
+        copy_rig_assert_nothing_left(rig, inner, 0);
+        copy_free(rig->copy);
+        rig->copy = NULL;
+    }
+}
+
 /* ---- refusals ---- */
 
 static void device_in_use_or_another_is_refused(void **state)
@@ -513,6 +536,7 @@ int main(void)
         cmocka_unit_test_teardown(copy_is_mounted_beside_its_original_and_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(mount_point_that_the_node_lacks_is_made_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(node_can_not_be_written_from_a_session, copy_rig_tear),
+        cmocka_unit_test_teardown(death_of_a_session_frees_its_disks, copy_rig_tear),
         cmocka_unit_test_teardown(device_in_use_or_another_is_refused, copy_rig_tear),
         cmocka_unit_test_teardown(first_message_that_is_none_is_refused, copy_rig_tear),
         cmocka_unit_test_teardown(later_message_that_is_none_is_refused, copy_rig_tear),

@@ -14,6 +14,7 @@
 #include "agent/hookrun/hook_wire.h"
 #include "agent/hookrun/hookrun_copy_groups.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
+#include "agent/hookrun/hookrun_copy_slice.h"
 
 #define N (1u << COPY_NEW)
 #define I (1u << COPY_IDLE)
@@ -268,6 +269,26 @@ static void blkid_is_read_as_what_it_is(void **state)
     assert_int_equal(strlen(item.label), COPY_NAME_BYTES - 1);
 }
 
+static void partitions_are_read_as_what_they_are(void **state)
+{
+    static const char *const bad[] = {"",         "1",
+                                      "1 2",      "1 2 3 4",
+                                      "0 2 3",    "-1 2 3",
+                                      "1 -2 3",   "x 2 3",
+                                      "1 2 3x",   "1 99999999999999999999 3",
+                                      "2000 1 1", "1 18446744073709551615 3"};
+    struct copy_slice slice;
+
+    (void)state;
+    assert_true(copy_slice_read("3 88064 16777216", &slice));
+    assert_int_equal(slice.number, 3);
+    assert_int_equal(slice.start_bytes, 88064 * 512);
+    assert_int_equal(slice.size_bytes, 16777216);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (copy_slice_read(bad[i], &slice))
+            fail_msg("taken: %s", bad[i]);
+}
+
 static void lvm_is_read_as_what_it_is(void **state)
 {
     static const char line[] = "  LVM2_PV_NAME='/dev/loop0' LVM2_VG_NAME='node' LVM2_X='no end";
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test(settings_are_a_few_names_with_plain_values),
         cmocka_unit_test(too_many_settings_are_refused),
         cmocka_unit_test(blkid_is_read_as_what_it_is),
+        cmocka_unit_test(partitions_are_read_as_what_they_are),
         cmocka_unit_test(lvm_is_read_as_what_it_is),
     };
 
