@@ -10,7 +10,8 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /instance_facts {instance_id, facts}   what DescribeInstances shows besides moto's
       /add_volume {instance_id, size_gib, device}   makes and attaches one
       /plant {snapshots: [...], images: [...]}   what nobody made, of any age and owner (planted.py)
-      /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step
+      /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step, and
+                 it goes through the instance's reboots (reboot.py; DIR/log/reboot.log)
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /finish_snapshots {}       everything pending is completed now
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}

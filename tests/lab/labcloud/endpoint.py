@@ -5,12 +5,16 @@ import traceback
 import uuid
 
 from . import (
-    attachments, iam, images, instances, launch, power, snapshots, tagging, volumes, wire
+    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots, tagging,
+    tiers, volumes, wire,
 )
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-MODULES = (snapshots, images, instances, volumes, attachments, launch, power, tagging)
+MODULES = (
+    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle, locks,
+    tiers,
+)
 HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"
