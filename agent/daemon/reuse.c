@@ -36,13 +36,13 @@ static bool has_image(const struct inventory *inventory, const struct inventory_
     return false;
 }
 
+/* Judged: where anything is wrong its state is failed; a label that was not proved is below all. */
 static bool is_sound(const struct inventory_set *set, const struct work_options *options)
 {
     bool settled =
         set->state == BACKUP_COMPLETE || (set->state == BACKUP_PENDING && !options->wait_complete);
 
-    return settled && set->faults == 0 && set->consistency != LABEL_UNCONFIRMED &&
-           set->consistency >= options->asked &&
+    return settled && set->consistency >= options->asked &&
            (set->verified == NULL || strncmp(set->verified, "failed", 6) != 0);
 }
 
@@ -60,8 +60,8 @@ static bool fits(const struct inventory *inventory, const struct inventory_set *
                  const struct work_options *options, const struct device_attached *attached,
                  size_t count, int64_t now_utc_us)
 {
-    if (set->start_utc_us == 0 || now_utc_us - set->start_utc_us >= options->max_age_ms * 1000 ||
-        !is_sound(set, options) || !is_kept(set, options, now_utc_us))
+    if (now_utc_us - set->start_utc_us >= options->max_age_ms * 1000 || !is_sound(set, options) ||
+        !is_kept(set, options, now_utc_us))
         return false;
     if (options->image && set->state == BACKUP_COMPLETE && !has_image(inventory, set))
         return false;
