@@ -8,6 +8,8 @@
 #include "agent/base/parse.h"
 #include "agent/base/tag.h"
 #include "agent/base/utf8.h"
+#include "agent/daemon/iam_arn.h"
+#include "agent/daemon/iam_policy.h"
 
 #define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
 
@@ -126,6 +128,24 @@ static bool not_empty(const char *name, const char *value, const char **ret_text
     return true;
 }
 
+static bool add_with(struct cli_options *options, const char *value, struct err *err)
+{
+    const char *const *names = iam_with_names();
+    const char *name = NULL;
+
+    if (!one_of("with", value, names, &name, err))
+        return false;
+    for (unsigned i = 0; names[i] != NULL; i++)
+        options->with |= strcmp(names[i], name) == 0 ? 1U << i : 0;
+    return true;
+}
+
+static bool add_arn(const char *name, const char *value, bool (*check)(const char *, struct err *),
+                    struct strs *list, struct err *err)
+{
+    return (check(value, err) || err_wrap(err, "--%s", name)) && strs_add_once(list, value, err);
+}
+
 static bool apply(struct cli_options *options, enum cli_option_id id, const char *value,
                   struct err *err)
 {
@@ -195,6 +215,17 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
+    case CLI_OPTION_ROLE:
+        return one_of("role", value, iam_role_names(), &options->role, err);
+    case CLI_OPTION_WITH:
+        return add_with(options, value, err);
+    case CLI_OPTION_BILLED:
+        options->billed = true;
+        return true;
+    case CLI_OPTION_KMS_KEY:
+        return add_arn("kms-key", value, iam_arn_check_key, &options->kms_keys, err);
+    case CLI_OPTION_PASS_ROLE:
+        return add_arn("pass-role", value, iam_arn_check_role, &options->pass_roles, err);
     case CLI_OPTION_COUNT:
         break;
     }
@@ -326,6 +357,10 @@ static bool check(const struct reading *reading, struct err *err)
                       "thaw ends the hold of a backup that runs: it needs --force");
         return err_suggest(err, "stillpoint thaw -n shows what is held");
     }
+    if (options->command == CLI_IAM_POLICY && options->role == NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "iam-policy needs --role");
+        return err_suggest(err, "write --role node, --role pruner or --role restore");
+    }
     if (options->pin && options->keep_ms != 0) {
         (void)err_set(err, ERR_USAGE, 0, "--pin and --keep exclude each other");
         return err_suggest(err, "a pinned backup never expires: leave one of them out");
@@ -360,4 +395,6 @@ void cli_options_free(struct cli_options *options)
 {
     json_decref(options->tags);
     options->tags = NULL;
+    strs_free(&options->kms_keys);
+    strs_free(&options->pass_roles);
 }

@@ -9,6 +9,7 @@
 #include "agent/base/err.h"
 #include "agent/cli/cli_verbs.h"
 #include "agent/cli/cli_when.h"
+#include "agent/daemon/strs.h"
 
 /* The command line of `stillpoint`, read by the tables of cli_verbs.h. Pure. */
 
@@ -29,6 +30,10 @@ struct cli_options {
     int64_t limit; /* 0: not given */
     const char *id;
     bool force;
+    const char *role; /* iam-policy: a name of iam_role_names() */
+    unsigned with;    /* IAM_WITH_… */
+    bool billed;
+    struct strs kms_keys, pass_roles; /* ARNs, checked. Owned */
 };
 
 /* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them.

@@ -148,6 +148,7 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
     case CLI_LIST: /* cli_list_end */
     case CLI_CONFIG:
     case CLI_THAW:
+    case CLI_IAM_POLICY:
     case CLI_COMMAND_COUNT:
         break; /* never asked of the daemon */
     }

@@ -29,6 +29,11 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
                   "Lets go of everything that this node's guard holds or an earlier one left. A "
                   "backup\nthat runs becomes crash consistent by it, or fails. Needs root."},
+    [CLI_IAM_POLICY] =
+        {"iam-policy", NULL, "the least IAM policy for what is configured",
+         "Prints the least IAM policy with which a role does what is configured, "
+         "for\n`aws iam create-policy --policy-document'. Reads the files itself, and "
+         "asks\nstillpointd, where it runs, for account, region and billing."},
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
@@ -65,6 +70,18 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                           "its tags know nothing of it"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_ROLE] = {"role", 0, "ROLE", CLI_FOR(CLI_IAM_POLICY),
+                         "node: an instance that is backed up; deletes no backup\n"
+                         "pruner: a trusted machine that prunes for all\n"
+                         "restore: a trusted machine that restores"},
+    [CLI_OPTION_WITH] = {"with", 0, "WHAT", CLI_FOR(CLI_IAM_POLICY),
+                         "verify, rollback: what a node may do besides;\nmay be given again"},
+    [CLI_OPTION_BILLED] = {"billed", 0, NULL, CLI_FOR(CLI_IAM_POLICY),
+                           "the node's image carries billing product codes"},
+    [CLI_OPTION_KMS_KEY] = {"kms-key", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
+                            "a key that volumes are encrypted with; may be given\nagain"},
+    [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
+                              "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,

@@ -18,6 +18,7 @@ enum cli_command {
     CLI_DOCTOR,
     CLI_CONFIG,
     CLI_THAW,
+    CLI_IAM_POLICY,
     CLI_COMMAND_COUNT
 };
 
@@ -56,6 +57,11 @@ enum cli_option_id {
     CLI_OPTION_STATE,
     CLI_OPTION_LIMIT,
     CLI_OPTION_FORCE,
+    CLI_OPTION_ROLE,
+    CLI_OPTION_WITH,
+    CLI_OPTION_BILLED,
+    CLI_OPTION_KMS_KEY,
+    CLI_OPTION_PASS_ROLE,
     CLI_OPTION_COUNT
 };
 

@@ -28,6 +28,10 @@ int64_t doctor_soon(void);
 
 /* Asks for this node's sets, once: the checks look at doctor->inventory. Needs work.ec2. */
 void doctor_find_backups(struct doctor *doctor);
+/* The rights, by dry runs; those of the image need to know the instance. False: of anything more
+ * EC2 would say the same as of the last one. */
+bool doctor_check_backup_rights(struct doctor *doctor);
+bool doctor_check_image_rights(struct doctor *doctor);
 /* What earlier backups left, as far as the journal knows of it. */
 void doctor_check_unsettled(struct doctor *doctor);
 /* The newest good backup of this node, and sets in EC2 that nobody works on. */

@@ -147,9 +147,10 @@ static json_t *identity_json(struct agent *agent)
     (void)pthread_mutex_lock(&agent->mutex);
     const struct imds_document *document = &agent->identity.document;
     if (document->instance_id[0] != '\0')
-        object = json_pack("{s:s,s:s,s:s,s:s}", "instance", document->instance_id, "region",
+        object = json_pack("{s:s,s:s,s:s,s:s,s:b}", "instance", document->instance_id, "region",
                            document->region, "az", document->availability_zone, "account",
-                           document->account_id);
+                           document->account_id, "billed",
+                           document->billing_product_count > 0 || document->product_code_count > 0);
     (void)pthread_mutex_unlock(&agent->mutex);
     return object;
 }

@@ -10,10 +10,13 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /instance_facts {instance_id, facts}   what DescribeInstances shows besides moto's
       /add_volume {instance_id, size_gib, device}   makes and attaches one
       /plant {snapshots: [...], images: [...]}   what nobody made, of any age and owner (planted.py)
-      /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step
+      /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step, and
+                 it goes through the instance's reboots (reboot.py; DIR/log/reboot.log)
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /finish_snapshots {}       everything pending is completed now
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
+      /iam {role: node|user|pruner|restore, policy: {...} or null}   what its keys may do from now on
+           (iam.py); null, and the start: anything
       /listen {server: ec2|imds, on: bool}   refuse new connections, or take them again
       /calls {}                  forgets the log
 """
@@ -78,6 +81,7 @@ class Control:
         self.cloud.faults.clear()
         self.cloud.log.clear()
         self.cloud.imds.log.clear()
+        self.cloud.iam.clear()
         self.cloud.imds_server.listen()
         self.cloud.ec2_server.listen()
         return {}
@@ -109,6 +113,9 @@ class Control:
         if body.get("expire_credentials"):
             self.cloud.keyring.expire_role_key()
         return {}
+
+    def post_iam(self, body):
+        return self.cloud.iam.set(body["role"], body["policy"])
 
     def get_imds(self, _query):
         return [{"method": m, "path": p, "status": s} for m, p, s in self.cloud.imds.log]

@@ -4,11 +4,17 @@ import time
 import traceback
 import uuid
 
-from . import attachments, images, instances, launch, power, snapshots, tagging, volumes, wire
+from . import (
+    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots, tagging,
+    tiers, volumes, wire,
+)
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-MODULES = (snapshots, images, instances, volumes, attachments, launch, power, tagging)
+MODULES = (
+    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle, locks,
+    tiers,
+)
 HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"
@@ -87,6 +93,7 @@ class Endpoint:
     def __init__(self, settings, keyring, model, world, faults, log):
         self.settings, self.keyring, self.model = settings, keyring, model
         self.world, self.faults, self.log = world, faults, log
+        self.iam = iam.Iam(world)
         self.port = 0
 
     def __call__(self, request):
@@ -164,6 +171,8 @@ class Endpoint:
                 ),
                 403,
             )
+        if key.who != "admin":
+            self._judge(call, key, params, entry)
         if fault is not None and fault.kind in ("error", "reset_before", "hang", "redirect"):
             call.sleep_until(fault.options.get("at", 1.0))
             self._refuse(fault)
@@ -176,6 +185,14 @@ class Endpoint:
         finally:
             call.sleep_until(1.0)
         return result
+
+    def _judge(self, call, key, params, entry):
+        """Dry run or not: a dry run with rights is answered by the handler."""
+        try:
+            self.iam.judge(key, call.action, params, entry)
+        except Ec2Error:
+            call.sleep_until(1.0)
+            raise
 
     def _pass_on(self, action, flat, call):
         """An action that the layer has nothing to add to: moto's own answer."""

@@ -5,7 +5,7 @@ import re
 import moto.ec2.models.amis
 from moto.ec2.utils import random_ami_id
 
-from . import snapshots
+from . import locks, recycle, snapshots, tiers
 from .wire import Ec2Error
 from .world import Image
 
@@ -56,6 +56,7 @@ def _check_mapping(world, mapping):
                 "IncorrectState",
                 f"The snapshot {snapshot.snapshot_id} is {snapshot.state}, not completed",
             )
+        tiers.check_usable(snapshot)
         if "Encrypted" in ebs:
             raise Ec2Error(
                 "InvalidBlockDeviceMapping",
@@ -265,18 +266,26 @@ def describe_images(world, params, call):
 def deregister_image(world, params, call):
     with world.lock:
         image = world.image(params["ImageId"])
+        world.check_ours(image, "image", image.image_id)
         call.check_dry_run()
-        world.drop_image(image)
+        recycle.deregister_image(world, image)
         results = []
         if params.get("DeleteAssociatedSnapshots"):
             for snapshot_id in image.snapshot_ids():
-                gone = snapshot_id in world.snapshots and snapshot_id not in world.image_users
-                if gone:
-                    snapshots.drop_snapshot(world, snapshot_id)
                 results.append(
-                    {"SnapshotId": snapshot_id, "ReturnCode": "success" if gone else "skipped"}
+                    {"SnapshotId": snapshot_id, "ReturnCode": _delete_too(world, snapshot_id)}
                 )
         return {"Return": True, "DeleteSnapshotResults": results}
+
+
+def _delete_too(world, snapshot_id):
+    snapshot = world.snapshots.get(snapshot_id)
+    if snapshot is None or snapshot_id in world.image_users:
+        return "skipped"
+    if locks.holds(snapshot) or not world.is_ours(snapshot):
+        return "client-error"
+    recycle.delete_snapshot(world, snapshot)
+    return "success"
 
 
 HANDLERS = {

@@ -59,6 +59,7 @@ def _add_disks(world, plan, instance, seconds):
         attachments.attach(world, volume, instance, device, deleted, seconds)
         if device == plan.root:
             world.roots[instance.id] = [volume.volume_id]
+            world.launches[instance.id] = snapshot.snapshot_id if snapshot is not None else None
 
 
 def end(world, instance, code="Client.UserInitiatedShutdown", text="User initiated shutdown"):

@@ -2,7 +2,8 @@
 """Snapshots and images that nobody made: histories of years, other accounts' things. No data.
 
 A snapshot: {tags, volume, size_gib, start (seconds since 1970, or before now where negative), state
-(completed | pending | error), description, encrypted, key, owner, shared (us | all)}
+(completed | pending | error), description, encrypted, key, owner, shared (us | all), lock {mode,
+days, cool_off_hours, since (as start)}, tier (standard | archive)}
 An image: {name, tags, created (as start), disks [[device, snapshot id, or the number of a snapshot
 planted with it]], owner, shared, fields (by the names of DescribeImages)}
 All are optional, except an image's disks; plant() returns {"snapshots": [id], "images": [id]}.
@@ -12,6 +13,7 @@ import time
 
 from moto.ec2.utils import random_ami_id, random_snapshot_id
 
+from .locks import Lock
 from .world import Image, Snapshot
 
 LONG_AGO_S = 10**6
@@ -37,6 +39,15 @@ def _snapshot(world, about):
     snapshot.fails = state == "error"
     snapshot.start_time = _moment(about.get("start", 0))
     snapshot.encrypted, snapshot.key = bool(about.get("encrypted")), about.get("key")
+    snapshot.tier = about.get("tier", "standard")
+    if snapshot.tier == "archive":
+        snapshot.archived_at = snapshot.start_time
+    if about.get("lock"):
+        order = about["lock"]
+        snapshot.lock = Lock(
+            world.settings, order.get("mode", "governance"), order.get("days", 1),
+            order.get("cool_off_hours"), _moment(order.get("since", 0)),
+        )
     _own(world, snapshot, snapshot.snapshot_id, about)
     world.snapshots[snapshot.snapshot_id] = snapshot
     return snapshot.snapshot_id

@@ -118,6 +118,7 @@ def reboot_instances(world, params, call):
         for instance in _named(world, params, call):
             _refuse_unless(instance, ("running",))
             world.reboots[instance.id] = world.reboots.get(instance.id, 0) + 1
+            world.nodes.reboot(instance.id)
         return {}
 
 

@@ -2,6 +2,7 @@
 """CreateSnapshots and its kin: what moto lacks, with the data plane's instant."""
 import time
 
+from . import locks, recycle
 from .wire import Ec2Error
 from .world import Snapshot, check_id
 
@@ -21,7 +22,8 @@ def shown(world, snapshot, shape):
         "SnapshotId": snapshot.snapshot_id,
     }
     if shape == "Snapshot":
-        common["StorageTier"] = "standard"
+        common["StorageTier"] = snapshot.tier
+        common["RestoreExpiryTime"] = snapshot.recalled_until
         common["KmsKeyId"] = snapshot.key
         if snapshot.state == "error":
             common["StateMessage"] = "Client.InternalError: the lab was told to fail this snapshot"
@@ -154,7 +156,7 @@ def _filter_values(world, snapshot):
         "snapshot-id": snapshot.snapshot_id,
         "start-time": world.time_text(snapshot.start_time),
         "status": snapshot.state,
-        "storage-tier": "standard",
+        "storage-tier": snapshot.tier,
         "transfer-type": "standard",
         "volume-id": snapshot.volume_id,
         "volume-size": str(snapshot.size_gib),
@@ -185,17 +187,10 @@ def describe_snapshots(world, params, call):
         return {"Snapshots": [shown(world, one, "Snapshot") for one in page], "NextToken": token}
 
 
-def drop_snapshot(world, snapshot_id):
-    snapshot = world.snapshots.pop(snapshot_id)
-    world.moto.snapshots.pop(snapshot_id, None)
-    world.moto.tags.pop(snapshot_id, None)
-    if snapshot.cut is not None:
-        world.dataplane.drop(snapshot.cut)
-
-
 def delete_snapshot(world, params, call):
     with world.lock:
         snapshot = world.snapshot(params["SnapshotId"])
+        world.check_ours(snapshot, "snapshot", snapshot.snapshot_id)
         call.check_dry_run()
         users = world.image_users.get(snapshot.snapshot_id)
         if users:
@@ -203,7 +198,8 @@ def delete_snapshot(world, params, call):
                 "InvalidSnapshot.InUse",
                 f"The snapshot {snapshot.snapshot_id} is currently in use by {min(users)}",
             )
-        drop_snapshot(world, snapshot.snapshot_id)
+        locks.check_unlocked(snapshot)
+        recycle.delete_snapshot(world, snapshot)
         return {}
 
 

@@ -18,6 +18,14 @@ DEFAULTS = {
     "attachment_limit": 28,  # volumes of one instance
     "start_time_s": 0.3,  # pending -> running
     "stop_time_s": 0.2,  # stopping -> stopped, shutting-down -> terminated
+    "root_volume_time_s": 0.2,  # a root's replacement: pending -> in-progress
+    "root_swap_time_s": 0.2,  # and how long the instance is down, beside what its node takes
+    "recycle_snapshots_s": 0,  # > 0: what is deleted lies in the Recycle Bin for so long
+    "recycle_images_s": 0,
+    "archive_time_s": 0.3,  # a snapshot's way into the archive tier
+    "recall_time_s": 0.3,  # and back
+    "archive_day_s": 86400,  # what a day of a temporary recall lasts
+    "lock_day_s": 86400,  # what a day of a snapshot's lock lasts
     "instance_profiles": ["stillpoint-node"],  # those that IAM has
     "page_size": 0,  # > 0: Describe calls answer pages of this size, asked or not
     "rate_limit_s": 0,  # > 0: SnapshotCreationPerVolumeRateExceeded within so long

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """CreateTags, DeleteTags, DescribeTags. The tags themselves are in moto, by resource."""
+import functools
+
+from . import roots
 from .wire import Ec2Error
 
 TYPES = {
@@ -10,9 +13,14 @@ TYPES = {
 
 
 def _check_resources(world, params):
-    look = {"snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.ebs}
+    look = {
+        "snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.ebs,
+        "replacevol": functools.partial(roots.task_of, world),
+    }
     for resource_id in params["Resources"]:
         kind = resource_id.partition("-")[0]
+        if resource_id in world.bin:
+            continue
         if kind in look:
             look[kind](resource_id)
         elif kind not in TYPES:
@@ -59,8 +67,8 @@ FILTERS = ["key", "resource-id", "resource-type", "value"]
 def _is_hidden(world, resource_id):
     thing = world.snapshots.get(resource_id) or world.images.get(resource_id)
     if thing is None:
-        volume = world.volumes.get(resource_id)
-        return not (volume is None or volume.visible()) or not world.sees(resource_id)
+        thing = world.volumes.get(resource_id) or world.tasks.get(resource_id)
+        return not (thing is None or thing.visible()) or not world.sees(resource_id)
     return not world.shows(thing)
 
 

@@ -5,7 +5,7 @@ moto keeps a twin of each, for its tags, its zone and its size; what it is doing
 """
 import time
 
-from . import attachments
+from . import attachments, tiers
 from .dataplane import GIB
 from .wire import Ec2Error
 from .world import check_id, now
@@ -220,6 +220,7 @@ def check_source(snapshot, size_gib):
         return
     if snapshot.state != "completed":
         raise Ec2Error("IncorrectState", f"Snapshot is in invalid state - {snapshot.state}")
+    tiers.check_usable(snapshot)
     if size_gib < snapshot.size_gib:
         raise Ec2Error(
             "InvalidParameterValue",

@@ -35,6 +35,7 @@ ID_KINDS = {
     "ami": ("InvalidAMIID.Malformed", "image"),
     "subnet": ("InvalidSubnetID.Malformed", "subnet"),
     "sg": ("InvalidGroupId.Malformed", "security group"),
+    "replacevol": ("InvalidReplaceRootVolumeTaskID.Malformed", "root volume replacement task"),
 }
 FACTS = {
     # What moto's DescribeInstances lacks; POST /instance_facts changes them, null removes one.
@@ -81,6 +82,10 @@ class Snapshot:
         self.visible_mono = self.start_mono + made["visible_after_ms"] / 1000.0
         self.snapshot_time_s = made["snapshot_time_s"]
         self.fails = False
+        self.lock = None  # locks.Lock
+        # tiers.py: the last operation, and where it is (recalled_until: back in the archive then)
+        self.tiering, self.tier = None, "standard"
+        self.archived_at = self.recalled_until = None
 
     def age(self):
         if self.snapshot_time_s <= 0:
@@ -142,7 +147,10 @@ class World:
         self.volumes, self.snapshots, self.images = {}, {}, {}
         self.hidden = {}  # instance id -> when it can be seen
         self.roots = {}  # instance id -> its root volumes, the present one last
+        self.launches = {}  # instance id -> the snapshot that its root was launched from
+        self.tasks = {}  # task id -> roots.Task
         self.gone_images = set()
+        self.bin = {}  # id -> recycle.Kept
         self.image_users = {}  # snapshot id -> ids of the images that need it
         self.facts = {}  # instance id -> FACTS
         self.reboots = {}  # instance id -> count, by CreateImage without NoReboot
@@ -287,6 +295,11 @@ class World:
     def is_ours(self, thing):
         return thing.owner == self.settings.account
 
+    def check_ours(self, thing, noun, thing_id):
+        """For what the owner may do only, whatever the caller's policy says."""
+        if not self.is_ours(thing):
+            raise Ec2Error("AuthFailure", f"Not authorized for {noun}:{thing_id}", 403)
+
     def shows(self, thing):
         """Whether a snapshot or an image can be seen: new, and if it is another's, shared."""
         return thing.visible() and (self.is_ours(thing) or thing.shared is not None)
@@ -364,9 +377,9 @@ class World:
 
     # -- pages and filters ---------------------------------------------------------------------
 
-    def page(self, action, params, find, ids_given):
+    def page(self, action, params, find, ids_given, limits=(5, 1000)):
         """Cuts the list that FIND() gives into pages as EC2 does; the pages after the first are of
-        the same list. Returns (items of this page, NextToken or None)."""
+        the same list. LIMITS: of MaxResults. Returns (items of this page, NextToken or None)."""
         asked = params.get("MaxResults")
         token = params.get("NextToken")
         if asked is not None and ids_given:
@@ -374,11 +387,11 @@ class World:
                 "InvalidParameterCombination",
                 "The parameter for ids cannot be used with the parameter maxResults",
             )
-        if asked is not None and not 5 <= asked <= 1000:
+        if asked is not None and not limits[0] <= asked <= limits[1]:
             raise Ec2Error(
                 "InvalidParameterValue",
                 f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value "
-                "between 5 and 1000.",
+                f"between {limits[0]} and {limits[1]}.",
             )
         question = repr(
             sorted((k, repr(v)) for k, v in params.items() if k not in ("NextToken", "MaxResults"))
@@ -391,7 +404,7 @@ class World:
             items, begin = self.pages[token][1:]
         else:
             items, begin = find(), 0
-        size = min(asked or 1000, self.settings["page_size"] or 1000)
+        size = min(asked or limits[1], self.settings["page_size"] or limits[1])
         if len(items) <= begin + size:
             return items[begin:], None
         token = secrets.token_urlsafe(48) + "=="
