@@ -9,15 +9,15 @@
 #   weigh ARGUMENT...         weigh.py of `far ARGUMENT...`; what it printed is in $LAB/weighed.out
 
 start_far() {
-    local about key
-    about() { json "d['$1']" <"$LAB/cloud.json"; }
-    key() { json "d['keys']['user']['$1']" <"$LAB/cloud.json"; }
+    local access secret
+    read -r access secret <<<"$(json "' '.join(d['keys']['user'][k + '_key'] for k in ('access', 'secret'))" \
+        <"$LAB/cloud.json")"
     mkdir -p "$LAB/log" "$LAB/far/run" "$LAB/far/state"
-    printf '[aws]\nidentity = none\nregion = %s\nendpoint_ec2 = %s\nca_bundle = %s\n' \
-        "$(about region)" "$(about ec2)" "$(about ca)" >"$LAB/far/stillpoint.conf"
+    json "'[aws]\nidentity = none\nregion = %s\nendpoint_ec2 = %s\nca_bundle = %s' % (
+        d['region'], d['ec2'], d['ca'])" <"$LAB/cloud.json" >"$LAB/far/stillpoint.conf"
     printf '[paths]\nrun = %s\nstate = %s\n' "$LAB/far/run" "$LAB/far/state" >>"$LAB/far/stillpoint.conf"
     # Only the keys: what this shell has of AWS_… must not decide the test.
-    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(key access_key)" AWS_SECRET_ACCESS_KEY="$(key secret_key)" \
+    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$access" AWS_SECRET_ACCESS_KEY="$secret" \
         "$BUILD/stillpointd" --config "$LAB/far/stillpoint.conf" 2>"$LAB/log/far.log" &
     far_pid=$!
     defer kill "$far_pid"
