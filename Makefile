@@ -92,6 +92,9 @@ $B/tests/servers/%: $B/tests/servers/%.o $B/libstillpoint.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
 $B/tests/guard/%: $B/tests/guard/%.o $B/libguard.a
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ -lcmocka -lpthread
+# The copy session's tests speak to it as the daemon does.
+$B/tests/guard/test_copy_%: $B/tests/guard/test_copy_%.o $B/libstillpoint.a $B/libguard.a
+	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS) -lcmocka
 $B/tests/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -std=c11 -shared -fPIC -D_GNU_SOURCE $(WARN) $(CFLAGS) $< -o $@

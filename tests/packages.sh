@@ -17,9 +17,9 @@ build=(gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libexpat1-dev lib
 lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-db systemd)
 # mariadb-client for mariadb-binlog, dosfstools for /boot/efi's vfat, mmdebstrap and the keyring for
 # the other servers' trees.
-# strace fails the guard's system calls.
+# strace fails the guard's system calls. lvm2 is for its metadata alone: nothing is activated.
 lab=(strace mariadb-server-core mariadb-client-core mariadb-client xfsprogs e2fsprogs btrfs-progs
-    dosfstools util-linux mount procps openssl ca-certificates mmdebstrap debian-archive-keyring
+    dosfstools lvm2 util-linux mount procps openssl ca-certificates mmdebstrap debian-archive-keyring
     python3 python3-venv)
 packages=("${build[@]}" "${lint[@]}" "${lab[@]}")
 modules=("moto[server]>=5.0" boto3)

@@ -5,6 +5,8 @@
  * stillpoint-hook a connection. The client sends one struct hook_request, gets one struct
  * hook_reply, and the connection is over. Native byte order. A client that closes early has the
  * hook killed. Peers (SO_PEERCRED): root and the user named at the start; others get HOOK_REFUSED.
+ *
+ * A first message of another version, COPY_WIRE_VERSION, begins a copy session: copy_wire.h.
  */
 #ifndef STILLPOINT_HOOK_WIRE_H
 #define STILLPOINT_HOOK_WIRE_H

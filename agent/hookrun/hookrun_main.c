@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* stillpoint-hook: one connection, one exec hook, one phase; then it is gone. */
+/* stillpoint-hook: one connection, and either one exec hook for one phase or one copy session; then
+ * it is gone. */
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "agent/hookrun/hook_wire.h"
+#include "agent/hookrun/hookrun_copy.h"
+#include "agent/hookrun/hookrun_copy_rules.h"
 #include "agent/hookrun/hookrun_exec.h"
 #include "agent/hookrun/hookrun_path.h"
 
@@ -22,7 +25,8 @@
 enum { REQUEST_WAIT_MS = 10000 };
 
 static const char help[] =
-    "stillpoint-hook: runs one exec hook for one phase, as root; started by its socket\n"
+    "stillpoint-hook: runs one exec hook for one phase, or mounts, serves and copies out of a\n"
+    "backup's copy for verify and restore files, as root; started by its socket\n"
     "\n"
     "usage: stillpoint-hook [--user NAME]   the connection is descriptor 3 (socket activation) or "
     "0\n"
@@ -61,8 +65,13 @@ static bool is_welcome(int fd, const char *user)
     return named != NULL && peer.uid == named->pw_uid;
 }
 
-/* Receives the request; one byte of room more than it has shows a message that is too long. */
-static ssize_t receive(int fd, struct hook_request *request)
+union request {
+    struct hook_request hook;
+    union copy_request copy;
+};
+
+/* Receives the request. The length is the message's own, also of one that is too long. */
+static ssize_t receive(int fd, union request *request)
 {
     struct pollfd one = {fd, POLLIN, 0};
 
@@ -71,27 +80,40 @@ static ssize_t receive(int fd, struct hook_request *request)
     return recv(fd, request, sizeof(*request), MSG_TRUNC);
 }
 
+static void serve_copy(int fd, bool welcome, const union request *request, size_t bytes)
+{
+    if (welcome)
+        hookrun_copy(fd, request, bytes);
+    else
+        hookrun_copy_refuse(fd, COPY_PEER);
+}
+
 static void serve(int fd, const char *user)
 {
-    static struct hook_request request;
+    static union request message;
     static struct hook_reply reply;
+    const struct hook_request *request = &message.hook;
 
-    ssize_t got = receive(fd, &request);
+    ssize_t got = receive(fd, &message);
     if (got <= 0)
         return; /* nobody is there to be answered */
+    if (copy_rules_is_ours(&message, (size_t)got)) {
+        serve_copy(fd, is_welcome(fd, user), &message, (size_t)got);
+        return;
+    }
     reply.version = HOOK_WIRE_VERSION;
     reply.result = HOOK_REFUSED;
     if (!is_welcome(fd, user)) {
         reply.refusal = HOOK_REFUSAL_PEER;
-    } else if (!hookrun_exec_check(&request, (size_t)got)) {
+    } else if (!hookrun_exec_check(request, (size_t)got)) {
         reply.refusal = HOOK_REFUSAL_MESSAGE;
     } else {
-        struct hookrun_verdict verdict = hookrun_path_judge(request.path, 0);
+        struct hookrun_verdict verdict = hookrun_path_judge(request->path, 0);
         reply.refusal = verdict.refusal;
         reply.os_errno = verdict.os_errno;
         reply.component_bytes = verdict.component_bytes;
         if (verdict.refusal == HOOK_REFUSAL_NONE)
-            hookrun_exec(&request, fd, &reply);
+            hookrun_exec(request, fd, &reply);
     }
     (void)send(fd, &reply, sizeof(reply),
                MSG_NOSIGNAL); /* a client that has gone needs no answer */

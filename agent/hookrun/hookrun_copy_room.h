@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_HOOKRUN_COPY_ROOM_H
+#define STILLPOINT_HOOKRUN_COPY_ROOM_H
+
+#include <stdbool.h>
+
+/* The place in which a copy session works: nobody outside sees what is mounted there, and it is
+ * gone with the session's last process. */
+
+/* Makes this process (1 of a new PID namespace) a mount, network, IPC and UTS namespace of its own,
+ * with a root folder on a small tmpfs:
+ *   - the node's programs, libraries and configuration: each folder of its / but those below, as
+ *     they are on the filesystem of / (not what else is mounted in them, /usr excepted), read-only
+ *   - /proc, /sys (read-only); /tmp and /run, empty; /dev with null, zero, full, random, urandom,
+ *     and nothing of the node's devices
+ *   - COPY_TREE, an empty folder
+ *   false  errno, and *ret_what is what was called */
+bool copy_room_enter(const char **ret_what);
+
+/* Makes the block device node /dev/NAME. An errno, or 0. */
+int copy_room_add_device(const char *name, unsigned dev_major, unsigned dev_minor);
+
+/* In TREE, a root folder of the copy's: /proc and /dev as above, an empty /tmp and /run. An errno.
+ */
+int copy_room_furnish(const char *tree);
+
+#endif

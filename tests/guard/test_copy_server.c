@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A copy session's database server: a real MariaDB whose original was killed in the midst of its
+ * work, and whatever is killed then. */
+#include "tests/guard/copy_rig.h"
+
+#include <mysql.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+enum { DATA, ROOT, MEMORY_MIB = 160 };
+
+struct scene {
+    struct copy_rig *rig;
+    char db[200];   /* where the original has its filesystem */
+    char data[220]; /* its datadir */
+    char settings[500];
+    uint32_t item; /* of the copy, in the session */
+    pid_t inner, server;
+    struct copy_serving serving;
+    struct buf log;
+};
+
+static int64_t soon(void)
+{
+    return clock_boot_ms() + 60000;
+}
+
+/* ---- steps ---- */
+
+static void open_and_mount(struct scene *scene, uint32_t flags)
+{
+    copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
+    scene->inner = copy_rig_child_of(scene->rig->outer);
+    scene->item = copy_rig_add(scene->rig, &scene->rig->disks[DATA]);
+    if (!copy_rig_mount(scene->rig, scene->item, scene->db, flags))
+        fail_msg("%s", scene->rig->err.text);
+}
+
+static bool serve(struct scene *scene, const char *settings, int64_t deadline_ms)
+{
+    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20, settings};
+
+    scene->rig->err = (struct err)ERR_INIT;
+    buf_clear(&scene->log);
+    bool told = copy_serve(scene->rig->copy, &server, deadline_ms, NULL, &scene->serving,
+                           &scene->log, &scene->rig->err);
+    scene->server = scene->inner == 0 ? 0 : copy_rig_child_of(scene->inner);
+    return told;
+}
+
+static void serve_ready(struct scene *scene)
+{
+    if (!serve(scene, scene->settings, soon()))
+        fail_msg("%s", scene->rig->err.text);
+    if (!scene->serving.ready)
+        fail_msg("code %d signal %d: %s", scene->serving.exit_code, scene->serving.signal,
+                 scene->log.len > 900 ? buf_text(&scene->log) + scene->log.len - 900
+                                      : buf_text(&scene->log));
+}
+
+/* The one value that STATEMENT gives, in a buffer that the next call overwrites. */
+static const char *ask(struct scene *scene, const char *statement)
+{
+    static char value[200];
+    MYSQL *db = mysql_init(NULL);
+
+    if (mysql_real_connect(db, NULL, "anyone", NULL, NULL, 0, scene->serving.socket, 0) == NULL ||
+        mysql_query(db, statement) != 0)
+        fail_msg("%s: %s", statement, mysql_error(db));
+    MYSQL_RES *result = mysql_store_result(db);
+    assert_non_null(result);
+    MYSQL_ROW row = mysql_fetch_row(result);
+    assert_non_null(row);
+    rig_format(value, sizeof(value), "%s", row[mysql_num_fields(result) - 1]);
+    mysql_free_result(result);
+    mysql_close(db);
+    return value;
+}
+
+static struct copy_stopped stop(struct scene *scene)
+{
+    struct copy_stopped stopped = {.exit_code = -2};
+
+    buf_clear(&scene->log);
+    if (!copy_stop(scene->rig->copy, soon(), NULL, &stopped, &scene->log, &scene->rig->err))
+        fail_msg("%s", scene->rig->err.text);
+    return stopped;
+}
+
+/* ---- what it does ---- */
+
+static void server_recovers_beside_its_original(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_int_equal(
+        rig_sh("mount -o loop,ro,noload %s.origin %s", scene->rig->disks[DATA].image, scene->db),
+        0);
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    assert_true(scene->serving.recovery_us > 0);
+    assert_non_null(strstr(buf_text(&scene->log), "crash recovery"));
+    assert_string_equal(ask(scene, "SELECT COUNT(*) FROM lab.t"), "500");
+    assert_string_equal(ask(scene, "SELECT COUNT(*) FROM lab.m"), "500");
+    assert_string_equal(ask(scene, "CHECK TABLE lab.t EXTENDED"), "OK");
+    /* the binary log's own first file, and the one that this start began */
+    assert_string_equal(ask(scene, "SELECT @@log_bin"), "1");
+
+    struct copy_stopped stopped = stop(scene);
+    assert_false(stopped.by_itself);
+    assert_int_equal(stopped.exit_code, 0);
+    assert_int_equal(rig_sh("umount %s", scene->db), 0);
+    copy_rig_close(scene->rig);
+}
+
+static void server_is_alone_and_modest(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+
+    assert_string_equal(ask(scene, "SELECT @@skip_networking"), "1");
+    assert_string_not_equal(ask(scene, "SELECT @@event_scheduler"), "ON");
+    assert_string_equal(ask(scene, "SELECT @@myisam_recover_options"), "OFF");
+    assert_string_equal(ask(scene, "SELECT @@expire_logs_days"), "0.000000");
+    assert_string_equal(ask(scene, "SELECT @@datadir LIKE '%%/data/'"), "1");
+    assert_true(scene->server > 0);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)scene->server), 19);
+    assert_int_equal(sched_getscheduler(scene->server), SCHED_IDLE);
+    assert_int_equal(rig_sh("test \"$(stat -c %%U /proc/%d)\" = mysql && "
+                            "grep -qx 1000 /proc/%d/oom_score_adj && "
+                            "grep -q '^Max data size  *%d ' /proc/%d/limits && "
+                            "grep -q 'NoNewPrivs:.1' /proc/%d/status && "
+                            "! cmp -s /proc/%d/environ /proc/self/environ && "
+                            "test $(nsenter -t %d -n cat /proc/self/net/tcp | wc -l) = 1",
+                            (int)scene->server, (int)scene->server, (MEMORY_MIB + 512) << 20,
+                            (int)scene->server, (int)scene->server, (int)scene->server,
+                            (int)scene->server),
+                     0);
+    /* Others have no way to its socket: it is in no folder of the machine's. */
+    assert_int_equal(rig_sh("ls /run/mysqld/mysqld.sock 2>&1 | grep -q 'No such file'"), 0);
+    copy_rig_close(scene->rig);
+}
+
+static void copy_with_a_root_folder_is_served_by_its_own_programs(void **state)
+{
+    struct scene *scene = *state;
+
+    copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
+    scene->inner = copy_rig_child_of(scene->rig->outer);
+    uint32_t root = copy_rig_add(scene->rig, &scene->rig->disks[ROOT]);
+    uint32_t data = copy_rig_add(scene->rig, &scene->rig->disks[DATA]);
+    if (!copy_rig_mount(scene->rig, root, "/", COPY_WRITABLE) ||
+        !copy_rig_mount(scene->rig, data, scene->db, COPY_WRITABLE))
+        fail_msg("%s", scene->rig->err.text);
+    serve_ready(scene);
+
+    assert_string_equal(ask(scene, "SELECT COUNT(*) FROM lab.t"), "500");
+    assert_int_equal(
+        rig_sh("test \"$(readlink /proc/%d/root)\" = /run/stillpoint", (int)scene->server), 0);
+    (void)stop(scene);
+    copy_rig_close(scene->rig);
+}
+
+/* ---- what goes wrong ---- */
+
+static void server_that_can_not_start_says_why(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    if (!serve(scene, "innodb_page_size=4096\n", soon()))
+        fail_msg("%s", scene->rig->err.text);
+
+    assert_false(scene->serving.ready);
+    assert_int_equal(scene->serving.exit_code, 1);
+    assert_non_null(strstr(buf_text(&scene->log), "innodb_page_size"));
+    serve_ready(scene); /* the session goes on */
+    copy_rig_close(scene->rig);
+}
+
+static void server_that_is_late_is_ended(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    int64_t begin_ms = clock_boot_ms();
+    if (!serve(scene, scene->settings, begin_ms + 40))
+        fail_msg("%s", scene->rig->err.text);
+
+    assert_false(scene->serving.ready);
+    assert_int_equal(scene->serving.exit_code, -1);
+    assert_int_equal(scene->serving.signal, 0);
+    assert_in_range(clock_boot_ms() - begin_ms, 0, 3000);
+    assert_int_equal(copy_rig_child_of(scene->inner), 0);
+    copy_rig_close(scene->rig);
+}
+
+static void assert_not_served(struct scene *scene, const char *data, const char *settings,
+                              enum err_kind kind)
+{
+    const struct copy_server server = {data, NULL, (uint64_t)MEMORY_MIB << 20, settings};
+
+    scene->rig->err = (struct err)ERR_INIT;
+    buf_clear(&scene->log);
+    assert_false(copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
+                            &scene->rig->err));
+    if (scene->rig->err.kind != kind)
+        fail_msg("%s %s: %s", data, settings, scene->rig->err.text);
+}
+
+static void what_is_not_on_the_copy_is_not_served(void **state)
+{
+    struct scene *scene = *state;
+    char path[300];
+
+    open_and_mount(scene, COPY_WRITABLE);
+    assert_not_served(scene, "/etc", "", ERR_PRECONDITION);
+    assert_not_served(scene, "/nowhere", "", ERR_PRECONDITION);
+    rig_format(path, sizeof(path), "%s/root", scene->db); /* a folder of root's */
+    assert_not_served(scene, path, "", ERR_USAGE);
+    rig_format(path, sizeof(path), "%s/way-out", scene->db); /* a link to /var/lib */
+    assert_not_served(scene, path, "", ERR_PRECONDITION);
+    assert_not_served(scene, scene->data, "innodb_undo_directory=/var/lib\n", ERR_PRECONDITION);
+    assert_not_served(scene, scene->data, "log_bin=/tmp/binlog\n", ERR_PRECONDITION);
+    assert_not_served(scene, scene->data, "init_file=/tmp/x\n", ERR_USAGE);
+    assert_not_served(scene, scene->data, "plugin_load=x\n", ERR_USAGE);
+    assert_not_served(scene, scene->data, "innodb_page_size=16k\n", ERR_USAGE);
+    assert_not_served(scene, scene->data, "innodb_page_size=16384", ERR_USAGE); /* no line */
+    copy_rig_close(scene->rig);
+    open_and_mount(scene, 0); /* read-only */
+    assert_not_served(scene, scene->data, "", ERR_PRECONDITION);
+    copy_rig_close(scene->rig);
+}
+
+static void program_that_others_could_change_is_not_run(void **state)
+{
+    struct scene *scene = *state;
+    char program[300];
+
+    rig_format(program, sizeof(program), "%s/mysqld", scene->rig->rig->folder);
+    assert_int_equal(rig_sh("cp /bin/true %s && chown nobody %s", program, program), 0);
+    const struct copy_server server = {scene->data, program, (uint64_t)MEMORY_MIB << 20, NULL};
+    open_and_mount(scene, COPY_WRITABLE);
+
+    assert_false(copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
+                            &scene->rig->err));
+    assert_int_equal(scene->rig->err.kind, ERR_PRECONDITION);
+    assert_non_null(strstr(scene->rig->err.text, program));
+    copy_rig_close(scene->rig);
+}
+
+static void server_that_dies_is_told(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    assert_int_equal(kill(scene->server, SIGSEGV), 0);
+    for (int i = 0; i < 1000 && kill(scene->server, 0) == 0; i++)
+        rig_nap_ms(10); /* reaped: the session knows */
+
+    struct copy_stopped stopped = stop(scene);
+    if (!stopped.by_itself)
+        fail_msg("code %d signal %d %s", stopped.exit_code, stopped.signal, buf_text(&scene->log));
+    assert_non_null(strstr(buf_text(&scene->log), "signal 11"));
+    copy_rig_close(scene->rig);
+}
+
+/* ---- what is left when one of them dies ---- */
+
+static void hang_up(struct scene *scene)
+{
+    copy_free(scene->rig->copy);
+    scene->rig->copy = NULL;
+}
+
+static void client_that_goes_ends_all(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    hang_up(scene);
+    copy_rig_assert_nothing_left(scene->rig, scene->inner, scene->server);
+}
+
+static void assert_ends_all(struct scene *scene, bool starter, int number)
+{
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    assert_int_equal(kill(starter ? scene->rig->outer : scene->inner, number), 0);
+    copy_rig_assert_nothing_left(scene->rig, scene->inner, scene->server);
+    assert_false(copy_close(scene->rig->copy, soon(), &scene->rig->err)); /* it is told, too */
+    hang_up(scene);
+}
+
+static void death_of_any_process_ends_all(void **state)
+{
+    assert_ends_all(*state, true, SIGKILL);
+    assert_ends_all(*state, true, SIGTERM);
+    assert_ends_all(*state, false, SIGKILL);
+}
+
+static void client_that_goes_ends_a_stopped_session(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    assert_int_equal(kill(scene->inner, SIGSTOP), 0);
+    hang_up(scene);
+    copy_rig_assert_nothing_left(scene->rig, scene->inner, scene->server);
+}
+
+static void *ask_soon(void *cancel)
+{
+    rig_nap_ms(30);
+    cancel_ask(cancel);
+    return NULL;
+}
+
+static void client_that_goes_ends_a_server_on_its_way(void **state)
+{
+    struct scene *scene = *state;
+    struct cancel cancel = CANCEL_INIT;
+    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20,
+                                       scene->settings};
+
+    open_and_mount(scene, COPY_WRITABLE);
+    assert_true(cancel_open(&cancel, &scene->rig->err));
+    pthread_t asker;
+    assert_int_equal(pthread_create(&asker, NULL, ask_soon, &cancel), 0);
+    buf_clear(&scene->log);
+    bool told = copy_serve(scene->rig->copy, &server, soon(), &cancel, &scene->serving, &scene->log,
+                           &scene->rig->err);
+    (void)pthread_join(asker, NULL);
+    cancel_close(&cancel);
+    assert_false(told);
+    assert_int_equal(scene->rig->err.kind, ERR_CANCELLED);
+    copy_rig_assert_nothing_left(scene->rig, scene->inner, 0);
+    hang_up(scene);
+}
+
+/* ---- set-up ---- */
+
+/* A datadir whose server was killed with commits in its redo log, as an image: the copy's, and its
+ * twin to be the original. */
+static void make_data(struct scene *scene)
+{
+    struct copy_disk *disk = copy_rig_image(scene->rig, 384);
+    int code = rig_sh(
+        "mkfs.ext4 -q -F %s && mkdir -p %s && mount -o loop %s %s && mkdir %s/root %s/binlog && "
+        "ln -s /var/lib %s/way-out && bash -c '. tests/servers/lib.sh; server_template \"\" %s'",
+        disk->image, scene->db, disk->image, scene->db, scene->db, scene->db, scene->db,
+        scene->data);
+
+    if (code == 0)
+        code = rig_sh("bash tests/guard/aid/copy_original.sh %s %s", scene->data, scene->db);
+    int unmounted = rig_sh("umount %s", scene->db);
+    if (code != 0)
+        fail_msg("no server for the original: %d", code);
+    assert_int_equal(unmounted, 0);
+    assert_int_equal(rig_sh("cp --sparse=always %s %s.origin", disk->image, disk->image), 0);
+    copy_rig_attach(disk);
+}
+
+/* Each test begins with the copy as it was. */
+static int renew(void **state)
+{
+    struct scene *scene = *state;
+    struct copy_disk *disk = &scene->rig->disks[DATA];
+
+    copy_rig_detach(disk);
+    assert_int_equal(rig_sh("cp --sparse=always %s.origin %s", disk->image, disk->image), 0);
+    copy_rig_attach(disk);
+    return 0;
+}
+
+static int tear(void **state)
+{
+    struct scene *scene = *state;
+
+    copy_free(scene->rig->copy);
+    scene->rig->copy = NULL;
+    (void)rig_sh("umount %s", scene->db);
+    return 0;
+}
+
+static int open_all(void **state)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    char script[900];
+
+    assert_non_null(scene);
+    scene->rig = copy_rig_start();
+    if (!rig_has("mariadbd")) {
+        (void)fprintf(stderr, "no mariadbd\n");
+        copy_rig_end(scene->rig);
+        exit(77);
+    }
+    scene->log.max = 2 * COPY_DATA_BYTES;
+    rig_format(scene->db, sizeof(scene->db), "%s/db", scene->rig->rig->folder);
+    rig_format(scene->data, sizeof(scene->data), "%s/data", scene->db);
+    rig_format(scene->settings, sizeof(scene->settings),
+               "innodb_log_file_size=16777216\nlog_bin=%s/binlog/binlog\nserver-id=7\n"
+               "innodb_log_group_home_dir=%s/\n",
+               scene->db, scene->data);
+    make_data(scene);
+    rig_format(script, sizeof(script),
+               "mkdir -p proc run dev tmp usr/sbin usr/share .%s && "
+               "cp /usr/sbin/mariadbd usr/sbin && cp -a /usr/share/mysql usr/share && "
+               "cp --parents $(ldd /usr/sbin/mariadbd | grep -o \"/[^ ]*\") .",
+               scene->db);
+    (void)copy_rig_fs(scene->rig, "ext4", 192, script);
+    *state = scene;
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    struct scene *scene = *state;
+
+    buf_free(&scene->log);
+    copy_rig_end(scene->rig);
+    free(scene);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, renew, tear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(server_recovers_beside_its_original),
+        TEST(server_is_alone_and_modest),
+        TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
+        TEST(server_that_can_not_start_says_why),
+        TEST(server_that_is_late_is_ended),
+        TEST(what_is_not_on_the_copy_is_not_served),
+        TEST(program_that_others_could_change_is_not_run),
+        TEST(server_that_dies_is_told),
+        TEST(client_that_goes_ends_all),
+        TEST(death_of_any_process_ends_all),
+        TEST(client_that_goes_ends_a_stopped_session),
+        TEST(client_that_goes_ends_a_server_on_its_way),
+    };
+
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
