@@ -52,7 +52,7 @@ UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard t
 LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c tests/servers/*.c))
 CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
-CHECKS  := check-unit check-guard check-lab check-servers check-corpus check-faults check-thread
+CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread
 
 .PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install clean setup \
         programs-for-tests points

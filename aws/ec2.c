@@ -246,6 +246,7 @@ static void add_parameters(struct query *query, enum ec2_action action,
         query_add(query, "Name", "stillpoint-dry-run");
         query_add_bool(query, "NoReboot", true);
         query_add_tag_specification(query, 1, "image", target->tags);
+        query_add_tag_specification(query, 2, "snapshot", target->tags);
         break;
     case EC2_DEREGISTER_IMAGE:
         query_add(query, "ImageId", target->image_id);

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the tests and counts them. `make check` and its parts call it when everything is built.
 #
-#   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab servers sample faults
-#                                               thread
+#   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab whole servers sample
+#                                               faults thread
 #
 # unit     build/…/tests/unit/test_*: cmocka, one test counted for each that the binary has
 # guard    build/…/tests/guard/test_* the same way, and tests/guard/*.sh
 # corpus   build/…/tests/fuzz/fuzz_*: every fuzz target once over its corpus
 # lab      tests/lab/cases/*.sh: exit 0 passed, 77 skipped (the last line says why), else failed
+# whole    those of them that say `# whole: yes`: they take long, so `all` leaves them out
 # servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
 #          as lab
 # faults   tests/faults/arguments.sh and selftest.sh, as lab, and the whole matrix (matrix.sh), as lines;
@@ -94,6 +95,16 @@ add_scripts() { # DIRECTORY
     done
 }
 
+add_lab_cases() { # WHOLE: those whose `# whole:` says so
+    local script
+    for script in tests/lab/cases/*.sh; do
+        case ${script##*/} in
+        lib*.sh | '*.sh') ;;
+        *) [ "$(says "$script" whole)" != "$1" ] || add shell "$script" ;;
+        esac
+    done
+}
+
 add_group() {
     local script
     case $1 in
@@ -104,6 +115,8 @@ add_group() {
         ;;
     corpus) add_binaries fuzz fuzz ;;
     lab) add_scripts tests/lab/cases ;;
+    short) add_lab_cases '' ;;
+    whole) add_lab_cases yes ;;
     servers)
         [ ! -e tests/servers/run.sh ] || add lines tests/servers/run.sh
         [ ! -e tests/servers/consistency.sh ] || add shell tests/servers/consistency.sh
@@ -126,8 +139,8 @@ add_group() {
     all)
         case $BUILD in
         */thread) add_group thread ;;
-        */plain) for script in servers unit guard corpus lab sample; do add_group "$script"; done ;;
-        *) for script in servers unit guard corpus lab; do add_group "$script"; done ;;
+        */plain) for script in servers unit guard corpus short sample; do add_group "$script"; done ;;
+        *) for script in servers unit guard corpus short; do add_group "$script"; done ;;
         esac
         ;;
     *)

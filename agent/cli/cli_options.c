@@ -8,6 +8,8 @@
 #include "agent/base/parse.h"
 #include "agent/base/tag.h"
 #include "agent/base/utf8.h"
+#include "agent/daemon/iam_arn.h"
+#include "agent/daemon/iam_policy.h"
 
 #define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
 
@@ -15,7 +17,7 @@
 
 struct reading {
     struct cli_options *options;
-    unsigned seen; /* bits by enum cli_option_id */
+    uint64_t seen; /* bits by enum cli_option_id */
     char *const *argv;
     int argc, at;
 };
@@ -47,6 +49,8 @@ static bool unknown_option(const char *shown, const char *name, struct err *err)
 static bool one_of(const char *name, const char *text, const char *const *words,
                    const char **ret_text, struct err *err)
 {
+    char all[200] = "";
+
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], text) == 0) {
             *ret_text = text;
@@ -57,8 +61,13 @@ static bool one_of(const char *name, const char *text, const char *const *words,
     (void)err_set(err, ERR_USAGE, 0, "--%s: '%s' is not known", name, text);
     if (near != NULL)
         return err_suggest(err, "did you mean %s?", near);
-    return words[2] != NULL ? err_suggest(err, "write %s, %s or %s", words[0], words[1], words[2])
-                            : err_suggest(err, "write %s or %s", words[0], words[1]);
+    for (size_t i = 0; words[i] != NULL; i++)
+        (void)snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
+                       i == 0                 ? ""
+                       : words[i + 1] == NULL ? " or "
+                                              : ", ",
+                       words[i]);
+    return err_suggest(err, "write %s", all);
 }
 
 /* An argument may hold any bytes, a tag may not. */
@@ -119,10 +128,30 @@ static bool not_empty(const char *name, const char *value, const char **ret_text
     return true;
 }
 
+static bool add_with(struct cli_options *options, const char *value, struct err *err)
+{
+    const char *const *names = iam_with_names();
+    const char *name = NULL;
+
+    if (!one_of("with", value, names, &name, err))
+        return false;
+    for (unsigned i = 0; names[i] != NULL; i++)
+        options->with |= strcmp(names[i], name) == 0 ? 1U << i : 0;
+    return true;
+}
+
+static bool add_arn(const char *name, const char *value, bool (*check)(const char *, struct err *),
+                    struct strs *list, struct err *err)
+{
+    return (check(value, err) || err_wrap(err, "--%s", name)) && strs_add_once(list, value, err);
+}
+
 static bool apply(struct cli_options *options, enum cli_option_id id, const char *value,
                   struct err *err)
 {
     static const char *const levels[] = {"application", "filesystem", "crash", NULL};
+    static const char *const states[] = {"complete", "pending", "failed", "broken",
+                                         "cut",      "held",    NULL};
     static const char *const moments[] = {"complete", "cut", NULL};
 
     switch (id) {
@@ -168,9 +197,33 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         return true;
     case CLI_OPTION_GROUP:
         return not_empty("group", value, &options->group, err);
+    case CLI_OPTION_BY_NODE:
+        options->by_node = true;
+        return true;
+    case CLI_OPTION_NODE:
+        return not_empty("node", value, &options->node, err);
+    case CLI_OPTION_SINCE:
+        return cli_when_parse(value, &options->since, err) || err_wrap(err, "--since");
+    case CLI_OPTION_UNTIL:
+        return cli_when_parse(value, &options->until, err) || err_wrap(err, "--until");
+    case CLI_OPTION_STATE:
+        return one_of("state", value, states, &options->state, err);
+    case CLI_OPTION_LIMIT:
+        return parse_int64(value, 1, 1000000, &options->limit, err) || err_wrap(err, "--limit");
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
+    case CLI_OPTION_ROLE:
+        return one_of("role", value, iam_role_names(), &options->role, err);
+    case CLI_OPTION_WITH:
+        return add_with(options, value, err);
+    case CLI_OPTION_BILLED:
+        options->billed = true;
+        return true;
+    case CLI_OPTION_KMS_KEY:
+        return add_arn("kms-key", value, iam_arn_check_key, &options->kms_keys, err);
+    case CLI_OPTION_PASS_ROLE:
+        return add_arn("pass-role", value, iam_arn_check_role, &options->pass_roles, err);
     case CLI_OPTION_COUNT:
         break;
     }
@@ -193,7 +246,7 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
         }
         value = reading->argv[++reading->at];
     }
-    reading->seen |= 1U << id;
+    reading->seen |= UINT64_C(1) << id;
     return apply(reading->options, (enum cli_option_id)id, value != NULL ? value : "", err);
 }
 
@@ -286,7 +339,7 @@ static bool check(const struct reading *reading, struct err *err)
         return err_suggest(err, "see stillpoint --help");
     }
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
-        if ((reading->seen & 1U << id) != 0 &&
+        if ((reading->seen & UINT64_C(1) << id) != 0 &&
             (cli_option_table[id].commands & CLI_FOR(options->command)) == 0) {
             (void)err_set(err, ERR_USAGE, 0, "%s has no option --%s", verb->name,
                           cli_option_table[id].name);
@@ -301,6 +354,10 @@ static bool check(const struct reading *reading, struct err *err)
         (void)err_set(err, ERR_USAGE, 0,
                       "thaw ends the hold of a backup that runs: it needs --force");
         return err_suggest(err, "stillpoint thaw -n shows what is held");
+    }
+    if (options->command == CLI_IAM_POLICY && options->role == NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "iam-policy needs --role");
+        return err_suggest(err, "write --role node, --role pruner or --role restore");
     }
     if (options->pin && options->keep_ms != 0) {
         (void)err_set(err, ERR_USAGE, 0, "--pin and --keep exclude each other");
@@ -336,4 +393,6 @@ void cli_options_free(struct cli_options *options)
 {
     json_decref(options->tags);
     options->tags = NULL;
+    strs_free(&options->kms_keys);
+    strs_free(&options->pass_roles);
 }

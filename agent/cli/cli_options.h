@@ -8,6 +8,8 @@
 
 #include "agent/base/err.h"
 #include "agent/cli/cli_verbs.h"
+#include "agent/cli/cli_when.h"
+#include "agent/daemon/strs.h"
 
 /* The command line of `stillpoint`, read by the tables of cli_verbs.h. Pure. */
 
@@ -17,15 +19,21 @@ struct cli_options {
     enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
     bool help, version, json, quiet, dry_run;
     const char *config; /* NULL: the default one. All texts are borrowed from ARGV */
-    const char *reason, *consistency, *wait; /* backup; NULL: not given */
+    const char *reason, *consistency, *wait; /* backup, list; NULL: not given */
     enum cli_image image;
     int64_t keep_ms; /* 0: not given */
     bool pin;
-    json_t *tags; /* {"K":"V"}; NULL: none. Owned */
-    bool all_nodes;
-    const char *group;
+    json_t *tags;            /* {"K":"V"}; NULL: none. Owned */
+    bool all_nodes, by_node; /* list */
+    const char *group, *node, *state;
+    struct cli_when since, until;
+    int64_t limit; /* 0: not given */
     const char *id;
     bool force;
+    const char *role; /* iam-policy: a name of iam_role_names() */
+    unsigned with;    /* IAM_WITH_… */
+    bool billed;
+    struct strs kms_keys, pass_roles; /* ARNs, checked. Owned */
 };
 
 /* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them.

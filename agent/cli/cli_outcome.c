@@ -133,10 +133,6 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         else
             cli_show_made(page, data);
         break;
-    case CLI_LIST:
-        cli_show_list(page, outcome->rows, options->all_nodes || options->group != NULL,
-                      options->group);
-        break;
     case CLI_SHOW:
         cli_show_backup(page, data);
         break;
@@ -147,8 +143,10 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         cli_status_verdict(page, outcome->rows);
         break;
     case CLI_NO_COMMAND:
+    case CLI_LIST: /* cli_list_end */
     case CLI_CONFIG:
     case CLI_THAW:
+    case CLI_IAM_POLICY:
     case CLI_COMMAND_COUNT:
         break; /* never asked of the daemon */
     }
@@ -159,8 +157,6 @@ static json_t *document(const struct cli_outcome *outcome, json_t *data)
 {
     json_t *whole;
 
-    if (outcome->cli->options->command == CLI_LIST)
-        return json_incref(outcome->rows);
     if (outcome->cli->options->command != CLI_DOCTOR)
         return json_incref(data);
     whole = json_pack("{s:O}", "checks", outcome->rows);
@@ -171,13 +167,15 @@ static json_t *document(const struct cli_outcome *outcome, json_t *data)
     return whole;
 }
 
-static int end_result(const struct cli_outcome *outcome, int exit_code)
+static int end_result(struct cli_outcome *outcome, int exit_code)
 {
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->look);
     json_t *data = json_object_get(outcome->last, "data");
     bool written;
 
-    if (outcome->cli->options->json) {
+    if (outcome->cli->options->command == CLI_LIST) {
+        written = cli_list_end(&outcome->list, data, clock_utc_us());
+    } else if (outcome->cli->options->json) {
         json_t *whole = document(outcome, data);
         written = whole != NULL && cli_print_json(outcome->cli, whole);
         json_decref(whole);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "agent/base/err.h"
+#include "agent/cli/cli_list.h"
 #include "agent/cli/cli_run.h"
 
 /* What a talk with the daemon came to, and how that is said. */
@@ -21,7 +22,8 @@ enum { CLI_ID_BYTES = 64 };
 
 struct cli_outcome {
     const struct cli *cli;
-    json_t *rows;                /* items or checks, as they came */
+    json_t *rows;                /* items or checks, as they came; */
+    struct cli_list list;        /* but those of `list` */
     json_t *last;                /* the event that ended it, or NULL */
     char id[CLI_ID_BYTES];       /* of the backup, once it was accepted; else "" */
     bool changes;                /* what was asked for changes something */

@@ -10,6 +10,7 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_iam.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
 #include "agent/daemon/config.h"
@@ -94,6 +95,11 @@ bool cli_print_json(const struct cli *cli, const json_t *value)
         return write_page(cli, &page);
     fail_in_words(cli, &err, NULL);
     return false;
+}
+
+bool cli_print_raw(const struct cli *cli, const struct cli_page *page)
+{
+    return write_page(cli, page);
 }
 
 bool cli_print_page(const struct cli *cli, const struct cli_page *page)
@@ -199,6 +205,8 @@ static int run_with_config(const struct cli *cli)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
+    else if (options->command == CLI_IAM_POLICY)
+        exit_code = cli_iam(cli, config);
     else
         exit_code = cli_talk(cli, config->control_socket);
     config_free(config);

@@ -41,6 +41,8 @@ int cli_run(const struct cli *cli);
 int cli_fail(const struct cli *cli, int exit_code, const struct err *why, const char *now);
 /* One JSON value as a line on stdout. False: it could not be written, and that was said. */
 bool cli_print_json(const struct cli *cli, const json_t *value);
+/* The page on stdout, whatever was asked for; likewise. */
+bool cli_print_raw(const struct cli *cli, const struct cli_page *page);
 /* The page on stdout, likewise. With --quiet nothing. */
 bool cli_print_page(const struct cli *cli, const struct cli_page *page);
 /* The exit code that a failure of our own has. */

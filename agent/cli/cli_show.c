@@ -11,8 +11,6 @@
 #include "agent/cli/cli_table.h"
 #include "agent/cli/cli_timeline.h"
 
-enum { REASON_CHARS = 40 }; /* of a list's row */
-
 /* The moment in an id, "sp-20261124T081530Z-k3f9x": when the job began. */
 static bool id_moment(const char *id, int64_t *ret_utc_us)
 {
@@ -28,7 +26,7 @@ static bool id_moment(const char *id, int64_t *ret_utc_us)
 bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us)
 {
     return cli_time(json_object_get(backup, "window"), "begin", ret_utc_us) ||
-           id_moment(cli_str(backup, "id"), ret_utc_us);
+           cli_time(backup, "started", ret_utc_us) || id_moment(cli_str(backup, "id"), ret_utc_us);
 }
 
 enum cli_style cli_state_style(const char *state)
@@ -287,6 +285,7 @@ void cli_show_backup(struct cli_page *page, const json_t *backup)
     cli_page_field(page, "state", CLI_FIELD_WIDTH);
     cli_page_styled(page, cli_state_style(cli_str(backup, "state")), cli_str(backup, "state"));
     cli_page_text(page, "\n");
+    put_lines(page, json_object_get(backup, "broken"), 2 + CLI_FIELD_WIDTH + 2);
     put_consistency(page, backup);
     put_lines(page, json_object_get(backup, "shortfall"), 2 + CLI_FIELD_WIDTH + 2);
     if (cli_taken_at(backup, &taken))
@@ -304,7 +303,7 @@ void cli_show_backup(struct cli_page *page, const json_t *backup)
     show_left_out(page, backup);
 }
 
-static int64_t total_gib(const json_t *backup)
+int64_t cli_total_gib(const json_t *backup)
 {
     const json_t *snapshot;
     int64_t sum = 0, gib;
@@ -331,8 +330,8 @@ void cli_show_made(struct cli_page *page, const json_t *backup)
     cli_page_text(page, ": ");
     cli_page_clean(page, cli_str(backup, "consistency"));
     cli_page_printf(page, " consistent; %zu snapshot%s", count, count == 1 ? "" : "s");
-    if (total_gib(backup) > 0)
-        cli_page_printf(page, ", %" PRId64 " GiB", total_gib(backup));
+    if (cli_total_gib(backup) > 0)
+        cli_page_printf(page, ", %" PRId64 " GiB", cli_total_gib(backup));
     if (cli_str(image, "id") != NULL) {
         cli_page_text(page, "; image ");
         cli_page_clean(page, cli_str(image, "id"));
@@ -342,72 +341,6 @@ void cli_show_made(struct cli_page *page, const json_t *backup)
     cli_page_text(page, "\n  more: stillpoint show ");
     cli_page_clean(page, id);
     cli_page_text(page, "\n");
-}
-
-/* --- list ------------------------------------------------------------------------------------- */
-
-/* As much of it as a row can bear; `show` has it whole. */
-static void add_reason(struct cli_table *table, const char *reason)
-{
-    AUTO_FREE char *text = reason ? strdup(reason) : NULL;
-
-    if (text == NULL) {
-        cli_table_add(table, NULL);
-        return;
-    }
-    parse_cut_utf8(text, REASON_CHARS, SIZE_MAX);
-    cli_table_printf(table, "%s%s", text, strlen(text) < strlen(reason) ? "..." : "");
-}
-
-static void list_row(struct cli_table *table, const json_t *backup, bool with_nodes)
-{
-    const char *state = cli_str(backup, "state"), *label = cli_str(backup, "consistency");
-    char text[CLI_TIME_BYTES];
-    int64_t at;
-
-    cli_table_add(table, cli_str(backup, "id"));
-    cli_table_add(table, cli_taken_at(backup, &at) ? cli_local_time(at, text) : NULL);
-    cli_table_add(table, !with_nodes               ? NULL
-                         : cli_str(backup, "node") ? cli_str(backup, "node")
-                                                   : cli_str(backup, "instance"));
-    cli_table_add_styled(table, state, cli_state_style(state));
-    cli_table_add_styled(table, label,
-                         differs(label, cli_str(backup, "asked")) ? CLI_WARN : CLI_PLAIN);
-    cli_table_printf(table, "%zu", json_array_size(json_object_get(backup, "snapshots")));
-    if (total_gib(backup) > 0)
-        cli_table_printf(table, "%" PRId64 " GiB", total_gib(backup));
-    else
-        cli_table_add(table, NULL);
-    cli_table_add(table, cli_str(json_object_get(backup, "image"), "id"));
-    cli_table_add(table, json_is_true(json_object_get(backup, "pinned")) ? "pinned"
-                         : cli_time(backup, "expires", &at)              ? cli_local_date(at, text)
-                                                                         : "never");
-    add_reason(table, cli_str(backup, "reason"));
-}
-
-void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes, const char *group)
-{
-    static const char *const titles[] = {"ID",          "TAKEN",      "NODE",  "STATE",
-                                         "CONSISTENCY", ">SNAPSHOTS", ">SIZE", "IMAGE",
-                                         "EXPIRES",     "REASON",     NULL};
-    size_t count = json_array_size(backups), i;
-    struct cli_table table;
-    const json_t *backup;
-
-    if (count == 0 && group != NULL) {
-        cli_page_text(page, "no backups of the group ");
-        cli_page_clean(page, group);
-        cli_page_text(page, "; `stillpoint list' shows those of all groups\n");
-        return;
-    }
-    if (count == 0) {
-        cli_page_text(page, "no backups; `stillpoint backup' takes one\n");
-        return;
-    }
-    cli_table_begin(&table, page, titles);
-    json_array_foreach(backups, i, backup) list_row(&table, backup, with_nodes);
-    cli_table_end(&table, 0);
-    cli_page_printf(page, "%zu backup%s\n", count, count == 1 ? "" : "s");
 }
 
 /* --- what a backup would do ------------------------------------------------------------------- */

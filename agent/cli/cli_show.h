@@ -15,15 +15,13 @@
 void cli_show_backup(struct cli_page *page, const json_t *backup);
 /* The result of a backup that has just been made, in a few lines. */
 void cli_show_made(struct cli_page *page, const json_t *backup);
-/* An array of backups as a table. WITH_NODES: also whose they are. GROUP: of which only, or NULL.
- */
-void cli_show_list(struct cli_page *page, const json_t *backups, bool with_nodes,
-                   const char *group);
 /* What a backup would do: {"plan":{…}}. */
 void cli_show_plan(struct cli_page *page, const json_t *data);
 
-/* How a backup's state is to be coloured, and the moment that stands for it: its window's. */
+/* How a backup's state is to be coloured, and the moment that stands for it: its window's, or
+ * EC2's. */
 enum cli_style cli_state_style(const char *state);
 bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us);
+int64_t cli_total_gib(const json_t *backup); /* of its volumes; 0: not known */
 
 #endif

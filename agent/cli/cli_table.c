@@ -119,6 +119,15 @@ static void put_cell(struct cli_table *table, const struct layout *layout, size_
         cli_page_printf(page, "%*s", right ? 2 : pad + 2, "");
 }
 
+void cli_table_free(struct cli_table *table)
+{
+    for (size_t i = 0; i < table->cell_count; i++)
+        free(table->cells[i].text);
+    free(table->cells);
+    table->cells = NULL;
+    table->cell_count = table->cell_room = 0;
+}
+
 void cli_table_end(struct cli_table *table, int indent)
 {
     struct layout layout;
@@ -138,9 +147,6 @@ void cli_table_end(struct cli_table *table, int indent)
         if (layout.shown[column])
             put_cell(table, &layout, column, cell->text ? cell->text : "-", cell->style);
         column = column + 1 < columns ? column + 1 : 0;
-        free(cell->text);
     }
-    free(table->cells);
-    table->cells = NULL;
-    table->cell_count = table->cell_room = 0;
+    cli_table_free(table);
 }

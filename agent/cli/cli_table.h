@@ -32,6 +32,8 @@ void cli_table_add(struct cli_table *table, const char *theirs);
 void cli_table_add_styled(struct cli_table *table, const char *theirs, enum cli_style style);
 void cli_table_printf(struct cli_table *table, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Drops what was not put on a page. Idempotent. */
+void cli_table_free(struct cli_table *table);
 /* Puts it on the page, INDENT blanks in front of each line, and frees it. */
 void cli_table_end(struct cli_table *table, int indent);
 

@@ -14,7 +14,8 @@ enum {
     ACCEPT_TIMEOUT_MS = 120000, /* until the daemon says anything to a backup */
     ANSWER_TIMEOUT_MS = 600000, /* silence of a question: its own deadlines are shorter */
     TICK_MS = 1000,             /* of the progress line */
-    ROWS_MAX = 100000,          /* of a list */
+    ROWS_MAX = 100000,          /* kept whole; of a list (cli_list.h) ten times as many */
+    LIST_ROWS_MAX = 10 * ROWS_MAX,
 };
 
 struct talk {
@@ -39,6 +40,26 @@ static void set_true(json_t *args, const char *key, bool value, bool *ok)
         *ok = false;
 }
 
+static void set_moment(json_t *args, const char *key, const struct cli_when *when, bool *ok)
+{
+    if (when->given &&
+        json_object_set_new(args, key, json_integer(cli_when_utc_us(when, clock_utc_us()))) != 0)
+        *ok = false;
+}
+
+static void set_list_args(json_t *args, const struct cli_options *options, bool *ok)
+{
+    set_true(args, "by_node", options->by_node, ok);
+    set_text(args, "group", options->group, ok);
+    set_text(args, "node", options->node, ok);
+    set_text(args, "state", options->state, ok);
+    set_moment(args, "since_utc_us", &options->since, ok);
+    set_moment(args, "until_utc_us", &options->until, ok);
+    if (options->limit != 0 &&
+        json_object_set_new(args, "limit", json_integer(options->limit)) != 0)
+        *ok = false;
+}
+
 /* Only what was given: the daemon's configuration decides the rest. NULL: no memory. */
 static json_t *make_args(const struct cli_options *options)
 {
@@ -59,7 +80,7 @@ static json_t *make_args(const struct cli_options *options)
         ok = false;
     set_true(args, "dry_run", options->dry_run, &ok);
     set_true(args, "all_nodes", options->all_nodes, &ok);
-    set_text(args, "group", options->group, &ok);
+    set_list_args(args, options, &ok);
     set_text(args, "id", options->id, &ok);
     if (ok)
         return args;
@@ -70,14 +91,17 @@ static json_t *make_args(const struct cli_options *options)
 /* Tags can't be it, since each is short (tag.h), and so is their number. */
 static bool too_long(const struct cli_options *options, struct err *err)
 {
-    if (options->reason != NULL) {
+    if (options->reason != NULL && options->command == CLI_BACKUP) {
         (void)err_set(err, ERR_USAGE, 0, "reason and tags are longer than %d bytes together",
                       CONTROL_REQUEST_BYTES_MAX);
         return err_suggest(err, "shorten --reason: a tag has room for its first %d characters",
                            TAG_VALUE_CHARS_MAX);
     }
     (void)err_set(err, ERR_USAGE, 0, "%s is longer than %d bytes",
-                  options->id != NULL ? "the id" : "--group", CONTROL_REQUEST_BYTES_MAX);
+                  options->id != NULL      ? "the id"
+                  : options->group != NULL ? "--group"
+                                           : "--node or --reason",
+                  CONTROL_REQUEST_BYTES_MAX);
     return err_suggest(err, "stillpoint list shows the backups and their ids");
 }
 
@@ -204,6 +228,15 @@ static bool collect(struct talk *talk, json_t *value)
     return true;
 }
 
+static bool list_row(struct talk *talk, json_t *row)
+{
+    if (!json_is_object(row) || talk->outcome.list.count >= LIST_ROWS_MAX)
+        return err_set(&talk->outcome.why, ERR_LIMIT, 0,
+                       "stillpointd sent more than %d rows, or one that is none", LIST_ROWS_MAX);
+    cli_list_row(&talk->outcome.list, row, clock_utc_us());
+    return true;
+}
+
 /* False: the talk is over, *ret_end says how. Swallows EVENT. */
 static bool hear(struct talk *talk, json_t *take_event, enum cli_end *ret_end)
 {
@@ -221,7 +254,8 @@ static bool hear(struct talk *talk, json_t *take_event, enum cli_end *ret_end)
     } else if (strcmp(name, "released") == 0) {
         hear_released(talk, take_event);
     } else if (strcmp(name, "item") == 0) {
-        goes_on = collect(talk, json_object_get(take_event, "data"));
+        goes_on = (talk->cli->options->command == CLI_LIST ? list_row : collect)(
+            talk, json_object_get(take_event, "data"));
         *ret_end = CLI_END_LOST;
     } else if (strcmp(name, "check") == 0) {
         hear_check(talk, take_event);
@@ -319,7 +353,9 @@ int cli_talk(const struct cli *cli, const char *socket_path)
         talk.progress.file = cli->err;
         talk.progress.look = cli->err_look;
     }
+    cli_list_begin(&talk.outcome.list, cli);
     int exit_code = talk_through(&talk, socket_path);
+    cli_list_free(&talk.outcome.list);
     cli_client_close(&talk.client);
     json_decref(talk.outcome.rows);
     json_decref(talk.outcome.last);

@@ -9,8 +9,10 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                     "Holds databases, hooks and filesystems for an instant, has EC2 record every "
                     "EBS\nvolume in it, lets go, and waits until the backup is complete. Ctrl-C "
                     "before the\ninstant cancels; after it the backup goes on in the daemon."},
-    [CLI_LIST] = {"list", NULL, "list backups, newest first",
-                  "Lists the backups of this node from EC2's tags, newest first."},
+    [CLI_LIST] =
+        {"list", NULL, "list backups, newest first",
+         "Lists the backups of this node from EC2's tags, newest first; a set that lacks a\n"
+         "snapshot, or has one that is not its own, is shown as broken and says why."},
     [CLI_SHOW] = {"show", "ID", "show a backup and its hold",
                   "Shows one backup: what it proved, the hold step by step, mounts, databases,\n"
                   "snapshots and image. ID is a backup's id, a unique prefix of one, or `latest'."},
@@ -27,12 +29,17 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
                   "Lets go of everything that this node's guard holds or an earlier one left. A "
                   "backup\nthat runs becomes crash consistent by it, or fails. Needs root."},
+    [CLI_IAM_POLICY] =
+        {"iam-policy", NULL, "the least IAM policy for what is configured",
+         "Prints the least IAM policy with which a role does what is configured, "
+         "for\n`aws iam create-policy --policy-document'. Reads the files itself, and "
+         "asks\nstillpointd, where it runs, for account, region and billing."},
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP),
-                           "why, as a tag and for the list"},
-    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
+                           "why, as a tag and for the list, which finds TEXT in it"},
+    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
     [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP),
                          "complete (default): snapshots and image are ready;\n"
@@ -48,7 +55,31 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
+    [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
+                            "a line for each node of the account instead"},
+    [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
+                         "of this node only, by its name or instance id"},
+    [CLI_OPTION_SINCE] = {"since", 0, "TIME", CLI_FOR(CLI_LIST),
+                          "taken at TIME or later: 7d (so long ago), 2026-11-24,\n"
+                          "2026-11-24T08:15 in local time, with a Z in UTC"},
+    [CLI_OPTION_UNTIL] = {"until", 0, "TIME", CLI_FOR(CLI_LIST), "taken at TIME or earlier"},
+    [CLI_OPTION_STATE] = {"state", 0, "STATE", CLI_FOR(CLI_LIST),
+                          "complete, pending, cut, held, failed, or broken: failed though\n"
+                          "its tags know nothing of it"},
+    [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_ROLE] = {"role", 0, "ROLE", CLI_FOR(CLI_IAM_POLICY),
+                         "node: an instance that is backed up; deletes no backup\n"
+                         "pruner: a trusted machine that prunes for all\n"
+                         "restore: a trusted machine that restores"},
+    [CLI_OPTION_WITH] = {"with", 0, "WHAT", CLI_FOR(CLI_IAM_POLICY),
+                         "verify, rollback: what a node may do besides;\nmay be given again"},
+    [CLI_OPTION_BILLED] = {"billed", 0, NULL, CLI_FOR(CLI_IAM_POLICY),
+                           "the node's image carries billing product codes"},
+    [CLI_OPTION_KMS_KEY] = {"kms-key", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
+                            "a key that volumes are encrypted with; may be given\nagain"},
+    [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
+                              "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,

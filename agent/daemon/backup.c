@@ -42,22 +42,34 @@ enum {
 /* --- identify, plan, ready --------------------------------------------------------------- */
 
 /* What a backup needs after its cut, when it would be too late to refuse: the right to watch its
- * snapshots and to make its image. */
-static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err)
+ * snapshots and to make its image, with the tags that a policy may be bound to. */
+static bool may_finish(struct work *work, const struct ec2_tags *tags, int64_t deadline_ms,
+                       struct err *err)
 {
-    const struct ec2_dry_run_target target = {.instance_id = work->backup->instance};
+    const struct ec2_dry_run_target target = {.instance_id = work->backup->instance, .tags = tags};
+    enum ec2_action image = finish_is_billed(work) ? EC2_CREATE_IMAGE : EC2_REGISTER_IMAGE;
 
     if (!ec2_dry_run(work->ec2, EC2_DESCRIBE_SNAPSHOTS, &target, deadline_ms, &work->job->cancel,
                      err))
         return false;
     if (!work->options.image ||
-        ec2_dry_run(work->ec2, EC2_REGISTER_IMAGE, &target, deadline_ms, &work->job->cancel, err))
+        ec2_dry_run(work->ec2, image, &target, deadline_ms, &work->job->cancel, err))
         return true;
     if (err->kind != ERR_AWS)
         return false;
     /* Refused for its parameters before the right was judged: there is no snapshot to name yet. */
     *err = (struct err)ERR_INIT;
     return true;
+}
+
+static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    struct ec2_tags tags = {.count = 0};
+    bool ok =
+        catalog_tags_common(work->backup, &tags, err) && may_finish(work, &tags, deadline_ms, err);
+
+    ec2_tags_free(&tags);
+    return ok;
 }
 
 static void warn_of_clock(struct work *work)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,45 +167,6 @@ static bool add_image(struct catalog *catalog, const struct catalog_resource *fr
            catalog_tags_read(from->tags, NULL, backup, err);
 }
 
-static bool fail_set(struct backup *backup, struct err *err, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static bool fail_set(struct backup *backup, struct err *err, const char *fmt, ...)
-{
-    char text[300];
-    va_list args;
-
-    backup->state = BACKUP_FAILED;
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    return strs_add_once(&backup->shortfall, text, err);
-}
-
-static bool settle(struct backup *backup, struct err *err)
-{
-    size_t completed = 0;
-
-    if (backup->state != BACKUP_PENDING && backup->state != BACKUP_COMPLETE)
-        return true;
-    if (backup->member_count != BACKUP_UNKNOWN &&
-        (int64_t)backup->snapshot_count < backup->member_count)
-        return fail_set(backup, err, "%zu of %" PRId64 " snapshots are there",
-                        backup->snapshot_count, backup->member_count);
-    for (size_t i = 0; i < backup->snapshot_count; i++) {
-        const struct backup_snapshot *snapshot = &backup->snapshots[i];
-        const char *state = snapshot->state ? snapshot->state : "";
-        if (strcmp(state, "error") == 0)
-            return fail_set(backup, err, "snapshot %s is in error", snapshot->id);
-        completed += strcmp(state, "completed") == 0;
-    }
-    const char *image = backup->image.id ? backup->image.state : NULL;
-    /* Never raised here: that all snapshots are completed says nothing of an image to come. */
-    if (completed < backup->snapshot_count || (image != NULL && strcmp(image, "pending") == 0))
-        backup->state = BACKUP_PENDING;
-    return true;
-}
-
 static int compare_text(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "");
@@ -233,18 +193,15 @@ static int by_device(const void *a, const void *b)
     return order != 0 ? order : compare_text(x->id, y->id);
 }
 
-static bool put_in_order(struct catalog *catalog, struct err *err)
+static void put_in_order(struct catalog *catalog)
 {
     for (size_t i = 0; i < catalog->count; i++) {
         struct backup *backup = catalog->items[i];
         if (backup->snapshot_count > 1)
             qsort(backup->snapshots, backup->snapshot_count, sizeof(*backup->snapshots), by_device);
-        if (!settle(backup, err))
-            return false;
     }
     if (catalog->count > 1)
         qsort(catalog->items, catalog->count, sizeof(struct backup *), newest_first);
-    return true;
 }
 
 bool catalog_group(const struct catalog_resource *resources, size_t count,
@@ -263,10 +220,11 @@ bool catalog_group(const struct catalog_resource *resources, size_t count,
                 images ? add_image(&catalog, from, id, err) : add_snapshot(&catalog, from, id, err);
         }
     }
-    if (!ok || !put_in_order(&catalog, err)) {
+    if (!ok) {
         catalog_free(&catalog);
         return false;
     }
+    put_in_order(&catalog);
     *ret_catalog = catalog;
     return true;
 }
@@ -277,63 +235,4 @@ void catalog_free(struct catalog *catalog)
         backup_free(catalog->items[i]);
     free(catalog->items);
     *catalog = (struct catalog){NULL, 0};
-}
-
-/* --- finding -------------------------------------------------------------------------- */
-
-static bool find_latest(const struct catalog *catalog, struct backup **ret_backup, struct err *err)
-{
-    for (size_t i = 0; i < catalog->count; i++) {
-        if (catalog->items[i]->state == BACKUP_COMPLETE ||
-            catalog->items[i]->state == BACKUP_PENDING) {
-            *ret_backup = catalog->items[i];
-            return true;
-        }
-    }
-    (void)err_set(err, ERR_NOT_FOUND, 0, "there is no good backup yet");
-    return err_suggest(err, "stillpoint backup makes one");
-}
-
-static bool begins(const char *id, const char *text)
-{
-    return strncmp(id, text, strlen(text)) == 0 || strncmp(id + 3, text, strlen(text)) == 0;
-}
-
-static bool ambiguous(const struct catalog *catalog, const char *text, struct err *err)
-{
-    char some[128] = "";
-    int listed = 0;
-
-    for (size_t i = 0; i < catalog->count && listed < 3; i++) {
-        if (!begins(catalog->items[i]->id, text))
-            continue;
-        (void)snprintf(some + strlen(some), sizeof(some) - strlen(some), "%s%s",
-                       listed++ ? ", " : "", catalog->items[i]->id);
-    }
-    (void)err_set(err, ERR_USAGE, 0, "several backups begin with '%.40s': %s", text, some);
-    return err_suggest(err, "write more of the id");
-}
-
-bool catalog_find(const struct catalog *catalog, const char *text, struct backup **ret_backup,
-                  struct err *err)
-{
-    struct backup *found = find_exact(catalog, text);
-    size_t count = 0;
-
-    if (strcmp(text, "latest") == 0)
-        return find_latest(catalog, ret_backup, err);
-    for (size_t i = 0; found == NULL && *text != '\0' && i < catalog->count; i++)
-        count += begins(catalog->items[i]->id, text);
-    if (count > 1)
-        return ambiguous(catalog, text, err);
-    for (size_t i = 0; count == 1 && found == NULL; i++) {
-        if (begins(catalog->items[i]->id, text))
-            found = catalog->items[i];
-    }
-    if (found == NULL) {
-        (void)err_set(err, ERR_NOT_FOUND, 0, "no backup has the id '%.60s'", text);
-        return err_suggest(err, "stillpoint list shows them all");
-    }
-    *ret_backup = found;
-    return true;
 }

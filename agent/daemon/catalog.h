@@ -39,18 +39,11 @@ struct catalog {
 };
 
 /* Groups by stillpoint:id; what has no such tag is passed over. A tag that can't be read is a fact
- * that is absent. The state is the tags' or lower: complete only where every member is there and
- * completed, too (and an image, if there is one, available); a set that misses one, or has one in
- * error, is failed with the reason among its shortfalls.
+ * that is absent. The state is the lowest that a member's tags say; whether the set is whole, the
+ * inventory judges (inventory_judge.h).
  *   false  ERR_INTERNAL */
 bool catalog_group(const struct catalog_resource *resources, size_t count,
                    struct catalog *ret_catalog, struct err *err);
 void catalog_free(struct catalog *catalog); /* idempotent */
-/* TEXT: an id, a unique prefix of one (with or without "sp-"), or "latest": the newest that is
- * complete or pending.
- *   ret_backup  borrowed from CATALOG
- *   false       ERR_NOT_FOUND; ERR_USAGE: several begin so, named in the text */
-bool catalog_find(const struct catalog *catalog, const char *text, struct backup **ret_backup,
-                  struct err *err);
 
 #endif

@@ -17,8 +17,6 @@
 #include "agent/daemon/commands.h"
 #include "agent/daemon/config_show.h"
 #include "agent/daemon/doctor_parts.h"
-#include "agent/daemon/finish.h"
-#include "agent/daemon/gather.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
@@ -121,92 +119,6 @@ static void check_clock(struct doctor *doctor)
         (void)snprintf(text, sizeof(text), "within %.3f ms", (double)error_us / 1000);
         doctor_say(doctor, "clock", "ok", text, NULL);
     }
-}
-
-static bool check_right(struct doctor *doctor, enum ec2_action call, bool needed,
-                        const struct ec2_dry_run_target *target)
-{
-    const char *action = ec2_action_name(call);
-    struct err err = ERR_INIT;
-    char text[80];
-
-    if (ec2_dry_run(doctor->work.ec2, call, target, doctor_soon(), &doctor->job->cancel, &err)) {
-        (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
-        doctor_say(doctor, "right", "ok", text, NULL);
-    } else if (err.kind == ERR_USAGE) {
-        (void)snprintf(text, sizeof(text), "ec2:%s can't be tried before the first backup", action);
-        doctor_say(doctor, "right", "skipped", text, NULL);
-    } else {
-        bool bad = needed || err.kind != ERR_AWS_DENIED;
-        doctor_say(doctor, "right", bad ? "failed" : "warning", err.text, err.remedy);
-        return err.kind == ERR_AWS_DENIED; /* of anything else the next ones would say the same */
-    }
-    return true;
-}
-
-/* A snapshot of this node's backups, to try on it (dry) what only a snapshot can be tried on; ""
- * where there is none. */
-static void find_snapshot(struct doctor *doctor)
-{
-    struct gather gather = {.all_nodes = false};
-    struct err ignored = ERR_INIT; /* the rights to look are judged by themselves */
-
-    (void)gather_catalog(&doctor->work, &gather, doctor_soon(), &ignored);
-    for (size_t i = 0; i < gather.count; i++) {
-        if (!gather.resources[i].is_image && gather.resources[i].id != NULL)
-            (void)snprintf(doctor->snapshot, EC2_ID_BYTES, "%s", gather.resources[i].id);
-    }
-    gather_free(&gather);
-}
-
-struct right {
-    enum ec2_action action;
-    bool needed; /* or only for cleaning up */
-};
-
-/* EC2's DryRun of each. False: of anything more EC2 would say the same as of the last one. */
-static bool check_rights(struct doctor *doctor, const struct right *rights, size_t count)
-{
-    struct ec2_tags tags = {.count = 0};
-    struct err ignored = ERR_INIT; /* no memory: EC2 says what is missing */
-    bool usable = true;
-
-    (void)catalog_tags_put(&tags, "stillpoint:state", "complete", &ignored);
-    const struct ec2_dry_run_target target = {
-        .instance_id = doctor->work.identity.document.instance_id,
-        .snapshot_id = doctor->snapshot[0] ? doctor->snapshot : NULL,
-        .tags = &tags,
-    };
-    for (size_t i = 0; usable && i < count; i++)
-        usable = check_right(doctor, rights[i].action, rights[i].needed, &target);
-    ec2_tags_free(&tags);
-    return usable;
-}
-
-static bool check_backup_rights(struct doctor *doctor)
-{
-    static const struct right rights[] = {
-        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
-        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, true},  {EC2_CREATE_TAGS, true},
-        {EC2_DELETE_SNAPSHOT, false},
-    };
-
-    find_snapshot(doctor);
-    return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
-}
-
-/* Which calls make the image depends on the instance. */
-static bool check_image_rights(struct doctor *doctor)
-{
-    const struct work *work = &doctor->work;
-    const struct right rights[] = {
-        {finish_is_billed(work) ? EC2_CREATE_IMAGE : EC2_REGISTER_IMAGE, true},
-        {EC2_GET_INSTANCE_UEFI_DATA, true},
-    };
-
-    if (!work->config->backup.image)
-        return true;
-    return check_rights(doctor, rights, finish_needs_uefi_data(work) ? 2 : 1);
 }
 
 static bool check_volumes(struct doctor *doctor)
@@ -408,8 +320,8 @@ static void check_state(struct doctor *doctor)
 
 static void examine_node(struct doctor *doctor)
 {
-    bool cloud = check_identity(doctor) && check_backup_rights(doctor) && check_volumes(doctor) &&
-                 check_image_rights(doctor);
+    bool cloud = check_identity(doctor) && doctor_check_backup_rights(doctor) &&
+                 check_volumes(doctor) && doctor_check_image_rights(doctor);
 
     check_clock(doctor);
     bool guard = check_guard(doctor);
@@ -449,6 +361,7 @@ void doctor_command(struct job *job)
     else
         doctor_say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
     (void)hook_chain_finish(&doctor.work.hooks, "doctor", doctor_soon(), &err);
+    inventory_free(&doctor.inventory);
     work_close(&doctor.work);
     job_leave_node(job);
     job_result(job, doctor.failed > 0 ? 5 : 0,

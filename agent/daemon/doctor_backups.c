@@ -7,13 +7,13 @@
 #include "agent/base/clock.h"
 #include "agent/base/parse.h"
 #include "agent/daemon/doctor_parts.h"
-#include "agent/daemon/gather.h"
+#include "agent/daemon/inventory_gather.h"
 #include "agent/daemon/resume.h"
 
 enum { BACKUP_AGE_WARN_MS = 26 * 3600 * 1000 }; /* a nightly one and its jitter */
 
 /* How good the newest is: too old, or less than what is configured, is worth a warning. */
-static void judge_last(struct doctor *doctor, const struct backup *latest, int64_t age_ms)
+static void judge_last(struct doctor *doctor, const struct inventory_set *latest, int64_t age_ms)
 {
     bool fresh = age_ms < BACKUP_AGE_WARN_MS;
     bool as_wanted = latest->consistency >= doctor->work.options.asked;
@@ -51,19 +51,19 @@ void doctor_check_unsettled(struct doctor *doctor)
 }
 
 /* What nobody will bring to an end any more: its daemon died, and the journal does not have it. */
-static void judge_abandoned(struct doctor *doctor, const struct catalog *catalog)
+static void judge_abandoned(struct doctor *doctor)
 {
     struct agent *agent = doctor->job->agent;
     const char *newest = NULL;
     char text[DOCTOR_TEXT_BYTES];
     size_t count = 0;
 
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct backup *backup = catalog->items[i];
-        if (backup->state == BACKUP_COMPLETE || backup->state == BACKUP_FAILED ||
-            job_works_on(agent, backup->id) || resume_knows(agent, backup->id))
+    for (size_t i = 0; i < doctor->inventory.count; i++) {
+        const struct inventory_set *set = &doctor->inventory.sets[i];
+        if (set->state == BACKUP_COMPLETE || set->state == BACKUP_FAILED ||
+            job_works_on(agent, set->id) || resume_knows(agent, set->id))
             continue;
-        newest = newest ? newest : backup->id;
+        newest = newest ? newest : set->id;
         count++;
     }
     if (count == 0)
@@ -76,22 +76,57 @@ static void judge_abandoned(struct doctor *doctor, const struct catalog *catalog
         "`stillpoint list` has them, `stillpoint show ID` what is there: nothing works on them");
 }
 
+/* Sets that lack a member, or have one that is not theirs: they look like a backup until someone
+ * needs one. */
+static void judge_broken(struct doctor *doctor)
+{
+    const struct inventory_set *newest = NULL;
+    struct strs why = {NULL, 0};
+    struct err ignored = ERR_INIT; /* no memory: without the reason */
+    char text[DOCTOR_TEXT_BYTES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < doctor->inventory.count; i++) {
+        const struct inventory_set *set = &doctor->inventory.sets[i];
+        if (!inventory_is_broken(set))
+            continue;
+        newest = newest ? newest : set;
+        count++;
+    }
+    if (newest == NULL)
+        return;
+    (void)inventory_why(&doctor->inventory, newest, &why, &ignored);
+    (void)snprintf(text, sizeof(text), "%zu of this node's sets %s broken, the newest: %s, %.400s",
+                   count, count == 1 ? "is" : "are", newest->id, why.count > 0 ? why.items[0] : "");
+    doctor_say(doctor, "broken backup", "warning", text,
+               "`stillpoint list --state broken` has them; they are nobody's backup any more");
+    strs_free(&why);
+}
+
+void doctor_find_backups(struct doctor *doctor)
+{
+    const struct inventory_query query = {.all_nodes = false};
+
+    doctor->inventory_err = (struct err)ERR_INIT;
+    doctor->inventory_ok = inventory_gather(&doctor->work, &query, doctor_soon(),
+                                            &doctor->inventory, &doctor->inventory_err);
+}
+
 void doctor_check_last_backup(struct doctor *doctor)
 {
-    struct gather gather = {.all_nodes = false};
-    struct backup *latest = NULL;
+    const struct inventory_set *latest = NULL;
+    const struct err *why = &doctor->inventory_err;
     struct err err = ERR_INIT;
-    int64_t made_us = 0;
 
-    if (!gather_catalog(&doctor->work, &gather, doctor_soon(), &err)) {
-        doctor_say(doctor, "last backup", "failed", err.text, err.remedy);
-    } else if (!catalog_find(&gather.catalog, "latest", &latest, &err) ||
-               !catalog_id_moment(latest->id, &made_us)) {
+    if (!doctor->inventory_ok) {
+        doctor_say(doctor, "last backup", "failed", why->text, why->remedy);
+        return;
+    }
+    if (!inventory_find(&doctor->inventory, "latest", NULL, &latest, &err))
         doctor_say(doctor, "last backup", "warning", "there is no good backup of this node",
                    "make one: `stillpoint backup`");
-    } else {
-        judge_last(doctor, latest, (clock_utc_us() - made_us) / 1000);
-    }
-    judge_abandoned(doctor, &gather.catalog);
-    gather_free(&gather);
+    else
+        judge_last(doctor, latest, (clock_utc_us() - inventory_taken_us(latest)) / 1000);
+    judge_broken(doctor);
+    judge_abandoned(doctor);
 }

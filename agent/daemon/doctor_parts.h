@@ -2,6 +2,7 @@
 #ifndef STILLPOINT_DOCTOR_PARTS_H
 #define STILLPOINT_DOCTOR_PARTS_H
 
+#include "agent/daemon/inventory.h"
 #include "agent/daemon/job.h"
 #include "agent/daemon/work.h"
 #include "aws/ec2.h"
@@ -13,7 +14,9 @@ enum { DOCTOR_TEXT_BYTES = 900 };
 struct doctor {
     struct job *job;
     struct work work;
-    char snapshot[EC2_ID_BYTES]; /* one to try rights on; "": none was found */
+    struct inventory inventory; /* this node's sets */
+    bool inventory_ok;          /* it was asked for and is whole */
+    struct err inventory_err;   /* else why not */
     int failed, warnings;
 };
 
@@ -23,9 +26,15 @@ void doctor_say(struct doctor *doctor, const char *name, const char *result, con
 /* The deadline of one step that begins now. */
 int64_t doctor_soon(void);
 
+/* Asks for this node's sets, once: the checks look at doctor->inventory. Needs work.ec2. */
+void doctor_find_backups(struct doctor *doctor);
+/* The rights, by dry runs; those of the image need to know the instance. False: of anything more
+ * EC2 would say the same as of the last one. */
+bool doctor_check_backup_rights(struct doctor *doctor);
+bool doctor_check_image_rights(struct doctor *doctor);
 /* What earlier backups left, as far as the journal knows of it. */
 void doctor_check_unsettled(struct doctor *doctor);
-/* The newest good backup of this node, and sets in EC2 that nobody works on. Needs work.ec2. */
+/* The newest good backup of this node, and sets in EC2 that nobody works on. */
 void doctor_check_last_backup(struct doctor *doctor);
 
 #endif

@@ -119,7 +119,9 @@ static bool create_image(struct work *work, const struct ec2_tags *tags, int64_t
         .image_tags = &image_tags,
         .snapshot_tags = &snapshot_tags,
     };
-    bool ok = catalog_tags_put(&snapshot_tags, IMAGE_OF, work->backup->id, err);
+    /* Whose they are, too: a node's policy is bound to that tag (iam_policy.h). */
+    bool ok = catalog_tags_put(&snapshot_tags, IMAGE_OF, work->backup->id, err) &&
+              catalog_tags_put(&snapshot_tags, CATALOG_OURS "instance", work->instance->id, err);
     for (size_t i = 0; ok && i < tags->count; i++)
         ok = ec2_tags_set(&image_tags, tags->list[i].key, tags->list[i].value, err);
     ok = ok && catalog_tags_put(&image_tags, "stillpoint:consistency", "crash", err) &&

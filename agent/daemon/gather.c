@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/gather.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/daemon/inventory_gather.h"
 #include "agent/daemon/survey.h"
 #include "aws/ec2_images.h"
 #include "aws/ec2_snapshots.h"
 
-enum { RESOURCES_MAX = 200000, FILTERS_MAX = 3 };
+enum { RESOURCES_MAX = 4096 }; /* of one id, which somebody may have put on what is not its */
 
 /* The borrowed texts of a resource, kept. */
 static bool keep(struct gather *gather, const struct catalog_resource *from, struct err *err)
@@ -41,6 +43,7 @@ static bool keep(struct gather *gather, const struct catalog_resource *from, str
 
 static bool on_snapshot(void *self, const struct ec2_snapshot *snapshot, struct err *err)
 {
+    struct gather *gather = self;
     const struct catalog_resource resource = {
         .is_image = false,
         .id = snapshot->id,
@@ -51,11 +54,13 @@ static bool on_snapshot(void *self, const struct ec2_snapshot *snapshot, struct 
         .tags = &snapshot->tags,
     };
 
-    return keep(self, &resource, err);
+    return keep(gather, &resource, err) &&
+           inventory_add_snapshot(&gather->inventory, snapshot, err);
 }
 
 static bool on_image(void *self, const struct ec2_image *image, struct err *err)
 {
+    struct gather *gather = self;
     const struct catalog_resource resource = {
         .is_image = true,
         .id = image->id,
@@ -65,45 +70,83 @@ static bool on_image(void *self, const struct ec2_image *image, struct err *err)
         .tags = &image->tags,
     };
 
-    return keep(self, &resource, err);
+    return keep(gather, &resource, err) &&
+           (image->state == EC2_IMAGE_GONE || inventory_add_image(&gather->inventory, image, err));
+}
+
+/* The inventory judges, the catalogue tells. */
+static bool group(struct gather *gather, const char *region, struct err *err)
+{
+    for (size_t i = 0; i < gather->count; i++)
+        gather->resources[i].region = region;
+    if (!inventory_settle(&gather->inventory, err) ||
+        !catalog_group(gather->resources, gather->count, &gather->catalog, err))
+        return false;
+    if (gather->catalog.count > 0 && gather->inventory.count > 0) {
+        gather->set = &gather->inventory.sets[0];
+        gather->catalog.items[0]->state = gather->set->state;
+    }
+    return true;
 }
 
 bool gather_catalog(struct work *work, struct gather *gather, int64_t deadline_ms, struct err *err)
 {
     const struct cancel *cancel = &work->job->cancel;
     bool node = work->config->aws.identity == CONFIG_IDENTITY_IMDS;
-    const char *key = "stillpoint:id", *instance = work->identity.document.instance_id;
-    struct ec2_filter filters[FILTERS_MAX];
-    size_t count = 0;
+    const struct ec2_filter filter = {"tag:stillpoint:id", &gather->id, 1};
 
-    /* Only looked for: a full state directory is no reason to know of no backup. */
-    if (node && work->ec2 == NULL && !survey_node(work, deadline_ms, err))
+    if (!inventory_open_ec2(work, deadline_ms, err))
         return false;
-    if (!node && !work_ec2(work->config, NULL, work->job->agent->credentials, &work->ec2, err))
+    const char *region = node ? work->identity.document.region : work->config->aws.region;
+    if (!inventory_begin(&gather->inventory, region, err))
         return false;
-    filters[count++] = gather->id ? (struct ec2_filter){"tag:stillpoint:id", &gather->id, 1}
-                                  : (struct ec2_filter){"tag-key", &key, 1};
-    if (node && !gather->all_nodes)
-        filters[count++] = (struct ec2_filter){"tag:stillpoint:instance", &instance, 1};
-    if (gather->group != NULL && gather->group[0] != '\0')
-        filters[count++] = (struct ec2_filter){"tag:stillpoint:group", &gather->group, 1};
-    for (int part = 0; part < 2; part++) {
-        bool ok = part == 0 ? ec2_describe_snapshots(work->ec2, NULL, 0, filters, count,
-                                                     deadline_ms, cancel, on_snapshot, gather, err)
-                            : ec2_describe_images(work->ec2, NULL, 0, filters, count, deadline_ms,
-                                                  cancel, on_image, gather, err);
-        if (!ok)
-            return err_wrap(err, "looking for backups");
+    if (!ec2_describe_snapshots(work->ec2, NULL, 0, &filter, 1, deadline_ms, cancel, on_snapshot,
+                                gather, err) ||
+        !ec2_describe_images(work->ec2, NULL, 0, &filter, 1, deadline_ms, cancel, on_image, gather,
+                             err))
+        return err_wrap(err, "looking for backups");
+    return group(gather, region, err);
+}
+
+/* The whole id of the backup that TEXT means. */
+static bool find_id(struct work *work, const char *text, int64_t deadline_ms, char *ret_id,
+                    struct err *err)
+{
+    const struct inventory_query query = {.all_nodes = strcmp(text, "latest") != 0};
+    struct inventory inventory = {.count = 0};
+    const struct inventory_set *set;
+
+    bool ok = inventory_gather(work, &query, deadline_ms, &inventory, err) &&
+              inventory_find(&inventory, text, NULL, &set, err);
+    if (ok)
+        (void)snprintf(ret_id, BACKUP_ID_BYTES, "%s", set->id);
+    inventory_free(&inventory);
+    return ok;
+}
+
+bool gather_find(struct work *work, const char *text, struct gather *gather, int64_t deadline_ms,
+                 const struct backup **ret_backup, struct err *err)
+{
+    if (catalog_is_id(text))
+        (void)snprintf(gather->found_id, sizeof(gather->found_id), "%s", text);
+    else if (!find_id(work, text, deadline_ms, gather->found_id, err))
+        return false;
+    gather->id = gather->found_id;
+    if (!gather_catalog(work, gather, deadline_ms, err))
+        return false;
+    if (gather->catalog.count == 0) {
+        (void)err_set(err, ERR_NOT_FOUND, 0, "no backup has the id '%.60s'", gather->id);
+        return err_suggest(err, "stillpoint list --all-nodes shows them all");
     }
-    for (size_t i = 0; i < gather->count; i++)
-        gather->resources[i].region =
-            node ? work->identity.document.region : work->config->aws.region;
-    return catalog_group(gather->resources, gather->count, &gather->catalog, err);
+    *ret_backup = gather->catalog.items[0];
+    return true;
 }
 
 void gather_free(struct gather *gather)
 {
     catalog_free(&gather->catalog);
+    inventory_free(&gather->inventory);
+    gather->set = NULL;
     for (size_t i = 0; i < gather->count; i++) {
         struct catalog_resource *resource = &gather->resources[i];
         free((char *)resource->id);

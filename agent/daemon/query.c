@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is asked and changes nothing: list, show, status. */
+/* What is asked and changes nothing: show, status. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/gather.h"
+#include "agent/daemon/inventory_json.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/survey.h"
 
@@ -17,30 +18,6 @@ enum { QUERY_MS = 120000, GUARD_ANSWER_MS = 2000 };
 static void fail(struct job *job, const struct err *err)
 {
     job_fail(job, work_exit_code(err), err, "nothing was changed");
-}
-
-void list_command(struct job *job)
-{
-    static const char *const keys[] = {"all_nodes", "group", NULL};
-    struct gather gather = {.all_nodes = false};
-    struct err err = ERR_INIT;
-    struct work work;
-
-    work_open(&work, job);
-    bool ok = control_only_keys(job->args, keys, &err) &&
-              control_opt_bool(job->args, "all_nodes", &gather.all_nodes, &err) &&
-              control_opt_string(job->args, "group", &gather.group, &err);
-    if (!ok)
-        err.kind = ERR_USAGE;
-    ok = ok && gather_catalog(&work, &gather, clock_boot_ms() + QUERY_MS, &err);
-    for (size_t i = 0; ok && i < gather.catalog.count; i++)
-        job_item(job, catalog_json(gather.catalog.items[i]));
-    if (ok)
-        job_result(job, 0, json_pack("{s:I}", "count", (json_int_t)gather.catalog.count));
-    else
-        fail(job, &err);
-    gather_free(&gather);
-    work_close(&work);
 }
 
 /* A daemon that was killed, or stopped, in mid-backup does not take it up again. */
@@ -64,28 +41,36 @@ static void tell_abandoned(struct job *job, const struct work *work, const struc
                  "restore from its snapshots, or take another");
 }
 
+/* The backup, and what is wrong with it. NULL: no memory. */
+static json_t *show_json(const struct gather *gather, const struct backup *backup)
+{
+    json_t *object = catalog_json(backup);
+    json_t *why = gather->set ? inventory_why_json(&gather->inventory, gather->set) : json_array();
+
+    if (object != NULL && json_object_set_new(object, "broken", why) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
 void show_command(struct job *job)
 {
     static const char *const keys[] = {"id", NULL};
-    struct gather gather = {.all_nodes = true};
-    struct backup *backup = NULL;
-    const char *id = NULL;
+    struct gather gather = {.id = NULL};
+    const struct backup *backup = NULL;
+    const char *text = NULL;
     struct err err = ERR_INIT;
     struct work work;
 
     work_open(&work, job);
-    bool ok =
-        control_only_keys(job->args, keys, &err) && control_get_string(job->args, "id", &id, &err);
+    bool ok = control_only_keys(job->args, keys, &err) &&
+              control_get_string(job->args, "id", &text, &err);
     if (!ok)
         err.kind = ERR_USAGE;
-    if (ok && strcmp(id, "latest") == 0)
-        gather.all_nodes = false; /* this node's latest, where there is a node */
-    gather.id = ok && catalog_is_id(id) ? id : NULL;
-    ok = ok && gather_catalog(&work, &gather, clock_boot_ms() + QUERY_MS, &err) &&
-         catalog_find(&gather.catalog, id, &backup, &err);
+    ok = ok && gather_find(&work, text, &gather, clock_boot_ms() + QUERY_MS, &backup, &err);
     if (ok) {
         tell_abandoned(job, &work, backup);
-        job_result(job, 0, catalog_json(backup));
+        job_result(job, 0, show_json(&gather, backup));
     } else {
         fail(job, &err);
     }
@@ -162,9 +147,10 @@ static json_t *identity_json(struct agent *agent)
     (void)pthread_mutex_lock(&agent->mutex);
     const struct imds_document *document = &agent->identity.document;
     if (document->instance_id[0] != '\0')
-        object = json_pack("{s:s,s:s,s:s,s:s}", "instance", document->instance_id, "region",
+        object = json_pack("{s:s,s:s,s:s,s:s,s:b}", "instance", document->instance_id, "region",
                            document->region, "az", document->availability_zone, "account",
-                           document->account_id);
+                           document->account_id, "billed",
+                           document->billing_product_count > 0 || document->product_code_count > 0);
     (void)pthread_mutex_unlock(&agent->mutex);
     return object;
 }

@@ -97,7 +97,6 @@ static bool look(struct left *left, struct err *err)
 {
     struct backup *backup = left->entry->backup;
 
-    left->gather.all_nodes = true;
     left->gather.id = backup->id;
     if (!gather_catalog(left->work, &left->gather, left->deadline_ms, err))
         return false;

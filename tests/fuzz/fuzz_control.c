@@ -9,6 +9,7 @@
 
 #include "agent/base/control_wire.h"
 #include "agent/base/utf8.h"
+#include "agent/cli/cli_list.h"
 #include "agent/cli/cli_progress.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
@@ -77,6 +78,22 @@ static void check_page(const struct cli_page *page)
     }
 }
 
+/* As `stillpoint list` takes rows: of backups, of nodes, and as JSON that nobody reads. */
+static void take_rows(const json_t *rows, bool by_node)
+{
+    const struct cli_options options = {.quiet = true, .all_nodes = true, .by_node = by_node};
+    const struct cli cli = {.options = &options, .look = {.columns = 80, .unicode = true}};
+    struct cli_list list;
+    const json_t *row;
+    size_t i;
+
+    cli_list_begin(&list, &cli);
+    json_array_foreach(rows, i, row) cli_list_row(&list, row, 0);
+    must(cli_list_end(&list, json_array_get(rows, 0), 0));
+    check_page(&list.page);
+    cli_list_free(&list);
+}
+
 static void take_event(const json_t *event)
 {
     struct cli_page page = CLI_PAGE_INIT(((struct cli_look){.columns = 80, .unicode = true}));
@@ -87,7 +104,8 @@ static void take_event(const json_t *event)
     cli_progress_line(&progress, 5000, &page);
     cli_show_backup(&page, data);
     cli_show_made(&page, data);
-    cli_show_list(&page, json_object_get(event, "rows"), true, NULL);
+    take_rows(json_object_get(event, "rows"), false);
+    take_rows(json_object_get(event, "rows"), true);
     cli_show_plan(&page, data);
     cli_status_show(&page, data, 0);
     cli_status_check(&page, event);

@@ -12,6 +12,7 @@ that it gave out) in one rename:
     region, account, pid
     keys.admin           for tests: never denied, no fault hits it
     keys.user            as a user's keys in the environment; denied and faulted like the role
+    keys.pruner, keys.restore   as those of other machines, for policies of their own (control.py)
 
 DIR must be new or empty and lie in a folder of the lab's own (see sweep.py, which removes what a
 killed lab left behind, by DIR/lab.json and the paths below DIR). SIGTERM or SIGINT takes
@@ -55,6 +56,7 @@ class Cloud:
             endpoint = Endpoint(
                 self.settings, self.keyring, model, self.world, self.faults, self.log
             )
+            self.iam = endpoint.iam
             self.ec2_server = Server(
                 endpoint,
                 tls.make(options.dir),
@@ -86,7 +88,10 @@ class Cloud:
             "region": self.settings.region,
             "account": ACCOUNT,
             "pid": os.getpid(),
-            "keys": {"admin": key(self.keyring.admin), "user": key(self.keyring.user)},
+            "keys": {
+                name: key(getattr(self.keyring, name))
+                for name in ("admin", "user", "pruner", "restore")
+            },
         }
 
 
@@ -122,6 +127,7 @@ def main():
     write_json(os.path.join(options.dir, "cloud.json"), cloud.describe())
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     os.unlink(os.path.join(options.dir, "cloud.json"))
+    cloud.world.clock.end()
     with cloud.world.lock:
         failures = cloud.dataplane.down()
     for failure in failures:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The cloud's own tests, against a running one: cloud_test.py DIR [NAME...].
 
-cases/cloud-as-ec2.sh starts a cloud and runs all of them."""
+cases/cloud-as-ec2.sh starts a cloud and runs all of them. What is here for the other files of the
+cloud's tests (cloud_*_test.py): Base, main()."""
 import contextlib
 import datetime
 import http.client
@@ -73,7 +74,9 @@ class Raw:
         return status, code, body, headers
 
 
-class Tests:
+class Base:
+    """An instance with three volumes, and what tests do with it."""
+
     def __init__(self, lab):
         self.lab, self.ec2 = lab, lab.ec2("user")
         self.node = lab.post(
@@ -103,6 +106,33 @@ class Tests:
 
     def finish(self):
         self.lab.post("finish_snapshots")
+
+    def mapping(self, ids):
+        return [{"DeviceName": device, "Ebs": {"SnapshotId": snapshot, "DeleteOnTermination": True}}
+                for device, snapshot in zip(("/dev/sda1", "/dev/sdf", "/dev/sdg"), ids)]
+
+    def until(self, wanted, ask, seconds=5):
+        """Until ASK() gives WANTED; returns what else it gave before."""
+        seen, end = [], time.monotonic() + seconds
+        while True:
+            got = ask()
+            if got == wanted:
+                return seen
+            if not seen or seen[-1] != got:
+                seen.append(got)
+            assert time.monotonic() < end, f"wanted {wanted}, saw {seen}"
+            time.sleep(0.01)
+
+    def volume(self, volume_id):
+        return self.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
+
+    def instance(self, instance_id):
+        answer = self.ec2.describe_instances(InstanceIds=[instance_id])
+        return answer["Reservations"][0]["Instances"][0]
+
+
+class Tests(Base):
+    HELPERS = ("imds", "session", "role_key")
 
     # -- signatures and requests
 
@@ -291,6 +321,35 @@ class Tests:
             with self.refused("InvalidParameterValue"):
                 call(Filters=[{"Name": "no-such-filter", "Values": ["x"]}])
 
+    def planted_things_are_as_old_and_as_foreign_as_ordered(self):
+        made = self.lab.post("plant", {
+            "snapshots": [
+                {"tags": {"stillpoint:id": "old"}, "start": 1577836800, "size_gib": 7},
+                {"tags": {"stillpoint:id": "old"}, "start": -3600, "state": "pending"},
+                {"owner": "210987654321", "shared": "us"}, {"owner": "210987654321"},
+                {"state": "error"},
+            ],
+            "images": [{"disks": [["/dev/sda1", 0]], "tags": {"stillpoint:id": "old"}}],
+        })
+        old, recent, shared, hidden, broken = made["snapshots"]
+        mine = {
+            row["SnapshotId"]: row
+            for row in self.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+        }
+        assert mine[old]["StartTime"].year == 2020 and mine[old]["VolumeSize"] == 7
+        assert mine[recent]["State"] == "pending" and mine[broken]["State"] == "error"
+        assert mine[old]["Tags"] == [{"Key": "stillpoint:id", "Value": "old"}]
+        assert shared not in mine and hidden not in mine
+        everyone = {row["SnapshotId"] for row in self.ec2.describe_snapshots()["Snapshots"]}
+        assert {old, shared} < everyone and hidden not in everyone
+        with self.refused("InvalidSnapshot.NotFound"):
+            self.ec2.describe_snapshots(SnapshotIds=[hidden])
+        with self.refused("InvalidSnapshot.InUse"):
+            self.ec2.delete_snapshot(SnapshotId=old)
+        self.ec2.create_tags(Resources=[old], Tags=[{"Key": "k", "Value": "v"}])
+        self.ec2.deregister_image(ImageId=made["images"][0])
+        self.ec2.delete_snapshot(SnapshotId=old)
+
     def ids_that_are_malformed_or_unknown(self):
         with self.refused("InvalidSnapshotID.Malformed"):
             self.ec2.describe_snapshots(SnapshotIds=["snap-1"])
@@ -352,10 +411,6 @@ class Tests:
             self.cut()
 
     # -- images
-
-    def mapping(self, ids):
-        return [{"DeviceName": device, "Ebs": {"SnapshotId": snapshot, "DeleteOnTermination": True}}
-                for device, snapshot in zip(("/dev/sda1", "/dev/sdf", "/dev/sdg"), ids)]
 
     def an_image_keeps_what_it_is_given(self):
         ids = self.cut()
@@ -460,39 +515,6 @@ class Tests:
         volume = self.ec2.describe_volumes(VolumeIds=[self.volumes[0]])["Volumes"][0]
         assert volume["Throughput"] == 125 and volume["MultiAttachEnabled"] is False
         assert volume["Attachments"][0]["DeleteOnTermination"] is True
-
-    def a_volume_from_a_snapshot_has_its_bytes(self):
-        device = self.node["volumes"][2]["node"]
-        with open(device, "r+b", buffering=0) as stream:
-            stream.write(b"before" + bytes(4090))
-        ids = self.cut()
-        with open(device, "r+b", buffering=0) as stream:
-            stream.write(b"after!" + bytes(4090))
-        self.finish()
-        made = self.lab.ec2().create_volume(
-            AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1"
-        )
-        again = self.lab.ec2().create_volume(
-            AvailabilityZone="eu-west-1a", SnapshotId=ids[2], ClientToken="t1"
-        )
-        assert made["VolumeId"] == again["VolumeId"]
-        with self.refused("InvalidParameterValue"):
-            self.lab.ec2().attach_volume(
-                VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdf"
-            )
-        self.lab.ec2().attach_volume(
-            VolumeId=made["VolumeId"], InstanceId=self.node["instance"], Device="/dev/sdx"
-        )
-        copy = self.lab.get("volumes")[made["VolumeId"]]["device"]
-        with open(copy, "rb") as stream:
-            assert stream.read(6) == b"before"
-        restored = self.lab.post("restore", {"snapshots": ids})["devices"]
-        with open(restored[ids[2]], "rb") as stream:
-            assert stream.read(6) == b"before"
-        self.lab.post("release", {"devices": list(restored.values())})
-        self.lab.ec2().detach_volume(VolumeId=made["VolumeId"])
-        self.lab.ec2().delete_volume(VolumeId=made["VolumeId"])
-        assert made["VolumeId"] not in self.lab.get("volumes")
 
     # -- faults
 
@@ -726,14 +748,15 @@ class Tests:
         assert self.session()[0] == 200 and time.monotonic() - begin > 0.3
 
 
-def main(directory, *wanted):
+def main(kind, directory, *wanted):
+    """Runs the tests of a class: its own methods, in the order of the file."""
     lab = Lab(directory)
-    tests = Tests(lab)
-    names = [n for n, _ in inspect.getmembers(Tests, inspect.isfunction) if n[0] != "_"]
-    helpers = {"spec", "refused", "cut", "finish", "mapping", "imds", "session", "role_key"}
+    tests = kind(lab)
+    helpers = {*dir(Base), *getattr(kind, "HELPERS", ())}
+    names = [n for n, _ in inspect.getmembers(kind, inspect.isfunction) if n[0] != "_"]
     failed = 0
     for name in sorted(
-        set(names) - helpers, key=lambda n: getattr(Tests, n).__code__.co_firstlineno
+        set(names) - helpers, key=lambda n: getattr(kind, n).__code__.co_firstlineno
     ):
         if wanted and name not in wanted:
             continue
@@ -744,11 +767,12 @@ def main(directory, *wanted):
             print(f"ok      {name.replace('_', ' ')}")
         except Exception as error:  # a test may fail in any way
             failed += 1
-            line = next((f.lineno for f in reversed(inspect.trace()) if f.filename == __file__), 0)
+            path = inspect.getsourcefile(kind)
+            line = next((f.lineno for f in reversed(inspect.trace()) if f.filename == path), 0)
             print(f"FAILED  {name.replace('_', ' ')}: line {line}: {type(error).__name__}: {error}")
     lab.post("reset")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(Tests, *sys.argv[1:]))

@@ -6,6 +6,7 @@
     node.py down DIR                  stops and unmounts; DIR and its logs stay; the cloud too
     node.py start DIR PART            PART: mysql, guard, hook, daemon, restarter
     node.py stop DIR PART [SIGNAL]    default TERM; waits until it has gone
+    node.py reboot DIR [--hard]       down and up again (reboot.py); --halt, --boot: one half of it
 
 With the restarter (restarter.py) guard, hook and daemon are its own: stop and start are then what
 systemctl's are, and to stop the restarter ends them all.
@@ -21,6 +22,7 @@ Options of up:
     --trx-commit 0|1|2, --sync-binlog N                durability of commits
     --mysql-option TEXT      one more line for my.cnf (repeatable)
     --conf TEXT              one more line for stillpoint.conf (repeatable; a section header first)
+    --state-on-root          the daemon's state in node/root/var/lib/stillpoint
     --daemon-env NAME=VALUE  in the daemon's environment (repeatable; in node.json for restarts too)
     --machine-rcu            the guard switches the machine's own rcu_expedited, as on a real node; else
                              a file of the lab's: labs run side by side, and would put back what
@@ -171,6 +173,13 @@ def make_disks(directory, lab, options):
     return made["instance"], mounts
 
 
+def make_state(path, user):
+    """As the package does."""
+    os.makedirs(path, exist_ok=True)
+    os.chown(path, user.pw_uid, user.pw_gid)
+    os.chmod(path, 0o750)
+
+
 def tmpfs(path, size, mode):
     os.makedirs(path, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", f"size={size},mode={mode},nosuid,nodev", "tmpfs", path)
@@ -256,10 +265,8 @@ def grant(node):
 
 def write_conf(directory, node, lab, options):
     about = lab.about
-    write(
-        os.path.join(directory, "map.json"),
-        json.dumps({mount["device"]: mount["volume"] for mount in node["mounts"]}, indent=1) + "\n",
-    )
+    # From here on the cloud keeps DIR/map.json in step with what is attached.
+    lab.post("node", {"instance_id": node["instance"], "dir": directory})
     sections = [
         "[aws]",
         f"region = {about['region']}",
@@ -270,7 +277,7 @@ def write_conf(directory, node, lab, options):
         f"map = {directory}/map.json",
         "[paths]",
         f"run = {directory}/run",
-        f"state = {directory}/state",
+        f"state = {node['state']}",
     ]
     if "mysql" in node:
         sections += ["[mysql]", f"socket = {node['mysql']['socket']}"]
@@ -438,12 +445,10 @@ def up(options):
     lab = Lab(directory)
     user = ensure_user(USER)
     ensure_user("mysql")
-    for name in ("log", "state", "hooks.d"):
+    for name in ("log", "hooks.d"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
     os.chown(os.path.join(directory, "log"), 0, grp.getgrnam("mysql").gr_gid)
     os.chmod(os.path.join(directory, "log"), 0o775)
-    os.chown(os.path.join(directory, "state"), user.pw_uid, user.pw_gid)
-    os.chmod(os.path.join(directory, "state"), 0o750)
     tmpfs(os.path.join(directory, "run"), "64m", "1777")
     os.chown(os.path.join(directory, "run"), 0, user.pw_gid)
     tmpfs(os.path.join(directory, "acks"), "2g", "755")
@@ -463,6 +468,9 @@ def up(options):
         write(node["points"], "\0" * POINTS_BYTES, 0o666)
     node["instance"], node["mounts"] = make_disks(directory, lab, options)
     node["root"] = os.path.join(directory, "node", "root")
+    if options.state_on_root:
+        node["state"] = os.path.join(node["root"], "var", "lib", "stillpoint")
+    make_state(node["state"], user)
     if not options.no_mysql:
         prepare_mysql(directory, node, options)
     write_conf(directory, node, lab, options)
@@ -523,6 +531,7 @@ def main():
     one.add_argument("--sync-binlog", type=int, default=1)
     one.add_argument("--mysql-option", action="append", default=[])
     one.add_argument("--conf", action="append", default=[])
+    one.add_argument("--state-on-root", action="store_true")
     one.add_argument("--daemon-env", action="append", default=[])
     one.add_argument("--machine-rcu", action="store_true")
     one.add_argument("--clock")
@@ -537,12 +546,20 @@ def main():
         one.add_argument("part", choices=sorted(STARTERS))
         if name == "stop":
             one.add_argument("signal", nargs="?", default="TERM")
+    one = commands.add_parser("reboot")
+    one.add_argument("dir")
+    for name in ("halt", "boot", "hard"):
+        one.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
     try:
         if options.command == "up":
             up(options)
         elif options.command == "down":
             down(options)
+        elif options.command == "reboot":
+            import reboot  # it needs what is above
+
+            reboot.run(options)
         elif options.command == "start":
             directory = os.path.realpath(options.dir)
             STARTERS[options.part](directory, load(directory))

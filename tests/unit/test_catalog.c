@@ -466,23 +466,7 @@ static void a_backup_reads_back_from_its_tags_as_it_was(void **state)
     backup_free(backup);
 }
 
-static void a_set_that_misses_a_member_is_failed_with_the_reason(void **state)
-{
-    struct backup *backup = full_backup();
-    struct cloud cloud = {.count = 0};
-
-    (void)state;
-    backup->member_count = 3;
-    publish(&cloud, backup);
-    group(&cloud);
-
-    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_FAILED);
-    assert_string_equal(cloud.catalog.items[0]->shortfall.items[0], "2 of 3 snapshots are there");
-    free_cloud(&cloud);
-    backup_free(backup);
-}
-
-static void a_set_whose_image_is_still_to_come_is_not_complete(void **state)
+static void a_set_that_its_tags_call_pending_is_not_raised(void **state)
 {
     struct backup *backup = full_backup();
     struct cloud cloud = {.count = 0};
@@ -495,31 +479,6 @@ static void a_set_whose_image_is_still_to_come_is_not_complete(void **state)
 
     assert_int_equal(cloud.catalog.items[0]->state, BACKUP_PENDING);
     cloud.count++;
-    free_cloud(&cloud);
-    backup_free(backup);
-}
-
-static void the_state_follows_the_resources(void **state)
-{
-    struct backup *backup = full_backup();
-    struct cloud cloud = {.count = 0};
-
-    (void)state;
-    publish(&cloud, backup);
-    cloud.resources[1].state = "pending";
-    group(&cloud);
-    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_PENDING);
-    cloud.resources[1].state = "completed";
-    cloud.resources[2].state = "pending"; /* the image */
-    group(&cloud);
-    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_PENDING);
-    cloud.resources[2].state = "available";
-    group(&cloud);
-    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_COMPLETE);
-    cloud.resources[0].state = "error";
-    group(&cloud);
-    assert_int_equal(cloud.catalog.items[0]->state, BACKUP_FAILED);
-    assert_string_equal(cloud.catalog.items[0]->shortfall.items[0], "snapshot snap-0a is in error");
     free_cloud(&cloud);
     backup_free(backup);
 }
@@ -730,59 +689,6 @@ static void of_two_in_one_second_the_later_window_comes_first(void **state)
     free_cloud(&cloud);
 }
 
-/* --- finding -----------------------------------------------------------------------------------
- */
-
-static void a_backup_is_found_by_id_unique_prefix_or_latest(void **state)
-{
-    static const struct {
-        const char *id, *state;
-    } sets[] = {
-        {"sp-20261124T081530Z-aaaaa", "complete"}, {"sp-20261124T081530Z-abbbb", "complete"},
-        {"sp-20261125T000000Z-ccccc", "pending"},  {"sp-20261126T000000Z-ddddd", "failed"},
-        {"sp-20261127T000000Z-eeeee", "cut"},
-    };
-    struct cloud cloud = {.count = 0};
-    struct backup *backup = NULL;
-
-    (void)state;
-    for (size_t i = 0; i < 5; i++) {
-        put_resource(&cloud, sets[i].id, false)->state = i == 2 ? "pending" : "completed";
-        tag(&cloud, i, "stillpoint:id", sets[i].id);
-        tag(&cloud, i, "stillpoint:state", sets[i].state);
-    }
-    group(&cloud);
-
-    assert_true(catalog_find(&cloud.catalog, "latest", &backup, &err));
-    assert_string_equal(backup->id, sets[2].id);
-    assert_true(catalog_find(&cloud.catalog, sets[0].id, &backup, &err));
-    assert_string_equal(backup->id, sets[0].id);
-    assert_true(catalog_find(&cloud.catalog, "sp-20261126", &backup, &err));
-    assert_string_equal(backup->id, sets[3].id);
-    assert_true(catalog_find(&cloud.catalog, "20261124T081530Z-ab", &backup, &err));
-    assert_string_equal(backup->id, sets[1].id);
-
-    assert_false(catalog_find(&cloud.catalog, "sp-20261124", &backup, &err));
-    assert_int_equal(err.kind, ERR_USAGE);
-    assert_non_null(strstr(err.text, "sp-20261124T081530Z-abbbb, sp-20261124T081530Z-aaaaa"));
-    assert_false(catalog_find(&cloud.catalog, "2027", &backup, &err));
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
-    assert_false(catalog_find(&cloud.catalog, "", &backup, &err));
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
-    free_cloud(&cloud);
-}
-
-static void in_an_empty_catalogue_there_is_no_latest(void **state)
-{
-    struct catalog catalog = {NULL, 0};
-    struct backup *backup = NULL;
-
-    (void)state;
-    assert_false(catalog_find(&catalog, "latest", &backup, &err));
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
-    assert_null(backup);
-}
-
 /* --- JSON --------------------------------------------------------------------------------------
  */
 
@@ -950,9 +856,7 @@ int main(void)
         cmocka_unit_test(only_what_changed_is_sent),
         cmocka_unit_test(everything_together_fits_on_a_resource),
         cmocka_unit_test(a_backup_reads_back_from_its_tags_as_it_was),
-        cmocka_unit_test(a_set_that_misses_a_member_is_failed_with_the_reason),
-        cmocka_unit_test(a_set_whose_image_is_still_to_come_is_not_complete),
-        cmocka_unit_test(the_state_follows_the_resources),
+        cmocka_unit_test(a_set_that_its_tags_call_pending_is_not_raised),
         cmocka_unit_test(a_set_whose_tags_say_cut_or_failed_stays_so),
         cmocka_unit_test(a_label_raised_on_some_members_only_is_the_lowest),
         cmocka_unit_test(an_image_with_an_instant_of_its_own_does_not_lower_the_set),
@@ -960,8 +864,6 @@ int main(void)
         cmocka_unit_test(a_window_without_a_readable_error_keeps_its_ends),
         cmocka_unit_test(what_is_not_ours_is_passed_over_and_the_newest_comes_first),
         cmocka_unit_test(of_two_in_one_second_the_later_window_comes_first),
-        cmocka_unit_test(a_backup_is_found_by_id_unique_prefix_or_latest),
-        cmocka_unit_test(in_an_empty_catalogue_there_is_no_latest),
         cmocka_unit_test(the_json_is_the_one_of_the_contract),
         cmocka_unit_test(absent_facts_are_null),
         cmocka_unit_test(a_path_of_odd_bytes_does_not_break_the_json),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/tag.h"
+#include "agent/daemon/iam_policy.h"
 
 enum { ARGS_MAX = 64 };
 
@@ -265,6 +266,15 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
     }
 }
 
+/* Each hyphen of TEXT from AT on as \-. */
+static void as_in_roff(char *text, size_t at)
+{
+    for (char *dash = strchr(text + at, '-'); dash != NULL; dash = strchr(dash + 2, '-')) {
+        memmove(dash + 1, dash, strlen(dash) + 1);
+        *dash = '\\';
+    }
+}
+
 static void the_man_page_names_every_command_and_option(void **state)
 {
     (void)state;
@@ -280,18 +290,70 @@ static void the_man_page_names_every_command_and_option(void **state)
 
     for (int i = 1; i < CLI_COMMAND_COUNT; i++) {
         (void)snprintf(wanted, sizeof(wanted), ".SS %s", cli_verbs[i].name);
+        as_in_roff(wanted, 0);
         if (strstr(page, wanted) == NULL)
             fail_msg("%s is missing", wanted);
     }
     for (unsigned i = 0; i < CLI_OPTION_COUNT; i++) {
         (void)snprintf(wanted, sizeof(wanted), "\\-\\-%s", cli_option_table[i].name);
-        for (char *dash = strchr(wanted + 4, '-'); dash != NULL; dash = strchr(dash + 2, '-')) {
-            memmove(dash + 1, dash, strlen(dash) + 1); /* as roff has it: \- */
-            *dash = '\\';
-        }
+        as_in_roff(wanted, 4);
         if (strstr(page, wanted) == NULL)
             fail_msg("%s is missing", wanted);
     }
+}
+
+static void iam_policy_takes_roles_rights_and_arns(void **state)
+{
+    (void)state;
+    struct line *line = read_line("iam-policy --role node --with rollback --with verify --billed "
+                                  "--kms-key arn:aws:kms:eu-west-1:123456789012:key/1 "
+                                  "--kms-key arn:aws-cn:kms:cn-north-1:123456789012:key/2");
+
+    assert_true(line->ok);
+    assert_int_equal(line->options.command, CLI_IAM_POLICY);
+    assert_string_equal(line->options.role, "node");
+    assert_int_equal(line->options.with, IAM_WITH_VERIFY | IAM_WITH_ROLLBACK);
+    assert_true(line->options.billed);
+    assert_int_equal(line->options.kms_keys.count, 2);
+    line = read_line("iam-policy --role restore --pass-role arn:aws:iam::123456789012:role/a/b");
+    assert_true(line->ok);
+    assert_int_equal(line->options.pass_roles.count, 1);
+}
+
+static void iam_policy_says_what_it_wants_instead(void **state)
+{
+    (void)state;
+    refuses("iam-policy", "iam-policy needs --role",
+            "write --role node, --role pruner or --role restore");
+    refuses("iam-policy --role prunner", "--role: 'prunner' is not known", "did you mean pruner?");
+    refuses("iam-policy --role x", "--role: 'x' is not known", "write node, pruner or restore");
+    refuses("iam-policy --role node --with prune", "--with: 'prune' is not known",
+            "write verify or rollback");
+    refuses("iam-policy --role node more", "iam-policy: 'more' is one word too many",
+            "see stillpoint iam-policy --help");
+    refuses("backup --role node", "backup has no option --role", "see stillpoint backup --help");
+    static const char *const no_keys[] = {
+        "alias/aws/ebs",
+        "arn:aws:kms:eu-west-1:123456789012:alias/aws/ebs",
+        "arn:aws:kms:eu-west-1:123456789012:key/",
+        "arn:aws:kms:eu-west-1:123456789012:key/a:b",
+        "arn:aws:kms:eu-west-1:key/1",
+        "arn:aws:kms:*:123456789012:key/*",
+        "arn:aws:iam::123456789012:role/a",
+        "",
+    };
+    for (size_t i = 0; i < sizeof(no_keys) / sizeof(no_keys[0]); i++) {
+        char words[200];
+        (void)snprintf(words, sizeof(words), "iam-policy --role node --kms-key=%s", no_keys[i]);
+        struct line *line = read_line(words);
+        assert_false(line->ok);
+        assert_int_equal(line->err.kind, ERR_USAGE);
+        assert_non_null(strstr(line->err.text, "--kms-key: '"));
+        assert_non_null(strstr(line->err.remedy, "aws kms describe-key"));
+    }
+    struct line *line = read_line("iam-policy --role restore --pass-role NAME");
+    assert_false(line->ok);
+    assert_string_equal(line->err.text, "--pass-role: 'NAME' is no role's ARN");
 }
 
 static int free_last(void **state)
@@ -319,6 +381,8 @@ int main(void)
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
         cmocka_unit_test(the_man_page_names_every_command_and_option),
+        cmocka_unit_test(iam_policy_takes_roles_rights_and_arns),
+        cmocka_unit_test(iam_policy_says_what_it_wants_instead),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_last);

@@ -166,7 +166,6 @@ static void any_json_can_be_shown(void **state)
         struct cli_page page = plain_page(80);
         cli_show_backup(&page, value);
         cli_show_made(&page, value);
-        cli_show_list(&page, value, true, NULL);
         cli_show_plan(&page, value);
         cli_status_show(&page, value, 0);
         cli_status_check(&page, value);
@@ -184,11 +183,9 @@ static void what_comes_from_outside_cannot_move_the_cursor(void **state)
     struct cli_page page = plain_page(80);
     json_t *backup =
         json_of("{'id':'sp-1','reason':'a\\u001b[2Jb\\u009bc\\nd\\re','node':'x\\u202egpj'}");
-    json_t *list = json_pack("[O]", backup);
 
     page.look.unicode = true;
     cli_show_backup(&page, backup);
-    cli_show_list(&page, list, false, NULL);
     cli_show_made(&page, backup);
 
     assert_null(strchr(buf_text(&page.text), '\033'));
@@ -198,7 +195,6 @@ static void what_comes_from_outside_cannot_move_the_cursor(void **state)
     assert_non_null(strstr(buf_text(&page.text), "a\\x1b[2Jb\\u009bc\\x0ad\\x0de\n"));
     assert_non_null(strstr(buf_text(&page.text), "x\\u202egpj"));
     cli_page_free(&page);
-    json_decref(list);
     json_decref(backup);
 }
 
@@ -314,72 +310,7 @@ static void a_clock_of_which_nothing_is_known_is_not_called_right(void **state)
     }
 }
 
-/* --- lists, plans, status, doctor ------------------------------------------------------------- */
-
-static void a_list_has_one_line_a_backup_and_only_columns_with_something_in_them(void **state)
-{
-    (void)state;
-    struct cli_page page = plain_page(80);
-    json_t *list = json_of("[{'id':'sp-20261124T081530Z-k3f9x','state':'complete',"
-                           "'consistency':'application','window':{'begin':'2026-07-24T08:15:31Z'},"
-                           "'snapshots':[{'size_gib':20},{'size_gib':100}],"
-                           "'expires':'2026-12-24T08:15:31Z'},"
-                           "{'id':'sp-2','state':'failed','consistency':'crash','pinned':true}]");
-
-    cli_show_list(&page, list, false, NULL);
-
-    page_is(&page, "ID                         TAKEN                     STATE     CONSISTENCY  "
-                   "SNAPSHOTS     SIZE  EXPIRES\n"
-                   "sp-20261124T081530Z-k3f9x  2026-07-24 10:15:31 CEST  complete  application  "
-                   "        2  120 GiB  2026-12-24\n"
-                   "sp-2                       -                         failed    crash        "
-                   "        0        -  pinned\n"
-                   "2 backups\n");
-    json_decref(list);
-}
-
-static void a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut(void **state)
-{
-    (void)state;
-    struct cli_page page = plain_page(80);
-    json_t *list = json_of("[{'id':'sp-20261124T081530Z-k3f9x','state':'complete',"
-                           "'consistency':'crash','snapshots':[],"
-                           "'reason':'0123456789012345678901234567890123456789 and more'}]");
-
-    cli_show_list(&page, list, false, NULL);
-
-    page_is(&page, "ID                         TAKEN                    STATE     CONSISTENCY  "
-                   "SNAPSHOTS  EXPIRES  REASON\n"
-                   "sp-20261124T081530Z-k3f9x  2026-11-24 09:15:30 CET  complete  crash        "
-                   "        0  never    0123456789012345678901234567890123456789...\n"
-                   "1 backup\n");
-    json_decref(list);
-}
-
-static void an_empty_list_says_how_to_get_one(void **state)
-{
-    (void)state;
-    struct cli_page page = plain_page(80);
-    json_t *list = json_array();
-
-    cli_show_list(&page, list, false, NULL);
-
-    page_is(&page, "no backups; `stillpoint backup' takes one\n");
-    json_decref(list);
-}
-
-static void an_empty_group_is_named(void **state)
-{
-    (void)state;
-    struct cli_page page = plain_page(80);
-    json_t *list = json_array();
-
-    cli_show_list(&page, list, true, "cluster\x1b[2J");
-
-    page_is(&page, "no backups of the group cluster\\x1b[2J; `stillpoint list' shows those of all "
-                   "groups\n");
-    json_decref(list);
-}
+/* --- plans, status, doctor ------------------------------------------------------------- */
 
 static void a_plan_says_what_would_be_held_and_what_not(void **state)
 {
@@ -589,10 +520,6 @@ int main(void)
         cmocka_unit_test(the_hold_is_drawn_to_scale),
         cmocka_unit_test(time_that_no_step_explains_shows_as_a_gap),
         cmocka_unit_test(a_clock_of_which_nothing_is_known_is_not_called_right),
-        cmocka_unit_test(a_list_has_one_line_a_backup_and_only_columns_with_something_in_them),
-        cmocka_unit_test(a_row_without_a_window_has_its_id_s_time_and_a_long_reason_is_cut),
-        cmocka_unit_test(an_empty_list_says_how_to_get_one),
-        cmocka_unit_test(an_empty_group_is_named),
         cmocka_unit_test(a_plan_says_what_would_be_held_and_what_not),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
         cmocka_unit_test(status_tells_daemon_guard_node_job_and_last_backup),

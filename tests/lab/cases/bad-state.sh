@@ -55,7 +55,7 @@ refused 5 'identity.json.new: .*Permission denied' "see that it belongs to the d
 assert_exit 5 sp doctor
 assert_match "failed +state directory +$state: Permission denied" "$OUT" "doctor"
 assert_exit 0 sp list
-assert_match '1 backup$' "$OUT" "the list"
+assert_match '1 backup: 1 good' "$OUT" "the list"
 umount "$state"
 mv "$state" "$state.away"
 refused 5 'identity.json.new: .*No such file' "see that it belongs to the daemon.s user" sp backup

@@ -17,7 +17,7 @@ disarm_thaw
 tail -n 1 "$LAB/events.json" >"$LAB/backup.json"
 assert_eq create "$(json "d['image']['method']" <"$LAB/backup.json")" "method"
 assert_eq available "$(json "d['image']['state']" <"$LAB/backup.json")" "state"
-assert_eq 0 "$(count_calls RegisterImage)" "calls of RegisterImage"
+assert_eq 0 "$(cloud_calls action=RegisterImage | json 'len(d)')" "calls of RegisterImage, dry runs too"
 python3 - "$LAB" <<'PY' || fail "image"
 import json, sys
 sys.path.insert(0, "tests/lab")
@@ -34,6 +34,7 @@ assert not set(own) & {s["id"] for s in backup["snapshots"]}, own
 for snapshot in ec2.describe_snapshots(SnapshotIds=own)["Snapshots"]:
     tags = {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]}
     assert tags.get("stillpoint:image-of") == backup["id"] and "stillpoint:id" not in tags, tags
+    assert tags.get("stillpoint:instance") == backup["instance"], tags
 PY
 sp show latest --json >"$LAB/shown.json" || fail "show ended with $?"
 assert_eq complete "$(json "d['state']" <"$LAB/shown.json")" "the set"

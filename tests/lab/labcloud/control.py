@@ -5,12 +5,18 @@ GET   /settings /calls?since=N&action=A&who=W /snapshots /images /volumes /insta
 POST  /set {setting: value}      change settings (state.DEFAULTS), answers all of them
       /reset {}                  settings to default, faults, calls and IMDS log forgotten
       /fault {action, kind ...}  order a fault (state.Fault); /faults {} forgets all, ends hangs
-      /instance {volumes: [{device, size_gib, type, encrypted, delete_on_termination}], tags}
+      /instance {volumes: [{device, size_gib, type, encrypted, key, delete_on_termination}], tags,
+                 zone, type}   running at once, of no image of ours
       /instance_facts {instance_id, facts}   what DescribeInstances shows besides moto's
       /add_volume {instance_id, size_gib, device}   makes and attaches one
+      /plant {snapshots: [...], images: [...]}   what nobody made, of any age and owner (planted.py)
+      /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step, and
+                 it goes through the instance's reboots (reboot.py; DIR/log/reboot.log)
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /finish_snapshots {}       everything pending is completed now
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
+      /iam {role: node|user|pruner|restore, policy: {...} or null}   what its keys may do from now on
+           (iam.py); null, and the start: anything
       /listen {server: ec2|imds, on: bool}   refuse new connections, or take them again
       /calls {}                  forgets the log
 """
@@ -18,8 +24,21 @@ import json
 import time
 import urllib.parse
 
+from . import attachments, launch_core, planted, volumes
 from .httpd import Answer
 from .wire import Ec2Error
+
+
+def _about_cut(cut):
+    if cut is None:
+        return {"set": None}
+    return {
+        "set": cut.path.rsplit("/", 1)[1],
+        "cut_begin_mono": cut.begin_mono,
+        "cut_end_mono": cut.end_mono,
+        "cut_begin_time": cut.begin_time,
+        "cut_end_time": cut.end_time,
+    }
 
 
 class Control:
@@ -62,6 +81,7 @@ class Control:
         self.cloud.faults.clear()
         self.cloud.log.clear()
         self.cloud.imds.log.clear()
+        self.cloud.iam.clear()
         self.cloud.imds_server.listen()
         self.cloud.ec2_server.listen()
         return {}
@@ -94,6 +114,9 @@ class Control:
             self.cloud.keyring.expire_role_key()
         return {}
 
+    def post_iam(self, body):
+        return self.cloud.iam.set(body["role"], body["policy"])
+
     def get_imds(self, _query):
         return [{"method": m, "path": p, "status": s} for m, p, s in self.cloud.imds.log]
 
@@ -116,14 +139,11 @@ class Control:
                     "id": s.snapshot_id,
                     "volume": s.volume_id,
                     "state": s.state,
-                    "set": s.cut.path.rsplit("/", 1)[1],
-                    "cut_begin_mono": s.cut.begin_mono,
-                    "cut_end_mono": s.cut.end_mono,
-                    "cut_begin_time": s.cut.begin_time,
-                    "cut_end_time": s.cut.end_time,
+                    **_about_cut(s.cut),
                     "tags": {t["Key"]: t["Value"] for t in world.tags_of(s.snapshot_id)},
                 }
                 for s in world.snapshots.values()
+                if world.is_ours(s)
             ]
 
     def get_images(self, _query):
@@ -154,41 +174,32 @@ class Control:
                     "root": instance.root_device_name,
                     "reboots": world.reboots.get(instance.id, 0),
                 }
-                for reservation in world.moto.reservations.values()
-                for instance in reservation.instances
+                for instance in world.all_instances()
             }
 
     # -- making and restoring ------------------------------------------------------------------
 
     def post_instance(self, body):
         world = self.cloud.world
-        flat = {
-            "ImageId": body.get("image", "ami-0123456789abcdef0"),
-            "InstanceType": body.get("type", "m6i.large"),
-            "MinCount": "1",
-            "MaxCount": "1",
-            "Placement.AvailabilityZone": self.cloud.settings.region + "a",
-            "MetadataOptions.HttpTokens": "required",
-        }
-        for number, volume in enumerate(body["volumes"], 1):
-            name = f"BlockDeviceMapping.{number}."
-            flat[name + "DeviceName"] = volume["device"]
-            flat[name + "Ebs.VolumeSize"] = str(volume.get("size_gib", 1))
-            flat[name + "Ebs.VolumeType"] = volume.get("type", "gp3")
-            root = volume["device"] == "/dev/sda1"
-            gone = volume.get("delete_on_termination", root)
-            flat[name + "Ebs.DeleteOnTermination"] = "true" if gone else "false"
-            if volume.get("encrypted"):
-                flat[name + "Ebs.Encrypted"] = "true"
-        for number, (key, value) in enumerate(body.get("tags", {}).items(), 1):
-            flat["TagSpecification.1.ResourceType"] = "instance"
-            flat[f"TagSpecification.1.Tag.{number}.Key"] = key
-            flat[f"TagSpecification.1.Tag.{number}.Value"] = value
         with world.lock:
-            answer = world.ask_moto("RunInstances", flat)
-            instance_id = answer["Instances"][0]["InstanceId"]
+            zone = body.get("zone", self.cloud.settings.region + "a")
+            disks = []
+            for volume in body["volumes"]:
+                order = {
+                    "Size": volume.get("size_gib", 1), "VolumeType": volume.get("type", "gp3"),
+                    "Encrypted": volume.get("encrypted"), "KmsKeyId": volume.get("key"),
+                }
+                gone = volume.get("delete_on_termination", volume["device"] == "/dev/sda1")
+                order = volumes.check_order(world, order, None)
+                disks.append((volume["device"], order, None, gone))
+            plan = launch_core.Plan(
+                body.get("image", "ami-0123456789abcdef0"), body.get("type", "m6i.large"),
+                world.moto.get_default_subnets()[zone], disks,
+            )
+            plan.metadata = {"HttpTokens": "required"}
+            plan.tags = {"instance": body.get("tags", {})}
+            instance_id = launch_core.start(world, plan, 1, 0)[0]
             world.last_instance = instance_id
-            world.adopt_volumes()
             return self._instance(instance_id)
 
     def _instance(self, instance_id):
@@ -216,17 +227,26 @@ class Control:
     def post_add_volume(self, body):
         world = self.cloud.world
         with world.lock:
-            zone = self.cloud.settings.region + "a"
-            order = {
-                "AvailabilityZone": zone, "Size": str(body.get("size_gib", 1)), "VolumeType": "gp3"
-            }
-            volume_id = world.ask_moto("CreateVolume", order)["VolumeId"]
-            order = {
-                "InstanceId": body["instance_id"], "VolumeId": volume_id, "Device": body["device"]
-            }
-            world.ask_moto("AttachVolume", order)
-            world.adopt_volumes()
-            return {"volume": volume_id, "node": self.cloud.dataplane.attach(volume_id)}
+            instance = world.instance(body["instance_id"])
+            order = {"Size": body.get("size_gib", 1), "VolumeType": "gp3"}
+            order = volumes.check_order(world, order, None)
+            volume = volumes.make(world, world.zone_of(instance), order)
+            volume.phase = "ready"
+            attachments.attach(world, volume, instance, body["device"], seconds=0)
+            device = self.cloud.dataplane.volumes[volume.volume_id].device
+            return {"volume": volume.volume_id, "node": device}
+
+    def post_plant(self, body):
+        with self.cloud.world.lock:
+            return planted.plant(self.cloud.world, body)
+
+    def post_node(self, body):
+        world = self.cloud.world
+        with world.lock:
+            world.instance(body["instance_id"])
+            world.nodes.folders[body["instance_id"]] = body["dir"]
+            world.nodes.write_map(body["instance_id"])
+        return {}
 
     def post_restore(self, body):
         world = self.cloud.world

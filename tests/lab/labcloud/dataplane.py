@@ -8,6 +8,7 @@ below DIR/pool/restored. Whatever is made here is found again by its path below 
 needs no record. Needs root, xfsprogs and util-linux.
 """
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -21,6 +22,8 @@ FALLOC_FL_KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 GIB = 1 << 30
 GAP = 1 << 20  # between two volumes, so that an overrun would be seen and not believed
 LOOP_LOCK = "/run/lock/stillpoint-lab-loop"
+LOOP_SET_STATUS64, LOOP_GET_STATUS64 = 0x4C04, 0x4C05
+LOOP_INFO_BYTES, LOOP_INFO_OFFSET = 232, 24  # struct loop_info64, its lo_offset and lo_sizelimit
 
 
 def run(*command):
@@ -54,6 +57,31 @@ def loop_detach(device):
         time.sleep(0.01)
 
 
+def is_held(device):
+    """Whether it is mounted, in whatever namespace, or has something stacked on it: either claims
+    the device, and so is in the way of one who asks for it alone."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return True
+    return False
+
+
+def loop_starve(device, offset):
+    """From here on every read and write of DEVICE fails, as of a disk that was pulled out: it is
+    moved to OFFSET, the end of its file."""
+    descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        info = bytearray(LOOP_INFO_BYTES)
+        fcntl.ioctl(descriptor, LOOP_GET_STATUS64, info)
+        struct.pack_into("QQ", info, LOOP_INFO_OFFSET, offset, 0)
+        fcntl.ioctl(descriptor, LOOP_SET_STATUS64, info)
+    finally:
+        os.close(descriptor)
+
+
 class Volume:
     def __init__(self, volume_id, offset, size):
         self.volume_id, self.offset, self.size = volume_id, offset, size
@@ -80,7 +108,8 @@ class Dataplane:
         self.free = []  # (offset, size) of deleted volumes
         self.end = GAP
         self.cuts = 0
-        self.restored = {}  # device -> (path, snapshot id)
+        self.restored = {}  # device -> path
+        self.starved = []  # devices of volumes detached by force, until nobody holds them
         self.pool_device = None
         self._make(pool_gib)
 
@@ -133,18 +162,56 @@ class Dataplane:
             return volume.device
 
     def detach(self, volume_id):
+        """Takes the device away. False: it is held by somebody, and is still there."""
         with self.lock:
             volume = self.volumes.get(volume_id)
-            if volume is not None and volume.device is not None:
-                loop_detach(volume.device)
+            if volume is None or volume.device is None:
+                return True
+            if self._has_device(volume):
+                if is_held(volume.device):
+                    return False
+                run("losetup", "--detach", volume.device)
+                # Open without being held (somebody reads it): it goes at the last close.
+                end = time.monotonic() + 0.05
+                while self._has_device(volume):
+                    if time.monotonic() > end:
+                        return False
+                    time.sleep(0.002)
+            volume.device = None
+            return True
+
+    def _has_device(self, volume):
+        folder = f"/sys/block/{os.path.basename(volume.device)}/loop"
+        try:
+            with open(f"{folder}/backing_file", encoding="utf-8") as stream:
+                path = stream.read().strip()
+            with open(f"{folder}/offset", encoding="ascii") as stream:
+                return path == self.backing and int(stream.read()) == volume.offset
+        except OSError:
+            return False
+
+    def pull(self, volume_id):
+        """Detaches at once; who holds the device reads and writes nothing any more."""
+        with self.lock:
+            volume = self.volumes[volume_id]
+            if not self.detach(volume_id):
+                loop_starve(volume.device, self.end)
+                self.starved.append(volume.device)
                 volume.device = None
+
+    def drop_starved(self):
+        """Gives back the devices that were pulled and that nobody holds now; True: none is left."""
+        with self.lock:
+            for device in list(self.starved):
+                if not is_held(device):
+                    run("losetup", "--detach", device)
+                    self.starved.remove(device)
+            return not self.starved
 
     def delete_volume(self, volume_id):
         with self.lock:
-            self.detach(volume_id)
-            volume = self.volumes.pop(volume_id, None)
-            if volume is None:
-                return
+            volume = self.volumes.pop(volume_id)
+            assert volume.device is None
             libc = ctypes.CDLL(None, use_errno=True)
             libc.fallocate(
                 self.file,
@@ -219,8 +286,11 @@ class Dataplane:
         with self.lock:
             for device in list(self.restored):
                 self._try(failures, self.release, device)
-            for volume_id in list(self.volumes):
-                self._try(failures, self.detach, volume_id)
+            for volume in self.volumes.values():
+                if volume.device is not None:
+                    self._try(failures, loop_detach, volume.device)
+            for device in self.starved:
+                self._try(failures, loop_detach, device)
             os.close(self.file)
             self._try(failures, run, "umount", self.pool)
             self._try(failures, loop_detach, self.pool_device)

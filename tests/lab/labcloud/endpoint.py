@@ -4,11 +4,18 @@ import time
 import traceback
 import uuid
 
-from . import images, instances, snapshots, wire
+from . import (
+    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots, tagging,
+    tiers, volumes, wire,
+)
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
-HANDLERS = {**snapshots.HANDLERS, **images.HANDLERS, **instances.HANDLERS}
+MODULES = (
+    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle, locks,
+    tiers,
+)
+HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:sts::{account}:assumed-role/"
     "stillpoint-node/{who} is not authorized to perform: ec2:{action}. "
@@ -40,7 +47,7 @@ class Call:
             )
 
     def fails(self):
-        """The number of the snapshot that is to fail later, or None."""
+        """What is made is to fail later: the number of the snapshot, where it has one; or None."""
         if self.fault is not None and self.fault.kind == "partial":
             return self.fault.options.get("member", 1)
         return None
@@ -50,12 +57,22 @@ class Call:
             for thing in things:
                 thing.visible_mono = time.monotonic() + self.fault.options.get("ms", 1000) / 1000.0
 
+    def hide_instances(self, ids):
+        """As made(), and as the setting visible_after_ms has it for whatever is new."""
+        hidden_ms = self.world.settings["visible_after_ms"]
+        if self.fault is not None and self.fault.kind == "invisible":
+            hidden_ms = self.fault.options.get("ms", 1000)
+        for instance_id in ids:
+            self.world.hidden[instance_id] = time.monotonic() + hidden_ms / 1000.0
+
     def _token(self):
         token = self.params.get("ClientToken")
+        if token is not None and not 1 <= len(token) <= 64:
+            raise Ec2Error("InvalidParameterValue", "The client token must have 1 to 64 characters")
         return (self.action, token) if token else None
 
     def same_token(self):
-        """The answer given to the same ClientToken before, or None."""
+        """The answer to the same ClientToken again, None for a new one."""
         known = self.world.tokens.get(self._token())
         if known is None:
             return None
@@ -64,9 +81,10 @@ class Call:
                 "IdempotentParameterMismatch",
                 "The client token was used with other parameters before.",
             )
-        return known[1]
+        return known[1]()
 
     def remember_token(self, answer):
+        """ANSWER() is what a repetition gets."""
         if self._token():
             self.world.tokens[self._token()] = (dict(self.flat), answer)
 
@@ -75,6 +93,7 @@ class Endpoint:
     def __init__(self, settings, keyring, model, world, faults, log):
         self.settings, self.keyring, self.model = settings, keyring, model
         self.world, self.faults, self.log = world, faults, log
+        self.iam = iam.Iam(world)
         self.port = 0
 
     def __call__(self, request):
@@ -152,6 +171,8 @@ class Endpoint:
                 ),
                 403,
             )
+        if key.who != "admin":
+            self._judge(call, key, params, entry)
         if fault is not None and fault.kind in ("error", "reset_before", "hang", "redirect"):
             call.sleep_until(fault.options.get("at", 1.0))
             self._refuse(fault)
@@ -165,13 +186,18 @@ class Endpoint:
             call.sleep_until(1.0)
         return result
 
+    def _judge(self, call, key, params, entry):
+        """Dry run or not: a dry run with rights is answered by the handler."""
+        try:
+            self.iam.judge(key, call.action, params, entry)
+        except Ec2Error:
+            call.sleep_until(1.0)
+            raise
+
     def _pass_on(self, action, flat, call):
         """An action that the layer has nothing to add to: moto's own answer."""
         call.check_dry_run()
-        result = self.world.ask_moto(action, flat)
-        with self.world.lock:
-            self.world.adopt_volumes()
-        return result
+        return self.world.ask_moto(action, flat)
 
     def _refuse(self, fault):
         """The faults that come before anything is done."""

@@ -5,7 +5,7 @@ import re
 import moto.ec2.models.amis
 from moto.ec2.utils import random_ami_id
 
-from . import snapshots
+from . import locks, recycle, snapshots, tiers
 from .wire import Ec2Error
 from .world import Image
 
@@ -20,7 +20,7 @@ def _check_name(world, name):
             "numbers, '(', ')', '.', '-', '/' and '_'",
         )
     for image in world.images.values():
-        if image.name == name:
+        if image.name == name and world.is_ours(image):
             raise Ec2Error(
                 "InvalidAMIName.Duplicate",
                 f"AMI name {name} is already in use by AMI {image.image_id}",
@@ -37,9 +37,7 @@ def _new_image(world, name, tags):
     world.moto.amis[image_id] = twin
     if tags:
         twin.add_tags(dict(tags))
-    image = Image(image_id, name, world.settings)
-    world.images[image_id] = image
-    return image
+    return Image(image_id, name, world.settings)
 
 
 def _check_mapping(world, mapping):
@@ -58,6 +56,7 @@ def _check_mapping(world, mapping):
                 "IncorrectState",
                 f"The snapshot {snapshot.snapshot_id} is {snapshot.state}, not completed",
             )
+        tiers.check_usable(snapshot)
         if "Encrypted" in ebs:
             raise Ec2Error(
                 "InvalidBlockDeviceMapping",
@@ -124,6 +123,7 @@ def register_image(world, params, call):
         image.fields["PlatformDetails"] = "Linux/UNIX"
         image.fields["UsageOperation"] = "RunInstances"
         image.uefi_data = params.get("UefiData")
+        world.add_image(image)
         call.made([image])
         return {"ImageId": image.image_id}
 
@@ -174,6 +174,7 @@ def create_image(world, params, call):
             ebs["SnapshotId"] = snapshot.snapshot_id
             mapping.append({"DeviceName": device, "Ebs": ebs})
         image.fields["BlockDeviceMappings"] = _shown_mapping(world, mapping)
+        world.add_image(image)
         call.made([image, *made])
         return {"ImageId": image.image_id}
 
@@ -184,10 +185,10 @@ def shown(world, image):
         "ImageId": image.image_id,
         "Name": image.name,
         "State": image.state,
-        "OwnerId": world.settings.account,
-        "ImageLocation": f"{world.settings.account}/{image.name}",
+        "OwnerId": image.owner,
+        "ImageLocation": f"{image.owner}/{image.name}",
         "CreationDate": image.created.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "Public": False,
+        "Public": image.shared == "all",
         "ImageType": "machine",
         "RootDeviceType": "ebs",
         "Hypervisor": "xen",
@@ -228,9 +229,9 @@ def _filter_values(world, image):
         "hypervisor": "xen",
         "image-id": image.image_id,
         "image-type": "machine",
-        "is-public": False,
+        "is-public": image.shared == "all",
         "name": image.name,
-        "owner-id": world.settings.account,
+        "owner-id": image.owner,
         "platform": None,
         "root-device-name": row.get("RootDeviceName"),
         "root-device-type": "ebs",
@@ -245,41 +246,46 @@ def describe_images(world, params, call):
         ids = params.get("ImageIds", [])
         found = [world.image(image_id) for image_id in dict.fromkeys(ids)]
         if not ids:
-            found = [image for image in world.images.values() if image.visible()]
+            found = [image for image in world.images.values() if world.shows(image)]
         call.check_dry_run()
-        owners = params.get("Owners")
-        if owners and not {"self", world.settings.account} & set(owners):
-            found = []
+        found = world.of_owners(found, params)
         filters = params.get("Filters", [])
         world.check_filters(filters, FILTERS)
-        rows = [
-            shown(world, image)
-            for image in found
-            if world.match(filters, world.tags_of(image.image_id), _filter_values(world, image))
-        ]
-        rows, token = world.page("DescribeImages", params, rows, bool(ids))
-        return {"Images": rows, "NextToken": token}
+
+        def find():
+            return [
+                image
+                for image in found
+                if world.match(filters, world.tags_of(image.image_id), _filter_values(world, image))
+            ]
+
+        page, token = world.page("DescribeImages", params, find, bool(ids))
+        return {"Images": [shown(world, image) for image in page], "NextToken": token}
 
 
 def deregister_image(world, params, call):
     with world.lock:
         image = world.image(params["ImageId"])
+        world.check_ours(image, "image", image.image_id)
         call.check_dry_run()
-        del world.images[image.image_id]
-        world.moto.amis.pop(image.image_id, None)
-        world.moto.tags.pop(image.image_id, None)
-        world.gone_images.add(image.image_id)
+        recycle.deregister_image(world, image)
         results = []
         if params.get("DeleteAssociatedSnapshots"):
-            used = {s for other in world.images.values() for s in other.snapshot_ids()}
             for snapshot_id in image.snapshot_ids():
-                gone = snapshot_id in world.snapshots and snapshot_id not in used
-                if gone:
-                    snapshots.drop_snapshot(world, snapshot_id)
                 results.append(
-                    {"SnapshotId": snapshot_id, "ReturnCode": "success" if gone else "skipped"}
+                    {"SnapshotId": snapshot_id, "ReturnCode": _delete_too(world, snapshot_id)}
                 )
         return {"Return": True, "DeleteSnapshotResults": results}
+
+
+def _delete_too(world, snapshot_id):
+    snapshot = world.snapshots.get(snapshot_id)
+    if snapshot is None or snapshot_id in world.image_users:
+        return "skipped"
+    if locks.holds(snapshot) or not world.is_ours(snapshot):
+        return "client-error"
+    recycle.delete_snapshot(world, snapshot)
+    return "success"
 
 
 HANDLERS = {

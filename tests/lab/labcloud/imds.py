@@ -125,7 +125,7 @@ class Imds:
                 leaves[f"meta-data/tags/instance/{key}"] = value
         if imds["role"]:
             role = f"meta-data/iam/security-credentials/{imds['role']}"
-            leaves[role] = self._credentials(imds)
+            leaves[role] = self._credentials(imds, instance_id)
         return self._with_folders(leaves)
 
     @staticmethod
@@ -159,7 +159,7 @@ class Imds:
         document.update(imds["document"])
         return json.dumps(document, indent=2)
 
-    def _credentials(self, imds):
+    def _credentials(self, imds, instance_id):
         if imds["credentials_status"] != 200:
             return (imds["credentials_status"], '{"Code": "Failed"}')
 
@@ -167,7 +167,7 @@ class Imds:
             moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
             return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
-        key = self.keyring.role_key()
+        key = self.keyring.role_key(instance_id)
         return json.dumps(
             {
                 "Code": "Success",

@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Instances, volumes and tags: moto's answers, completed; and moto's gaps round them."""
+"""Instances described: moto's answers, completed."""
+from . import attachments
 from .wire import Ec2Error
 from .world import check_id
-
-
-def _without_pages(flat):
-    return {
-        name: value for name, value in flat.items() if name not in (
-            "MaxResults", "NextToken", "DryRun"
-        )
-    }
 
 
 def _complete_instance(world, instance):
@@ -21,54 +14,150 @@ def _complete_instance(world, instance):
             instance.pop(name, None)
         else:
             instance[name] = value
-    own = world.instance(instance["InstanceId"])
-    for entry in instance.get("BlockDeviceMappings", []):
-        block = own.block_device_mapping.get(entry["DeviceName"])
-        if block is not None:
-            entry["Ebs"]["DeleteOnTermination"] = bool(block.delete_on_termination)
+    own = world.find_instance(instance["InstanceId"])
+    instance["BlockDeviceMappings"] = [
+        {"DeviceName": device, "Ebs": _block(world.volumes[block.volume_id])}
+        for device, block in own.block_device_mapping.items()
+    ]
+    if own.state == "terminated":
+        for name in ("PrivateIpAddress", "PublicIpAddress", "SubnetId", "VpcId"):
+            instance.pop(name, None)
+        instance["NetworkInterfaces"], instance["SecurityGroups"] = [], []
+        instance["PrivateDnsName"] = instance["PublicDnsName"] = ""
+    if own.state in ("terminated", "stopped"):
+        reason = own.state_reason
+        instance["StateReason"] = {"Code": reason.code, "Message": reason.message}
+
+
+def _block(volume):
+    row = attachments.shown(volume)
+    return {
+        "VolumeId": row["VolumeId"],
+        # An instance's mapping has no word for busy.
+        "Status": "detaching" if row["State"] == "busy" else row["State"],
+        "AttachTime": row["AttachTime"],
+        "DeleteOnTermination": row["DeleteOnTermination"],
+    }
+
+
+def rows_of(world, ids):
+    """Reservations with these instances, as moto has them, completed."""
+    if not ids:
+        return []
+    flat = {f"InstanceId.{number}": instance_id for number, instance_id in enumerate(ids, 1)}
+    rows = world.ask_moto("DescribeInstances", flat).get("Reservations", [])
+    for reservation in rows:
+        for instance in reservation["Instances"]:
+            _complete_instance(world, instance)
+    return rows
+
+
+def reservation_of(world, ids):
+    """What RunInstances answers."""
+    return rows_of(world, ids)[0]
+
+
+FILTERS = (
+    "architecture availability-zone block-device-mapping.attach-time "
+    "block-device-mapping.delete-on-termination block-device-mapping.device-name "
+    "block-device-mapping.status block-device-mapping.volume-id boot-mode client-token "
+    "current-instance-boot-mode dns-name hypervisor iam-instance-profile.arn "
+    "iam-instance-profile.id image-id instance-id instance-state-code instance-state-name "
+    "instance-type instance.group-id instance.group-name ip-address key-name launch-index "
+    "launch-time metadata-options.http-endpoint metadata-options.http-tokens "
+    "network-interface.addresses.private-ip-address network-interface.subnet-id "
+    "network-interface.vpc-id owner-id placement-group-name platform platform-details "
+    "private-dns-name private-ip-address product-code reservation-id root-device-name "
+    "root-device-type source-dest-check state-reason-code subnet-id tenancy tpm-support "
+    "usage-operation virtualization-type vpc-id"
+).split()
+# Filters that are one member of the row.
+PLAIN = {
+    "architecture": "Architecture", "boot-mode": "BootMode", "client-token": "ClientToken",
+    "current-instance-boot-mode": "CurrentInstanceBootMode", "dns-name": "PublicDnsName",
+    "hypervisor": "Hypervisor", "image-id": "ImageId", "instance-id": "InstanceId",
+    "instance-type": "InstanceType", "ip-address": "PublicIpAddress", "key-name": "KeyName",
+    "launch-index": "AmiLaunchIndex", "platform": "Platform",
+    "platform-details": "PlatformDetails", "private-dns-name": "PrivateDnsName",
+    "private-ip-address": "PrivateIpAddress", "root-device-name": "RootDeviceName",
+    "root-device-type": "RootDeviceType", "source-dest-check": "SourceDestCheck",
+    "subnet-id": "SubnetId", "tpm-support": "TpmSupport", "usage-operation": "UsageOperation",
+    "virtualization-type": "VirtualizationType", "vpc-id": "VpcId",
+}
+
+
+def _filter_values(world, reservation, row):
+    blocks = row["BlockDeviceMappings"]
+    groups = row.get("SecurityGroups", [])
+    nets = row.get("NetworkInterfaces", [])
+    placement, profile = row.get("Placement", {}), row.get("IamInstanceProfile", {})
+    options = row.get("MetadataOptions", {})
+    return {
+        **{name: row.get(member) for name, member in PLAIN.items()},
+        "availability-zone": placement.get("AvailabilityZone"),
+        "placement-group-name": placement.get("GroupName"),
+        "tenancy": placement.get("Tenancy", "default"),
+        "block-device-mapping.attach-time": [
+            world.time_text(block["Ebs"]["AttachTime"]) for block in blocks
+        ],
+        "block-device-mapping.delete-on-termination": [
+            block["Ebs"]["DeleteOnTermination"] for block in blocks
+        ],
+        "block-device-mapping.device-name": [block["DeviceName"] for block in blocks],
+        "block-device-mapping.status": [block["Ebs"]["Status"] for block in blocks],
+        "block-device-mapping.volume-id": [block["Ebs"]["VolumeId"] for block in blocks],
+        "iam-instance-profile.arn": profile.get("Arn"),
+        "iam-instance-profile.id": profile.get("Id"),
+        # The high byte is the service's own: 272 would be running all the same.
+        "instance-state-code": str(row["State"]["Code"]),
+        "instance-state-name": row["State"]["Name"],
+        "instance.group-id": [group["GroupId"] for group in groups],
+        "instance.group-name": [group["GroupName"] for group in groups],
+        "launch-time": world.time_text(row["LaunchTime"]),
+        "metadata-options.http-endpoint": options.get("HttpEndpoint"),
+        "metadata-options.http-tokens": options.get("HttpTokens"),
+        "network-interface.addresses.private-ip-address": [
+            one["PrivateIpAddress"] for net in nets for one in net.get("PrivateIpAddresses", [])
+        ],
+        "network-interface.subnet-id": [net.get("SubnetId") for net in nets],
+        "network-interface.vpc-id": [net.get("VpcId") for net in nets],
+        "owner-id": reservation.get("OwnerId"),
+        "product-code": [one["ProductCodeId"] for one in row.get("ProductCodes", [])],
+        "reservation-id": reservation["ReservationId"],
+        "state-reason-code": row.get("StateReason", {}).get("Code"),
+    }
+
+
+def _matching(world, filters, reservations):
+    for reservation in reservations:
+        found = [
+            row for row in reservation["Instances"]
+            if world.match(filters, row.get("Tags", []), _filter_values(world, reservation, row))
+        ]
+        if found:
+            yield {**reservation, "Instances": found}
+
+
+def _visible(world):
+    return [instance.id for instance in world.all_instances() if world.sees(instance.id)]
 
 
 def describe_instances(world, params, call):
-    ids = params.get("InstanceIds", [])
+    ids = list(dict.fromkeys(params.get("InstanceIds", [])))
     for instance_id in ids:
         check_id("i", instance_id)
     with world.lock:
-        answer = world.ask_moto("DescribeInstances", _without_pages(call.flat))
+        for instance_id in ids:
+            world.instance(instance_id)
         call.check_dry_run()
-        rows = answer.get("Reservations", [])
-        for reservation in rows:
-            for instance in reservation.get("Instances", []):
-                _complete_instance(world, instance)
-        rows, token = world.page("DescribeInstances", params, rows, bool(ids))
+        filters = params.get("Filters", [])
+        world.check_filters(filters, FILTERS)
+
+        def find():
+            return list(_matching(world, filters, rows_of(world, ids or _visible(world))))
+
+        rows, token = world.page("DescribeInstances", params, find, bool(ids))
         return {"Reservations": rows, "NextToken": token}
-
-
-def _complete_volume(world, volume):
-    own = world.moto.volumes[volume["VolumeId"]]
-    volume["MultiAttachEnabled"] = bool(own.multi_attach_enabled)
-    if own.volume_type == "gp3":
-        volume.setdefault("Throughput", own.throughput or 125)
-        volume.setdefault("Iops", own.iops or 3000)
-    for attachment in volume.get("Attachments", []):
-        instance = world.instance(attachment["InstanceId"])
-        block = instance.block_device_mapping.get(attachment["Device"])
-        attachment["DeleteOnTermination"] = bool(block is not None and block.delete_on_termination)
-
-
-def describe_volumes(world, params, call):
-    ids = params.get("VolumeIds", [])
-    for volume_id in ids:
-        check_id("vol", volume_id)
-    with world.lock:
-        for volume_id in ids:
-            world.volume(volume_id)
-        call.check_dry_run()
-        answer = world.ask_moto("DescribeVolumes", _without_pages(call.flat))
-        rows = answer.get("Volumes", [])
-        for volume in rows:
-            _complete_volume(world, volume)
-        rows, token = world.page("DescribeVolumes", params, rows, bool(ids))
-        return {"Volumes": rows, "NextToken": token}
 
 
 def describe_instance_attribute(world, params, call):
@@ -77,9 +166,7 @@ def describe_instance_attribute(world, params, call):
         call.check_dry_run()
         facts = world.facts_of(instance.id)
         name = params["Attribute"]
-        flat = {"InstanceId.1": instance.id}
-        described = world.ask_moto("DescribeInstances", flat)["Reservations"][0]["Instances"][0]
-        _complete_instance(world, described)
+        described = rows_of(world, [instance.id])[0]["Instances"][0]
 
         def value(inner):
             return {} if inner is None else {"Value": inner}
@@ -129,157 +216,8 @@ def get_instance_uefi_data(world, params, call):
         return {"InstanceId": instance.id, "UefiData": facts["UefiData"]}
 
 
-def run_instances(world, params, call):
-    with world.lock:
-        world.spec_tags(
-            params, {"instance", "volume", "network-interface", "spot-instances-request"}
-        )
-        if params.get("ImageId") in world.gone_images:
-            world.image(params["ImageId"])
-        call.check_dry_run()
-        known = call.same_token()
-        if known is not None:
-            return known
-        flat = {name: value for name, value in call.flat.items() if name != "DryRun"}
-        answer = world.ask_moto("RunInstances", flat)
-        world.adopt_volumes()
-        for instance in answer["Instances"]:
-            world.last_instance = instance["InstanceId"]
-            _complete_instance(world, instance)
-        call.remember_token(answer)
-        return answer
-
-
-def create_volume(world, params, call):
-    with world.lock:
-        world.spec_tags(params, {"volume"})
-        if "SnapshotId" in params:
-            snapshot = world.snapshot(params["SnapshotId"])
-            if snapshot.state != "completed":
-                raise Ec2Error("IncorrectState", f"Snapshot is in invalid state - {snapshot.state}")
-            if params.get("Size", snapshot.size_gib) < snapshot.size_gib:
-                raise Ec2Error("InvalidParameterValue", "The volume is smaller than the snapshot")
-        call.check_dry_run()
-        known = call.same_token()
-        if known is not None:
-            return known
-        flat = {k: v for k, v in call.flat.items() if k not in ("DryRun", "ClientToken")}
-        answer = world.ask_moto("CreateVolume", flat)
-        world.adopt_volumes()
-        call.remember_token(answer)
-        return answer
-
-
-def attach_volume(world, params, call):
-    with world.lock:
-        volume = world.volume(params["VolumeId"])
-        instance = world.instance(params["InstanceId"])
-        if volume.attachment is not None:
-            raise Ec2Error("VolumeInUse", f"{volume.id} is already attached to an instance")
-        if params["Device"] in instance.block_device_mapping:
-            raise Ec2Error(
-                "InvalidParameterValue",
-                f"Invalid value '{params['Device']}' for unixDevice. "
-                f"Attachment point {params['Device']} is already in use",
-            )
-        call.check_dry_run()
-        answer = world.ask_moto("AttachVolume", call.flat)
-        world.adopt_volumes()
-        return answer
-
-
-def detach_volume(world, params, call):
-    with world.lock:
-        volume = world.volume(params["VolumeId"])
-        if volume.attachment is None:
-            raise Ec2Error("IncorrectState", f"Volume '{volume.id}' is in the 'available' state.")
-        call.check_dry_run()
-        flat = {"InstanceId": volume.attachment.instance.id, "Device": volume.attachment.device}
-        answer = world.ask_moto("DetachVolume", {**flat, **call.flat})
-        world.adopt_volumes()
-        return answer
-
-
-def delete_volume(world, params, call):
-    with world.lock:
-        world.volume(params["VolumeId"])
-        call.check_dry_run()
-        answer = world.ask_moto("DeleteVolume", call.flat)
-        world.adopt_volumes()
-        return answer
-
-
-def terminate_instances(world, params, call):
-    with world.lock:
-        for instance_id in params["InstanceIds"]:
-            world.instance(instance_id)
-        call.check_dry_run()
-        answer = world.ask_moto("TerminateInstances", call.flat)
-        world.adopt_volumes()
-        return answer
-
-
-def _check_resources(world, params):
-    for resource_id in params["Resources"]:
-        kind = resource_id.partition("-")[0]
-        look = {
-            "snap": world.snapshot, "ami": world.image, "i": world.instance, "vol": world.volume
-        }
-        if kind in look:
-            look[kind](resource_id)
-
-
-def create_tags(world, params, call):
-    with world.lock:
-        _check_resources(world, params)
-        tags = params.get("Tags", [])
-        if not tags:
-            raise Ec2Error("MissingParameter", "The request must contain the parameter Tag")
-        world.check_tags(tags)
-        call.check_dry_run()
-        # A tag without a value is an empty one; moto wants it said.
-        flat = dict(call.flat)
-        for number, tag in enumerate(tags, 1):
-            flat.setdefault(f"Tag.{number}.Value", tag.get("Value", ""))
-        world.ask_moto("CreateTags", flat)
-        return {}
-
-
-def delete_tags(world, params, call):
-    with world.lock:
-        _check_resources(world, params)
-        call.check_dry_run()
-        world.ask_moto("DeleteTags", call.flat)
-        return {}
-
-
-TAG_FILTERS = ["key", "resource-id", "resource-type", "value"]
-
-
-def describe_tags(world, params, call):
-    with world.lock:
-        world.check_filters(params.get("Filters", []), TAG_FILTERS)
-        call.check_dry_run()
-        answer = world.ask_moto("DescribeTags", _without_pages(call.flat))
-        hidden = {s.snapshot_id for s in world.snapshots.values() if not s.visible()}
-        hidden |= {i.image_id for i in world.images.values() if not i.visible()}
-        rows = [row for row in answer.get("Tags", []) if row["ResourceId"] not in hidden]
-        rows, token = world.page("DescribeTags", params, rows, False)
-        return {"Tags": rows, "NextToken": token}
-
-
 HANDLERS = {
     "DescribeInstances": describe_instances,
-    "DescribeVolumes": describe_volumes,
     "DescribeInstanceAttribute": describe_instance_attribute,
     "GetInstanceUefiData": get_instance_uefi_data,
-    "RunInstances": run_instances,
-    "TerminateInstances": terminate_instances,
-    "CreateVolume": create_volume,
-    "AttachVolume": attach_volume,
-    "DetachVolume": detach_volume,
-    "DeleteVolume": delete_volume,
-    "CreateTags": create_tags,
-    "DeleteTags": delete_tags,
-    "DescribeTags": describe_tags,
 }

@@ -22,12 +22,14 @@ AUTHORIZATION = re.compile(
 
 
 class Key:
-    """One access key. who: admin (tests; never faulted), user (environment), role (IMDS)."""
+    """One access key. who: admin (tests; never faulted), user (environment), role (IMDS); pruner
+    and restore are other people's, with a policy of their own (iam.py)."""
 
     def __init__(self, who, expires_s=None):
         prefix = "ASIA" if who == "role" else "AKIA"
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
         self.who = who
+        self.instance_id = None  # whose, for a role's
         self.access_key = prefix + "".join(secrets.choice(alphabet) for _ in range(16))
         self.secret_key = secrets.token_urlsafe(30)
         self.token = secrets.token_urlsafe(300) if who == "role" else None
@@ -44,20 +46,24 @@ class Keyring:
         self.keys = {}
         self.admin = self._add(Key("admin"))
         self.user = self._add(Key("user"))
+        self.pruner, self.restore = self._add(Key("pruner")), self._add(Key("restore"))
         self.role = None
 
     def _add(self, key):
         self.keys[key.access_key] = key
         return key
 
-    def role_key(self):
-        """The role's current key, renewed as the service does: some minutes before it expires."""
+    def role_key(self, instance_id):
+        """The role's current key for the instance that asks, renewed as the service does: some
+        minutes before it expires."""
         imds = self.settings.imds
         with self.lock:
             now_s = time.time()
             stale = self.role is None or self.role.expires_s - now_s < imds["renew_before_s"]
-            if self.role is None or (stale and not imds["freeze_credentials"]):
+            other = self.role is not None and self.role.instance_id != instance_id
+            if self.role is None or other or (stale and not imds["freeze_credentials"]):
                 self.role = self._add(Key("role", now_s + imds["credentials_lifetime_s"]))
+                self.role.instance_id = instance_id
             return self.role
 
     def drop_role_key(self):

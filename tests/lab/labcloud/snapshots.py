@@ -2,6 +2,7 @@
 """CreateSnapshots and its kin: what moto lacks, with the data plane's instant."""
 import time
 
+from . import locks, recycle
 from .wire import Ec2Error
 from .world import Snapshot, check_id
 
@@ -17,11 +18,13 @@ def shown(world, snapshot, shape):
         "VolumeSize": snapshot.size_gib,
         "StartTime": snapshot.start_time,
         "Progress": snapshot.progress,
-        "OwnerId": world.settings.account,
+        "OwnerId": snapshot.owner,
         "SnapshotId": snapshot.snapshot_id,
     }
     if shape == "Snapshot":
-        common["StorageTier"] = "standard"
+        common["StorageTier"] = snapshot.tier
+        common["RestoreExpiryTime"] = snapshot.recalled_until
+        common["KmsKeyId"] = snapshot.key
         if snapshot.state == "error":
             common["StateMessage"] = "Client.InternalError: the lab was told to fail this snapshot"
     return common
@@ -58,11 +61,9 @@ def cut_volumes(world, volume_ids, description, tags, fails=None):
         own = dict(tags.get(volume_id, {}))
         if own:
             twin.add_tags(own)
-        snapshot = Snapshot(
-            twin.id, volume_id, volume.size, cut, description, bool(
-                volume.encrypted
-            ), world.settings
-        )
+        snapshot = Snapshot(twin.id, volume_id, volume.size, cut, description, world.settings)
+        snapshot.encrypted = bool(volume.encrypted)
+        snapshot.key = volume.kms_key_id if snapshot.encrypted else None
         snapshot.fails = fails is not None and number == fails
         world.dataplane.use(cut)
         world.snapshots[twin.id] = snapshot
@@ -150,12 +151,12 @@ def _filter_values(world, snapshot):
         "description": snapshot.description,
         "encrypted": snapshot.encrypted,
         "owner-alias": None,
-        "owner-id": world.settings.account,
+        "owner-id": snapshot.owner,
         "progress": snapshot.progress,
         "snapshot-id": snapshot.snapshot_id,
-        "start-time": snapshot.start_time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        "start-time": world.time_text(snapshot.start_time),
         "status": snapshot.state,
-        "storage-tier": "standard",
+        "storage-tier": snapshot.tier,
         "transfer-type": "standard",
         "volume-id": snapshot.volume_id,
         "volume-size": str(snapshot.size_gib),
@@ -167,43 +168,38 @@ def describe_snapshots(world, params, call):
         ids = params.get("SnapshotIds", [])
         found = [world.snapshot(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
         if not ids:
-            found = [snapshot for snapshot in world.snapshots.values() if snapshot.visible()]
+            found = [snapshot for snapshot in world.snapshots.values() if world.shows(snapshot)]
         call.check_dry_run()
-        owners = params.get("OwnerIds")
-        if owners and not {"self", world.settings.account} & set(owners):
-            found = []
+        found = world.of_owners(found, params)
         filters = params.get("Filters", [])
         world.check_filters(filters, FILTERS)
-        found = [
-            snapshot
-            for snapshot in found
-            if world.match(
-                filters, world.tags_of(snapshot.snapshot_id), _filter_values(world, snapshot)
-            )
-        ]
-        rows = [shown(world, snapshot, "Snapshot") for snapshot in found]
-        rows, token = world.page("DescribeSnapshots", params, rows, bool(ids))
-        return {"Snapshots": rows, "NextToken": token}
 
+        def find():
+            return [
+                snapshot
+                for snapshot in found
+                if world.match(
+                    filters, world.tags_of(snapshot.snapshot_id), _filter_values(world, snapshot)
+                )
+            ]
 
-def drop_snapshot(world, snapshot_id):
-    snapshot = world.snapshots.pop(snapshot_id)
-    world.moto.snapshots.pop(snapshot_id, None)
-    world.moto.tags.pop(snapshot_id, None)
-    world.dataplane.drop(snapshot.cut)
+        page, token = world.page("DescribeSnapshots", params, find, bool(ids))
+        return {"Snapshots": [shown(world, one, "Snapshot") for one in page], "NextToken": token}
 
 
 def delete_snapshot(world, params, call):
     with world.lock:
         snapshot = world.snapshot(params["SnapshotId"])
+        world.check_ours(snapshot, "snapshot", snapshot.snapshot_id)
         call.check_dry_run()
-        for image in world.images.values():
-            if snapshot.snapshot_id in image.snapshot_ids():
-                raise Ec2Error(
-                    "InvalidSnapshot.InUse",
-                    f"The snapshot {snapshot.snapshot_id} is currently in use by {image.image_id}",
-                )
-        drop_snapshot(world, snapshot.snapshot_id)
+        users = world.image_users.get(snapshot.snapshot_id)
+        if users:
+            raise Ec2Error(
+                "InvalidSnapshot.InUse",
+                f"The snapshot {snapshot.snapshot_id} is currently in use by {min(users)}",
+            )
+        locks.check_unlocked(snapshot)
+        recycle.delete_snapshot(world, snapshot)
         return {}
 
 

@@ -10,7 +10,23 @@ DEFAULTS = {
     "cut_at": 0.5,  # the instant of a snapshot, as a fraction of its call's latency
     "snapshot_time_s": 1.0,  # pending -> completed
     "image_time_s": 0.5,  # pending -> available
-    "visible_after_ms": 0,  # a new snapshot or image is unknown to every call for so long
+    "visible_after_ms": 0,  # a new resource is unknown to every call for so long
+    "volume_time_s": 0.2,  # creating -> available
+    "attach_time_s": 0.2,  # attaching -> attached: there is the device
+    "detach_time_s": 0.2,  # detaching -> available, or busy while the device is held
+    "delete_time_s": 0.1,  # deleting -> gone
+    "attachment_limit": 28,  # volumes of one instance
+    "start_time_s": 0.3,  # pending -> running
+    "stop_time_s": 0.2,  # stopping -> stopped, shutting-down -> terminated
+    "root_volume_time_s": 0.2,  # a root's replacement: pending -> in-progress
+    "root_swap_time_s": 0.2,  # and how long the instance is down, beside what its node takes
+    "recycle_snapshots_s": 0,  # > 0: what is deleted lies in the Recycle Bin for so long
+    "recycle_images_s": 0,
+    "archive_time_s": 0.3,  # a snapshot's way into the archive tier
+    "recall_time_s": 0.3,  # and back
+    "archive_day_s": 86400,  # what a day of a temporary recall lasts
+    "lock_day_s": 86400,  # what a day of a snapshot's lock lasts
+    "instance_profiles": ["stillpoint-node"],  # those that IAM has
     "page_size": 0,  # > 0: Describe calls answer pages of this size, asked or not
     "rate_limit_s": 0,  # > 0: SnapshotCreationPerVolumeRateExceeded within so long
     "pending_limit": 0,  # > 0: ConcurrentSnapshotLimitExceeded from so many pending a volume

@@ -17,6 +17,10 @@ import botocore.session
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 VERSION = "2016-11-15"
+ADDED = {
+    # What EC2 has and the botocore of some machines not yet: input shape -> member -> shape.
+    "CreateReplaceRootVolumeTaskRequest": {"VolumeId": "VolumeId"},
+}
 TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$")
 
 
@@ -34,6 +38,7 @@ class Model:
     def __init__(self):
         session = botocore.session.get_session()
         self.service = session.get_service_model("ec2")
+        complete(self.service)
         self.parser = botocore.parsers.create_parser("ec2")
         self.names = set(self.service.operation_names)
 
@@ -43,6 +48,14 @@ class Model:
                 "InvalidAction", f"The action {action} is not valid for this web service."
             )
         return self.service.operation_model(action)
+
+
+def complete(service):
+    """Gives a service model of botocore's what is in ADDED; before any of its shapes was asked for."""
+    shapes = service._service_description["shapes"]
+    for name, members in ADDED.items():
+        for member, shape in members.items():
+            shapes[name]["members"].setdefault(member, {"shape": shape})
 
 
 def read_form(body):
@@ -151,6 +164,9 @@ def _scalar(shape, text, name):
         limit = 2**31 if kind == "integer" else 2**63
         if not -limit <= int(text) < limit:
             refuse(f"Out of the range of {kind}.")
+        least, most = shape.metadata.get("min"), shape.metadata.get("max")
+        if (least is not None and int(text) < least) or (most is not None and int(text) > most):
+            refuse(f"Expecting a value between {least} and {most}.")
         return int(text)
     if kind in ("float", "double"):
         try:

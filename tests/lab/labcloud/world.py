@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What exists in the lab's EC2: moto's backend, and beside it what moto does not keep.
 
-Instances, volumes, their attachments and every tag are moto's. Snapshots and images exist in moto
-too (so that tags and look-ups there work) but what they are - states over time, mapping,
-attributes - is kept here. One lock guards all of it; it is never held during a latency.
+Instances and every tag are moto's. Volumes, snapshots and images exist in moto too (so that tags
+and look-ups there work) but what they are - states over time, mapping, attributes - is kept here.
+One lock guards all of it; it is never held during a latency.
 """
 import datetime
 import fnmatch
@@ -23,7 +23,9 @@ from moto.moto_server.werkzeug_app import create_backend_app  # noqa: E402
 from werkzeug.test import EnvironBuilder, run_wsgi_app  # noqa: E402
 
 from . import wire  # noqa: E402
-from .dataplane import GIB  # noqa: E402
+from .clockwork import Clockwork  # noqa: E402
+from .keys import Keys  # noqa: E402
+from .nodes import Nodes  # noqa: E402
 from .wire import Ec2Error  # noqa: E402
 
 ID_KINDS = {
@@ -31,6 +33,9 @@ ID_KINDS = {
     "vol": ("InvalidVolumeID.Malformed", "volume"),
     "snap": ("InvalidSnapshotID.Malformed", "snapshot"),
     "ami": ("InvalidAMIID.Malformed", "image"),
+    "subnet": ("InvalidSubnetID.Malformed", "subnet"),
+    "sg": ("InvalidGroupId.Malformed", "security group"),
+    "replacevol": ("InvalidReplaceRootVolumeTaskID.Malformed", "root volume replacement task"),
 }
 FACTS = {
     # What moto's DescribeInstances lacks; POST /instance_facts changes them, null removes one.
@@ -65,13 +70,22 @@ def now():
 
 
 class Snapshot:
-    def __init__(self, snapshot_id, volume_id, size_gib, cut, description, encrypted, made):
+    """cut: dataplane.Cut, or None for one that has no data. shared: with us, by another owner:
+    None (it can't be seen), "us" or "all" (public)."""
+
+    def __init__(self, snapshot_id, volume_id, size_gib, cut, description, made):
         self.snapshot_id, self.volume_id, self.size_gib = snapshot_id, volume_id, size_gib
-        self.cut, self.description, self.encrypted = cut, description, encrypted
+        self.cut, self.description = cut, description
+        self.encrypted, self.key = False, None
+        self.owner, self.shared = made.account, None
         self.start_time, self.start_mono = now(), time.monotonic()
         self.visible_mono = self.start_mono + made["visible_after_ms"] / 1000.0
         self.snapshot_time_s = made["snapshot_time_s"]
         self.fails = False
+        self.lock = None  # locks.Lock
+        # tiers.py: the last operation, and where it is (recalled_until: back in the archive then)
+        self.tiering, self.tier = None, "standard"
+        self.archived_at = self.recalled_until = None
 
     def age(self):
         if self.snapshot_time_s <= 0:
@@ -99,6 +113,7 @@ class Image:
     def __init__(self, image_id, name, made):
         self.image_id, self.name = image_id, name
         self.created, self.created_mono = now(), time.monotonic()
+        self.owner, self.shared = made.account, None  # as of a snapshot
         self.visible_mono = self.created_mono + made["visible_after_ms"] / 1000.0
         self.image_time_s = made["image_time_s"]
         self.fields = {}  # by the names of the output shape
@@ -126,15 +141,22 @@ class World:
     def __init__(self, settings, model, dataplane):
         self.settings, self.model, self.dataplane = settings, model, dataplane
         self.lock = threading.RLock()
+        self.clock, self.nodes, self.keys = Clockwork(self.lock), Nodes(self), Keys(settings)
         self.app = create_backend_app("ec2")
         self.moto = moto.ec2.models.ec2_backends[settings.account][settings.region]
-        self.snapshots, self.images = {}, {}
+        self.volumes, self.snapshots, self.images = {}, {}, {}
+        self.hidden = {}  # instance id -> when it can be seen
+        self.roots = {}  # instance id -> its root volumes, the present one last
+        self.launches = {}  # instance id -> the snapshot that its root was launched from
+        self.tasks = {}  # task id -> roots.Task
         self.gone_images = set()
+        self.bin = {}  # id -> recycle.Kept
+        self.image_users = {}  # snapshot id -> ids of the images that need it
         self.facts = {}  # instance id -> FACTS
         self.reboots = {}  # instance id -> count, by CreateImage without NoReboot
         self.last_instance = None
         self.last_cut = {}  # volume id -> monotonic time of its last snapshot
-        self.pages = {}  # NextToken -> (what was asked, the rest)
+        self.pages = {}  # NextToken -> (what was asked, everything found, where the page begins)
         self.tokens = {}  # (action, ClientToken) -> (flat request, answer)
 
     # -- moto ----------------------------------------------------------------------------------
@@ -253,7 +275,7 @@ class World:
     def snapshot(self, snapshot_id):
         check_id("snap", snapshot_id)
         snapshot = self.snapshots.get(snapshot_id)
-        if snapshot is None or not snapshot.visible():
+        if snapshot is None or not self.shows(snapshot):
             raise Ec2Error(
                 "InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist."
             )
@@ -266,51 +288,98 @@ class World:
             raise Ec2Error(
                 "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available"
             )
-        if image is None or not image.visible():
+        if image is None or not self.shows(image):
             raise Ec2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         return image
 
+    def is_ours(self, thing):
+        return thing.owner == self.settings.account
+
+    def check_ours(self, thing, noun, thing_id):
+        """For what the owner may do only, whatever the caller's policy says."""
+        if not self.is_ours(thing):
+            raise Ec2Error("AuthFailure", f"Not authorized for {noun}:{thing_id}", 403)
+
+    def shows(self, thing):
+        """Whether a snapshot or an image can be seen: new, and if it is another's, shared."""
+        return thing.visible() and (self.is_ours(thing) or thing.shared is not None)
+
+    def of_owners(self, things, params):
+        """Those that the call means, by its OwnerIds or Owners."""
+        owners = set(params.get("OwnerIds", params.get("Owners", [])))
+        if "self" in owners:
+            owners.add(self.settings.account)
+        return [one for one in things if not owners or one.owner in owners]
+
+    def add_image(self, image):
+        """Once its fields are whole."""
+        self.images[image.image_id] = image
+        for snapshot_id in image.snapshot_ids():
+            self.image_users.setdefault(snapshot_id, set()).add(image.image_id)
+
+    def drop_image(self, image):
+        del self.images[image.image_id]
+        self.moto.amis.pop(image.image_id, None)
+        self.moto.tags.pop(image.image_id, None)
+        self.gone_images.add(image.image_id)
+        for snapshot_id in image.snapshot_ids():
+            users = self.image_users[snapshot_id]
+            users.discard(image.image_id)
+            if not users:
+                del self.image_users[snapshot_id]
+
+    def all_instances(self):
+        return [
+            instance
+            for reservation in self.moto.reservations.values()
+            for instance in reservation.instances
+        ]
+
+    def find_instance(self, instance_id):
+        """Whether it can be seen yet or not; None where there is none such."""
+        return next((one for one in self.all_instances() if one.id == instance_id), None)
+
     def instance(self, instance_id):
         check_id("i", instance_id)
-        for reservation in self.moto.reservations.values():
-            for instance in reservation.instances:
-                if instance.id == instance_id:
-                    return instance
-        raise Ec2Error(
-            "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
-        )
+        instance = self.find_instance(instance_id)
+        if instance is None or not self.sees(instance_id):
+            raise Ec2Error(
+                "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
+            )
+        return instance
 
-    def volume(self, volume_id):
+    def sees(self, instance_id):
+        return time.monotonic() >= self.hidden.get(instance_id, 0)
+
+    @staticmethod
+    def zone_of(instance):
+        zone = instance.placement.zone
+        return zone if isinstance(zone, str) else zone.name
+
+    def ebs(self, volume_id):
+        """volumes.EbsVolume"""
         check_id("vol", volume_id)
-        volume = self.moto.volumes.get(volume_id)
-        if volume is None:
+        volume = self.volumes.get(volume_id)
+        if volume is None or not volume.visible():
             raise Ec2Error("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
         return volume
+
+    def volume(self, volume_id):
+        """Its twin in moto."""
+        return self.ebs(volume_id).twin
 
     def facts_of(self, instance_id):
         return self.facts.setdefault(instance_id, dict(FACTS))
 
-    # -- volumes -------------------------------------------------------------------------------
-
-    def adopt_volumes(self):
-        """Gives every volume that moto knows a range, and every attached one a device."""
-        for volume_id, volume in self.moto.volumes.items():
-            if volume_id not in self.dataplane.volumes:
-                source = self.snapshots.get(volume.snapshot_id) if volume.snapshot_id else None
-                filled = (source.cut, source.volume_id) if source else None
-                self.dataplane.add_volume(volume_id, volume.size * GIB, filled)
-            if volume.attachment is not None:
-                self.dataplane.attach(volume_id)
-            else:
-                self.dataplane.detach(volume_id)
-        for volume_id in list(self.dataplane.volumes):
-            if volume_id not in self.moto.volumes:
-                self.dataplane.delete_volume(volume_id)
+    @staticmethod
+    def time_text(moment):
+        return wire.iso_time(moment)
 
     # -- pages and filters ---------------------------------------------------------------------
 
-    def page(self, action, params, items, ids_given):
-        """Cuts a list into pages as EC2 does. Returns (items of this page, NextToken or None)."""
+    def page(self, action, params, find, ids_given, limits=(5, 1000)):
+        """Cuts the list that FIND() gives into pages as EC2 does; the pages after the first are of
+        the same list. LIMITS: of MaxResults. Returns (items of this page, NextToken or None)."""
         asked = params.get("MaxResults")
         token = params.get("NextToken")
         if asked is not None and ids_given:
@@ -318,11 +387,11 @@ class World:
                 "InvalidParameterCombination",
                 "The parameter for ids cannot be used with the parameter maxResults",
             )
-        if asked is not None and not 5 <= asked <= 1000:
+        if asked is not None and not limits[0] <= asked <= limits[1]:
             raise Ec2Error(
                 "InvalidParameterValue",
                 f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value "
-                "between 5 and 1000.",
+                f"between {limits[0]} and {limits[1]}.",
             )
         question = repr(
             sorted((k, repr(v)) for k, v in params.items() if k not in ("NextToken", "MaxResults"))
@@ -332,19 +401,22 @@ class World:
                 raise Ec2Error(
                     "InvalidPaginationToken", "The pagination token is not of this request"
                 )
-            items = self.pages[token][1]
-        size = min(asked or 1000, self.settings["page_size"] or 1000)
-        if len(items) <= size:
-            return items, None
+            items, begin = self.pages[token][1:]
+        else:
+            items, begin = find(), 0
+        size = min(asked or limits[1], self.settings["page_size"] or limits[1])
+        if len(items) <= begin + size:
+            return items[begin:], None
         token = secrets.token_urlsafe(48) + "=="
-        self.pages[token] = ((action, question), items[size:])
-        return items[:size], token
+        self.pages[token] = ((action, question), items, begin + size)
+        return items[begin : begin + size], token
 
     @staticmethod
-    def check_filters(filters, names):
+    def check_filters(filters, names, tags=True):
         for entry in filters:
             name = entry.get("Name", "")
-            if name not in names and name != "tag-key" and not re.match(r"tag:.", name):
+            by_tag = tags and (name == "tag-key" or re.match(r"tag:.", name))
+            if name not in names and not by_tag:
                 raise Ec2Error("InvalidParameterValue", f"The filter '{name}' is invalid")
             if not entry.get("Values"):
                 raise Ec2Error("InvalidParameterValue", f"The filter '{name}' has no value")

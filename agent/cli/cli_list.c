@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_list.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/control_wire.h"
+#include "agent/base/parse.h"
+#include "agent/cli/cli_show.h"
+
+enum {
+    REASON_CHARS = 40,
+    WRITTEN_BYTES = 64 * 1024, /* of JSON, at a time */
+};
+
+void cli_list_begin(struct cli_list *list, const struct cli *cli)
+{
+    static const char *const of_backups[] = {"ID",          "TAKEN",      "NODE",   "STATE",
+                                             "CONSISTENCY", ">SNAPSHOTS", ">SIZE",  "IMAGE",
+                                             "VERIFIED",    "EXPIRES",    "REASON", NULL};
+    static const char *const of_nodes[] = {"NODE",    "INSTANCE",    ">BACKUPS", ">GOOD",
+                                           ">BROKEN", ">UNFINISHED", ">SIZE",    "NEWEST GOOD",
+                                           ">AGE",    "OLDEST GOOD", NULL};
+
+    memset(list, 0, sizeof(*list));
+    list->cli = cli;
+    list->page = (struct cli_page)CLI_PAGE_INIT(cli->look);
+    cli_table_begin(&list->table, &list->page, cli->options->by_node ? of_nodes : of_backups);
+}
+
+void cli_list_free(struct cli_list *list)
+{
+    cli_table_free(&list->table);
+    cli_page_free(&list->page);
+}
+
+/* Whether other nodes' may be among them. */
+static bool has_nodes(const struct cli_options *options)
+{
+    return options->all_nodes || options->group != NULL || options->node != NULL;
+}
+
+static bool is_filtered(const struct cli_options *options)
+{
+    return options->node != NULL || options->state != NULL || options->consistency != NULL ||
+           options->reason != NULL || options->since.given || options->until.given;
+}
+
+/* --- a row ------------------------------------------------------------------------------------ */
+
+static bool differs(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) != 0;
+}
+
+/* As much of it as a row can bear; `show` has it whole. */
+static void add_reason(struct cli_table *table, const char *reason)
+{
+    AUTO_FREE char *text = reason ? strdup(reason) : NULL;
+
+    if (text == NULL) {
+        cli_table_add(table, NULL);
+        return;
+    }
+    parse_cut_utf8(text, REASON_CHARS, SIZE_MAX);
+    cli_table_printf(table, "%s%s", text, strlen(text) < strlen(reason) ? "..." : "");
+}
+
+/* The verdict's first word: "ok 2026-11-25T…". */
+static void add_verdict(struct cli_table *table, const char *verified)
+{
+    size_t len = verified ? strcspn(verified, " ") : 0;
+
+    if (len == 0)
+        cli_table_add(table, NULL);
+    else
+        cli_table_printf(table, "%.*s", (int)(len < REASON_CHARS ? len : REASON_CHARS), verified);
+}
+
+static void add_size(struct cli_table *table, int64_t gib)
+{
+    if (gib > 0)
+        cli_table_printf(table, "%" PRId64 " GiB", gib);
+    else
+        cli_table_add(table, NULL);
+}
+
+static void add_count(struct cli_table *table, const json_t *row, const char *key, bool zero)
+{
+    int64_t count;
+
+    if (cli_int(row, key, &count) && (count != 0 || zero))
+        cli_table_printf(table, "%" PRId64, count);
+    else
+        cli_table_add(table, NULL);
+}
+
+/* What is judged failed although its tags know nothing of it is broken. */
+static const char *state_word(const json_t *row)
+{
+    const json_t *why = json_object_get(row, "broken");
+    const char *state = cli_str(row, "state"), *tagged = cli_str(row, "tagged");
+
+    return differs(state, "failed") || !differs(tagged, state) || json_array_size(why) == 0
+               ? state
+               : "broken";
+}
+
+static void backup_row(struct cli_list *list, const json_t *row)
+{
+    const char *label = cli_str(row, "consistency");
+    struct cli_table *table = &list->table;
+    char text[CLI_TIME_BYTES];
+    int64_t at;
+    bool with_nodes = has_nodes(list->cli->options);
+
+    cli_table_add(table, cli_str(row, "id"));
+    cli_table_add(table, cli_taken_at(row, &at) ? cli_local_time(at, text) : NULL);
+    cli_table_add(table, !with_nodes            ? NULL
+                         : cli_str(row, "node") ? cli_str(row, "node")
+                                                : cli_str(row, "instance"));
+    cli_table_add_styled(table, state_word(row), cli_state_style(cli_str(row, "state")));
+    cli_table_add_styled(table, label,
+                         differs(label, cli_str(row, "asked")) ? CLI_WARN : CLI_PLAIN);
+    cli_table_printf(table, "%zu", json_array_size(json_object_get(row, "snapshots")));
+    add_size(table, cli_total_gib(row));
+    cli_table_add(table, cli_str(json_object_get(row, "image"), "id"));
+    add_verdict(table, cli_str(row, "verified"));
+    cli_table_add(table, json_is_true(json_object_get(row, "pinned")) ? "pinned"
+                         : cli_time(row, "expires", &at)              ? cli_local_date(at, text)
+                                                                      : "never");
+    add_reason(table, cli_str(row, "reason"));
+}
+
+static void node_row(struct cli_list *list, const json_t *row, int64_t now_utc_us)
+{
+    struct cli_table *table = &list->table;
+    const json_t *newest = json_object_get(row, "newest_good");
+    const json_t *oldest = json_object_get(row, "oldest_good");
+    char text[CLI_TIME_BYTES];
+    int64_t gib = 0, at;
+
+    (void)cli_int(row, "size_gib", &gib);
+    cli_table_add(table, cli_str(row, "node"));
+    cli_table_add(table, cli_str(row, "instance"));
+    add_count(table, row, "sets", true);
+    add_count(table, row, "good", true);
+    add_count(table, row, "broken", false);
+    add_count(table, row, "unfinished", false);
+    add_size(table, gib);
+    bool good = cli_time(newest, "started", &at);
+    cli_table_add_styled(table, good ? cli_local_time(at, text) : "none",
+                         good ? CLI_PLAIN : CLI_BAD);
+    cli_table_add(table, good ? cli_span((now_utc_us - at) / 1000000, text) : NULL);
+    cli_table_add(table, cli_time(oldest, "started", &at) ? cli_local_time(at, text) : NULL);
+}
+
+static void keep_broken(struct cli_list *list, const json_t *row)
+{
+    const json_t *why = json_object_get(row, "broken");
+    const char *state = cli_str(row, "state"), *id = cli_str(row, "id");
+    const char *sentence = json_string_value(json_array_get(why, 0));
+
+    if (state == NULL || strcmp(state, "failed") != 0 || id == NULL || sentence == NULL)
+        return;
+    if (list->broken < CLI_LIST_BROKEN_MAX) {
+        (void)snprintf(list->broken_ids[list->broken], sizeof(list->broken_ids[0]), "%s", id);
+        (void)snprintf(list->broken_whys[list->broken], CLI_LIST_WHY_BYTES, "%s", sentence);
+        parse_cut_utf8(list->broken_whys[list->broken], CLI_LIST_WHY_BYTES, CLI_LIST_WHY_BYTES);
+    }
+    list->broken++;
+}
+
+/* A row of the one array; what was printed and has no end is no JSON, as it should be. */
+static void write_row(struct cli_list *list, const json_t *row)
+{
+    struct buf *text = &list->page.text;
+    struct err err = ERR_INIT;
+
+    cli_page_text(&list->page, list->count == 0 ? "[" : ",");
+    if (!control_add_line(text, row, &err)) {
+        list->page.broken = true;
+        return;
+    }
+    text->data[--text->len] = '\0'; /* its newline */
+    if (text->len < WRITTEN_BYTES)
+        return;
+    list->unwritten = !cli_print_raw(list->cli, &list->page) || list->unwritten;
+    text->len = 0;
+}
+
+void cli_list_row(struct cli_list *list, const json_t *row, int64_t now_utc_us)
+{
+    if (list->cli->options->json) {
+        write_row(list, row);
+    } else if (list->cli->options->by_node) {
+        node_row(list, row, now_utc_us);
+    } else {
+        backup_row(list, row);
+        keep_broken(list, row);
+    }
+    list->count++;
+}
+
+/* --- what they come to ------------------------------------------------------------------------ */
+
+static void put_part(struct cli_page *page, const json_t *sums, const char *key, const char *lead)
+{
+    int64_t count;
+
+    if (cli_int(sums, key, &count) && count > 0)
+        cli_page_printf(page, "%s%" PRId64 " %s", lead, count, key);
+}
+
+static void put_ages(struct cli_page *page, const json_t *sums, int64_t now_utc_us)
+{
+    char newest[CLI_TIME_BYTES], oldest[CLI_TIME_BYTES];
+    int64_t newest_us, oldest_us, good = 0;
+
+    if (!cli_int(sums, "good", &good))
+        return;
+    if (!cli_time(json_object_get(sums, "newest_good"), "started", &newest_us) ||
+        !cli_time(json_object_get(sums, "oldest_good"), "started", &oldest_us)) {
+        cli_page_styled(page, CLI_BAD, "none of them is good");
+        cli_page_text(page, "\n");
+        return;
+    }
+    (void)cli_span((now_utc_us - newest_us) / 1000000, newest);
+    (void)cli_span((now_utc_us - oldest_us) / 1000000, oldest);
+    if (good == 1)
+        cli_page_printf(page, "the good one is %s old\n", newest);
+    else
+        cli_page_printf(page, "the newest good one is %s old, the oldest %s\n", newest, oldest);
+}
+
+static void put_sums(struct cli_list *list, const json_t *sums, int64_t now_utc_us)
+{
+    struct cli_page *page = &list->page;
+    int64_t sets = (int64_t)list->count, good, gib;
+
+    (void)cli_int(sums, "sets", &sets);
+    if (!list->cli->options->by_node && sets > (int64_t)list->count)
+        cli_page_printf(page, "%zu of ", list->count);
+    cli_page_printf(page, "%" PRId64 " backup%s", sets, sets == 1 ? "" : "s");
+    if (list->cli->options->by_node)
+        cli_page_printf(page, " of %zu node%s", list->count, list->count == 1 ? "" : "s");
+    if (cli_int(sums, "good", &good)) {
+        cli_page_printf(page, ": %" PRId64 " good", good);
+        put_part(page, sums, "broken", ", ");
+        put_part(page, sums, "failed", ", ");
+        put_part(page, sums, "unfinished", ", ");
+    }
+    cli_page_text(page, "\n");
+    put_ages(page, sums, now_utc_us);
+    if (cli_int(sums, "size_gib", &gib) && gib > 0)
+        cli_page_printf(
+            page, "%" PRId64 " GiB of volumes: their size, not what EC2 keeps and bills\n", gib);
+}
+
+static void put_broken(struct cli_list *list)
+{
+    struct cli_page *page = &list->page;
+
+    for (size_t i = 0; i < list->broken && i < CLI_LIST_BROKEN_MAX; i++) {
+        cli_page_clean(page, list->broken_ids[i]);
+        cli_page_text(page, ": ");
+        cli_page_clean(page, list->broken_whys[i]);
+        cli_page_text(page, "\n");
+    }
+    if (list->broken > CLI_LIST_BROKEN_MAX)
+        cli_page_printf(page, "and %zu more, whose reasons `stillpoint show ID' has\n",
+                        list->broken - CLI_LIST_BROKEN_MAX);
+}
+
+static void put_nothing(struct cli_list *list)
+{
+    const struct cli_options *options = list->cli->options;
+
+    if (is_filtered(options)) {
+        cli_page_text(&list->page, "no such backups; `stillpoint list --all-nodes' shows all\n");
+    } else if (options->group != NULL) {
+        cli_page_text(&list->page, "no backups of the group ");
+        cli_page_clean(&list->page, options->group);
+        cli_page_text(&list->page, "; `stillpoint list' shows those of all groups\n");
+    } else {
+        cli_page_text(&list->page, "no backups; `stillpoint backup' takes one\n");
+    }
+}
+
+bool cli_list_end(struct cli_list *list, const json_t *sums, int64_t now_utc_us)
+{
+    if (list->cli->options->json) {
+        cli_page_text(&list->page, list->count == 0 ? "[]\n" : "]\n");
+        return cli_print_raw(list->cli, &list->page) && !list->unwritten;
+    }
+    if (list->count == 0) {
+        put_nothing(list);
+    } else {
+        cli_table_end(&list->table, 0);
+        put_sums(list, sums, now_utc_us);
+        put_broken(list);
+    }
+    return cli_print_page(list->cli, &list->page);
+}
