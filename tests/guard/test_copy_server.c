@@ -232,11 +232,18 @@ static void server_that_is_late_is_ended(void **state)
 {
     struct scene *scene = *state;
 
-    open_and_mount(scene, COPY_WRITABLE);
-    int64_t begin_ms = clock_boot_ms();
-    if (!serve(scene, scene->settings, begin_ms + 40))
-        fail_msg("%s", scene->rig->err.text);
+    int64_t begin_ms = 0;
+    bool told = false;
 
+    open_and_mount(scene, COPY_WRITABLE);
+    for (int64_t for_ms = 40; !told && for_ms < 1000; for_ms *= 2) { /* a loaded machine's start */
+        begin_ms = clock_boot_ms();
+        told = serve(scene, scene->settings, begin_ms + for_ms);
+        if (!told && scene->rig->err.kind != ERR_DEADLINE)
+            fail_msg("%s", scene->rig->err.text);
+    }
+
+    assert_true(told);
     assert_false(scene->serving.ready);
     assert_int_equal(scene->serving.exit_code, -1);
     assert_int_equal(scene->serving.signal, 0);
