@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/guard/guard_wire.h" /* the manifest's name */
@@ -15,6 +16,8 @@
 #include "agent/hookrun/hookrun_copy_path.h"
 
 #define LOOK_AT "/run/look"
+
+enum { UNMOUNT_TRIES = 50, UNMOUNT_PAUSE_NS = 50 * 1000 * 1000 };
 
 /* What a type wants. A filesystem with errors=panic in it must not take the node down; XFS has the
  * same UUID mounted already, the node's own. */
@@ -98,6 +101,20 @@ static int write_manifest(const char *at)
     return os_errno;
 }
 
+/* The kernel may take a moment to drop the last file of a process that has just ended. */
+static int unmount(void *context)
+{
+    const struct timespec pause = {0, UNMOUNT_PAUSE_NS};
+    int os_errno = EBUSY;
+
+    for (int i = 0; i < UNMOUNT_TRIES && os_errno == EBUSY; i++) {
+        if (i > 0)
+            (void)nanosleep(&pause, NULL);
+        os_errno = umount2(context, 0) == 0 ? 0 : errno;
+    }
+    return os_errno;
+}
+
 /* Mounts, and unmounts again at once. */
 static int visit(void *context)
 {
@@ -110,9 +127,9 @@ static int visit(void *context)
         return os_errno == ENOENT ? ENXIO : os_errno; /* ENOENT is for the manifest */
     if (job->manifest)
         os_errno = write_manifest(LOOK_AT);
-    if (umount2(LOOK_AT, 0) < 0 && os_errno == 0)
-        os_errno = errno;
-    return os_errno;
+    char at[] = LOOK_AT;
+    int unmounted = unmount(at);
+    return os_errno != 0 ? os_errno : unmounted;
 }
 
 static int stay(void *context)
@@ -120,11 +137,6 @@ static int stay(void *context)
     const struct job *job = context;
 
     return mount_it(job, job->at);
-}
-
-static int unmount(void *context)
-{
-    return umount2(context, 0) == 0 ? 0 : errno;
 }
 
 /* ---- LOOK, CHECK ---- */
