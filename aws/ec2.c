@@ -174,6 +174,23 @@ void ec2_tags_free(struct ec2_tags *tags)
     tags->count = 0;
 }
 
+bool ec2_filter_literal(const char *text, char **ret_value, struct err *err)
+{
+    char *value = text ? malloc(2 * strlen(text) + 1) : NULL, *at = value;
+
+    if (text != NULL && value == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    for (; text != NULL && *text != '\0'; text++) {
+        if (strchr("*?\\", *text) != NULL)
+            *at++ = '\\';
+        *at++ = *text;
+    }
+    if (value != NULL)
+        *at = '\0';
+    *ret_value = value;
+    return true;
+}
+
 /* --- dry runs --- */
 
 /* What an action has to be given before EC2 judges the right. */

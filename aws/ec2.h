@@ -64,8 +64,13 @@ void ec2_tags_free(struct ec2_tags *tags); /* idempotent; {0} is an empty set */
 struct ec2_filter {
     const char *name; /* "tag:stillpoint:id", "attachment.instance-id" */
     const char *const *values;
-    size_t value_count; /* any of them */
+    size_t value_count; /* any of them; '*' and '?' in them mean more than themselves */
 };
+
+/* TEXT as a filter's value that means nothing but TEXT.
+ *   ret_value  given to the caller; NULL for NULL
+ *   false      ERR_INTERNAL */
+bool ec2_filter_literal(const char *text, char **ret_value, struct err *err);
 
 /* --- the right to a call --- */
 

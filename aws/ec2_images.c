@@ -8,7 +8,7 @@
 #include "aws/ec2_items.h"
 #include "aws/ec2_wire.h"
 
-enum { PAGE_ITEMS = 100 };
+enum { PAGE_ITEMS = 500, IDS_MAX = 100 };
 
 /* --- making --- */
 
@@ -221,12 +221,14 @@ bool ec2_describe_images(struct ec2 *ec2, const char *const *ids, size_t id_coun
                              .action = "DescribeImages",
                              .query = &query,
                              .deadline_ms = deadline_ms,
-                             .cancel = cancel};
+                             .cancel = cancel,
+                             /* EC2 refuses MaxResults together with ids */
+                             .page_items = id_count == 0 ? PAGE_ITEMS : 0};
     struct image_reading reading = {.each = each, .each_self = self};
     struct wire_list list = {"imagesSet/item", &reading, open_image, close_image, NULL};
 
-    if (id_count > PAGE_ITEMS)
-        return err_set(err, ERR_LIMIT, 0, "DescribeImages: more than %d ids", PAGE_ITEMS);
+    if (id_count > IDS_MAX)
+        return err_set(err, ERR_LIMIT, 0, "DescribeImages: more than %d ids", IDS_MAX);
     reading.image = calloc(1, sizeof(*reading.image));
     if (reading.image == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
@@ -234,8 +236,6 @@ bool ec2_describe_images(struct ec2 *ec2, const char *const *ids, size_t id_coun
     query_add(&query, "Owner.1", "self");
     query_add_list(&query, "ImageId", ids, id_count);
     query_add_filters(&query, filters, filter_count);
-    if (id_count == 0) /* EC2 refuses MaxResults together with ids */
-        query_add_int(&query, "MaxResults", PAGE_ITEMS);
     bool ok = wire_call_pages(ec2, &call, &list, err);
     query_free(&query);
     ec2_tags_free(&reading.image->tags);

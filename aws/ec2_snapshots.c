@@ -7,7 +7,7 @@
 
 #include "aws/ec2_wire.h"
 
-enum { PAGE_ITEMS = 200, SET_MAX = 128, TAG_IDS_MAX = 500 };
+enum { PAGE_ITEMS = 1000, IDS_MAX = 200, SET_MAX = 128, TAG_IDS_MAX = 500 };
 
 static const char *const state_names[] = {
     [EC2_SNAPSHOT_UNKNOWN] = "unknown",         [EC2_SNAPSHOT_PENDING] = "pending",
@@ -211,18 +211,18 @@ bool ec2_describe_snapshots(struct ec2 *ec2, const char *const *ids, size_t id_c
                              .action = "DescribeSnapshots",
                              .query = &query,
                              .deadline_ms = deadline_ms,
-                             .cancel = cancel};
+                             .cancel = cancel,
+                             /* EC2 refuses MaxResults together with ids */
+                             .page_items = id_count == 0 ? PAGE_ITEMS : 0};
     struct each_reading reading = {.each = each, .each_self = self};
     struct wire_list list = {"snapshotSet/item", &reading, open_each, close_each, NULL};
 
-    if (id_count > PAGE_ITEMS)
-        return err_set(err, ERR_LIMIT, 0, "DescribeSnapshots: more than %d ids", PAGE_ITEMS);
+    if (id_count > IDS_MAX)
+        return err_set(err, ERR_LIMIT, 0, "DescribeSnapshots: more than %d ids", IDS_MAX);
     query_begin(&query, call.action);
     query_add(&query, "Owner.1", "self");
     query_add_list(&query, "SnapshotId", ids, id_count);
     query_add_filters(&query, filters, filter_count);
-    if (id_count == 0) /* EC2 refuses MaxResults together with ids */
-        query_add_int(&query, "MaxResults", PAGE_ITEMS);
     bool ok = wire_call_pages(ec2, &call, &list, err);
     query_free(&query);
     ec2_tags_free(&reading.snapshot.tags);

@@ -115,12 +115,12 @@ out:
     return ok;
 }
 
-static bool set_keep(struct cli_options *options, const char *value, struct err *err)
+static bool set_duration(const char *name, const char *value, int64_t *ret_ms, struct err *err)
 {
     static const int64_t second_ms = 1000, ten_years_ms = 3650LL * 24 * 60 * 60 * 1000;
 
-    return parse_duration_ms(value, second_ms, ten_years_ms, &options->keep_ms, err) ||
-           err_wrap(err, "--keep");
+    return parse_duration_ms(value, second_ms, ten_years_ms, ret_ms, err) ||
+           err_wrap(err, "--%s", name);
 }
 
 static bool not_empty(const char *name, const char *value, const char **ret_text, struct err *err)
@@ -283,7 +283,9 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         options->image = CLI_IMAGE_NO;
         return true;
     case CLI_OPTION_KEEP:
-        return set_keep(options, value, err);
+        return set_duration("keep", value, &options->keep_ms, err);
+    case CLI_OPTION_MAX_AGE:
+        return set_duration("max-age", value, &options->max_age_ms, err);
     case CLI_OPTION_PIN:
         options->pin = true;
         return true;

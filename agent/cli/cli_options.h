@@ -23,7 +23,7 @@ struct cli_options {
     const char *config; /* NULL: the default one. All texts are borrowed from ARGV */
     const char *reason, *consistency, *wait; /* backup, list; NULL: not given */
     enum cli_image image;
-    int64_t keep_ms; /* 0: not given */
+    int64_t keep_ms, max_age_ms; /* 0: not given */
     bool pin;
     json_t *tags;            /* {"K":"V"}; NULL: none. Owned */
     bool all_nodes, by_node; /* list */

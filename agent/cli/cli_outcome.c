@@ -179,7 +179,9 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
 
     switch (options->command) {
     case CLI_BACKUP:
-        if (options->dry_run)
+        if (json_is_true(json_object_get(data, "reused")))
+            cli_show_reused(page, data, options->dry_run);
+        else if (options->dry_run)
             cli_show_plan(page, data);
         else
             cli_show_made(page, data);

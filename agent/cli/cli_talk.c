@@ -88,6 +88,9 @@ static json_t *make_args(const struct cli_options *options)
     if (options->keep_ms != 0 &&
         json_object_set_new(args, "keep_ms", json_integer(options->keep_ms)) != 0)
         ok = false;
+    if (options->max_age_ms != 0 &&
+        json_object_set_new(args, "max_age_ms", json_integer(options->max_age_ms)) != 0)
+        ok = false;
     set_true(args, "pin", options->pin, &ok);
     if (options->tags != NULL && json_object_set(args, "tags", options->tags) != 0)
         ok = false;

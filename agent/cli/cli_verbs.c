@@ -105,6 +105,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
     [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
                         "a tag of your own; may be given again"},
+    [CLI_OPTION_MAX_AGE] = {"max-age", 0, "DURATION", CLI_FOR(CLI_BACKUP),
+                            "where there is a good one younger than that, use it"},
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},

@@ -112,16 +112,14 @@ void job_end(struct job *job)
     job_free(job);
 }
 
-bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err)
+void job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended)
 {
     (void)pthread_mutex_lock(&job->mutex);
-    bool ok = job->events.len == 0 || buf_add(ret_lines, job->events.data, job->events.len, err);
-    if (ok)
-        buf_clear(&job->events);
+    *ret_lines = job->events;
+    job->events = (struct buf)BUF_INIT(JOB_EVENTS_BYTES_MAX);
     *ret_ended = job->ended;
     (void)pthread_cond_broadcast(&job->room);
     (void)pthread_mutex_unlock(&job->mutex);
-    return ok;
 }
 
 void job_detach(struct job *job)

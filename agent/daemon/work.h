@@ -29,7 +29,8 @@ struct work_options {
     bool image;
     bool pin;
     bool dry_run;
-    int64_t keep_ms; /* 0: no expiry of its own */
+    int64_t keep_ms;    /* 0: no expiry of its own */
+    int64_t max_age_ms; /* of one that may be used in its place: reuse.h. 0: none may */
     char reason[WORK_REASON_BYTES];
     bool reason_cut; /* more was given than fits */
     struct strs tags;

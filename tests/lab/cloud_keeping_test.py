@@ -331,6 +331,59 @@ class Tests(Base):
         with self.refused("AuthFailure", 403):
             self.ec2.deregister_image(ImageId=made["images"][0])
 
+    # -- keys
+
+    def a_volume_whose_key_does_not_serve_the_caller_goes_again(self):
+        self.lab.post("set", {"key_users": {"secret": ["restore"]}})
+        admin = self.lab.ec2()
+        order = {"AvailabilityZone": "eu-west-1a", "Size": 1, "Encrypted": True}
+        made = admin.create_volume(KmsKeyId="secret", **order)["VolumeId"]
+        self.until("available", lambda: self.volume(made)["State"])
+        snapshot = self.ec2.create_snapshot(VolumeId=made)["SnapshotId"]
+        self.finish()
+        mine = {"AvailabilityZone": "eu-west-1a", "SnapshotId": snapshot, "ClientToken": "mine"}
+        row = self.ec2.create_volume(**mine)
+        assert row["State"] == "creating" and row["Encrypted"]
+        time.sleep(0.4)
+        with self.refused("InvalidVolume.NotFound"):
+            self.volume(row["VolumeId"])
+        with self.refused("IdempotentParameterMismatch"):
+            self.ec2.create_volume(**mine)
+        with self.refused("CustomerKeyHasBeenRevoked"):
+            self.ec2.attach_volume(
+                VolumeId=made, InstanceId=self.node["instance"], Device="/dev/sdp")
+        allowed = self.lab.ec2("restore").create_volume(**{**mine, "ClientToken": "its"})
+        self.until("available", lambda: self.volume(allowed["VolumeId"])["State"])
+        row = self.ec2.create_volume(KmsKeyId="other", **order)  # no policy is known of this one
+        self.until("available", lambda: self.volume(row["VolumeId"])["State"])
+
+    def an_instance_whose_key_does_not_serve_the_caller_ends(self):
+        image, _ = self.image()
+        secret = {"DeviceName": "/dev/sdf", "Ebs": {"Encrypted": True, "KmsKeyId": "secret"}}
+        order = {
+            "ImageId": image, "MinCount": 1, "MaxCount": 1, "InstanceType": "m5.large",
+            "BlockDeviceMappings": [secret],
+        }
+        admin = self.lab.ec2()
+        made = admin.run_instances(**order)["Instances"][0]["InstanceId"]
+        self.until("running", lambda: self.instance(made)["State"]["Name"])
+        disk = self.instance(made)["BlockDeviceMappings"][1]["Ebs"]["VolumeId"]
+        snapshot = self.ec2.create_snapshot(VolumeId=disk)["SnapshotId"]
+        self.finish()
+        self.lab.post("set", {"key_users": {"secret": []}})
+        secret["Ebs"] = {"SnapshotId": snapshot}
+        made = self.ec2.run_instances(**order)["Instances"][0]["InstanceId"]
+        seen = self.until("terminated", lambda: self.instance(made)["State"]["Name"])
+        assert "running" not in seen
+        assert self.instance(made)["StateReason"]["Code"] == "Client.InternalError"
+
+    def a_volume_can_be_gone_on_order(self):
+        self.lab.post("fault", {"action": "CreateVolume", "kind": "partial", "gone": True})
+        made = self.ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
+        time.sleep(0.4)
+        with self.refused("InvalidVolume.NotFound"):
+            self.volume(made)
+
 
 if __name__ == "__main__":
     sys.exit(main(Tests, *sys.argv[1:]))

@@ -109,7 +109,9 @@ def restores(policy, source, target=None, dry_run=False):
         settings=types.SimpleNamespace(region="eu-west-1", account="123456789012"),
         lock=contextlib.nullcontext(), model=Model(), snapshots={"snap-1": snapshot}, images={},
         tags_of=lambda _: [{"Key": "stillpoint:id", "Value": "sp-1"}],
-        keys=types.SimpleNamespace(default=None, arn=str),
+        keys=types.SimpleNamespace(
+            default=None, arn=str, are_kept=lambda: False, serves=lambda *_: True
+        ),
     )
     iam = Iam(world)
     iam.set("restore", policy)

@@ -7,10 +7,12 @@ allowed, by dry run.
 
 The node's keys come from the metadata service, as the daemon's do. Reads lines of JSON on stdin,
 ["allowed"|"denied", ACTION, {PARAMETERS}], and says each that is judged otherwise; exit 1 then.
-With "done"|"refused" the call is made, as a dry run asks no KMS.
+With "done"|"gone" CreateVolume is called, as a dry run asks no KMS: gone is a volume that is no more
+when it should be there.
 """
 import json
 import sys
+import time
 import urllib.request
 
 import boto3
@@ -49,16 +51,27 @@ def client(lab, who):
     )
 
 
-def judged(ec2, action, parameters, dry_run):
-    """"allowed" or "denied", "done" or "refused"; or what else EC2 said."""
+def judged(lab, ec2, action, parameters, dry_run):
+    """"allowed" or "denied", "done" or "gone"; or what else EC2 said."""
     try:
-        ec2._make_api_call(action, {**parameters, "DryRun": dry_run})
+        answer = ec2._make_api_call(action, {**parameters, "DryRun": dry_run})
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code == "UnauthorizedOperation":
-            return "denied" if dry_run else "refused"
+        if code == "UnauthorizedOperation" and dry_run:
+            return "denied"
         return "allowed" if code == "DryRunOperation" else str(error)
-    return "done"
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            rows = lab.ec2().describe_volumes(VolumeIds=[answer["VolumeId"]])["Volumes"]
+        except ClientError as error:
+            return "gone" if error.response["Error"]["Code"] == "InvalidVolume.NotFound" else str(
+                error
+            )
+        if rows[0]["State"] != "creating":
+            return "done"
+        time.sleep(0.05)
+    return "creating for ever"
 
 
 def main():
@@ -67,7 +80,7 @@ def main():
     failed = tried = 0
     for line in sys.stdin:
         wanted, action, parameters = json.loads(line)
-        got = judged(ec2, action, parameters, wanted in ("allowed", "denied"))
+        got = judged(lab, ec2, action, parameters, wanted in ("allowed", "denied"))
         tried += 1
         if got != wanted:
             failed += 1

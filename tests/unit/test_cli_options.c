@@ -56,8 +56,8 @@ static void a_backup_takes_all_its_options(void **state)
 {
     (void)state;
     struct line *line = read_line("backup --reason before_the_upgrade --consistency=filesystem "
-                                  "--wait cut --no-image --keep 30d --tag A=1 --tag B=x=y -n "
-                                  "--json --quiet --config /x.conf");
+                                  "--wait cut --no-image --keep 30d --max-age 30m --tag A=1 "
+                                  "--tag B=x=y -n --json --quiet --config /x.conf");
 
     assert_true(line->ok);
     const struct cli_options *options = &line->options;
@@ -67,6 +67,7 @@ static void a_backup_takes_all_its_options(void **state)
     assert_string_equal(options->wait, "cut");
     assert_int_equal(options->image, CLI_IMAGE_NO);
     assert_int_equal(options->keep_ms, 30LL * 86400 * 1000);
+    assert_int_equal(options->max_age_ms, 30 * 60 * 1000);
     assert_string_equal(json_string_value(json_object_get(options->tags, "A")), "1");
     assert_string_equal(json_string_value(json_object_get(options->tags, "B")), "x=y");
     assert_true(options->dry_run && options->json && options->quiet && !options->pin);
@@ -85,6 +86,7 @@ static void what_is_not_given_stays_for_the_configuration_to_decide(void **state
     assert_null(line->options.tags);
     assert_int_equal(line->options.image, CLI_IMAGE_AS_CONFIGURED);
     assert_int_equal(line->options.keep_ms, 0);
+    assert_int_equal(line->options.max_age_ms, 0);
 }
 
 static void options_stand_before_or_behind_the_verb_and_its_argument(void **state)
@@ -207,6 +209,9 @@ static void wrong_usage_says_what_would_be_right(void **state)
     refuses("backup --keep 5", "--keep: '5' is not a duration",
             "write a number with its unit: 500ms, 10s, 5m, 2h, 7d, 4w");
     refuses("backup --keep 0", "--keep: 0 is out of range", "write a duration from 1s to 3650d");
+    refuses("backup --max-age 0", "--max-age: 0 is out of range",
+            "write a duration from 1s to 3650d");
+    refuses("list --max-age 1h", "list has no option --max-age", "see stillpoint list --help");
     refuses("backup --pin --keep 3d", "--pin and --keep exclude each other",
             "a pinned backup never expires: leave one of them out");
     refuses("list --group=", "--group must not be empty", "name one, or leave --group out");

@@ -106,7 +106,7 @@ EOF
 far restore iam-policy --role restore -q --json | give_role restore
 tries restore <<EOF
 ["allowed", "CreateVolume", {"AvailabilityZone": "eu-west-1a", "SnapshotId": "$encrypted", $loan}]
-["refused", "CreateVolume", {"AvailabilityZone": "eu-west-1a", "SnapshotId": "$encrypted", $loan}]
+["gone", "CreateVolume", {"AvailabilityZone": "eu-west-1a", "SnapshotId": "$encrypted", $loan}]
 ["done", "CreateVolume", {"AvailabilityZone": "eu-west-1a", "SnapshotId": "$snapshot", $loan}]
 EOF
 python3 "$LIB_DIR/iam_test.py" keys "$LAB/restore.json" "$key" || fail "the rights to the key"

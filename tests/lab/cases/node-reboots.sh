@@ -50,28 +50,28 @@ all_new() { # PIDS of before
 }
 
 # The journal, a file on the root and a row on a data disk, as they are now.
-echo then >"$root/etc/when"
+echo old >"$root/etc/when"
 node_sql 'CREATE TABLE lab.t (n INT) ENGINE=InnoDB; INSERT INTO lab.t VALUES (1)'
-touch "$root/var/lib/stillpoint/then"
+touch "$root/var/lib/stillpoint/old"
 sync -f "$root"
 snapshot=$(client snapshot "$first")
-echo now >"$root/etc/when"
-touch "$root/var/lib/stillpoint/now"
+echo new >"$root/etc/when"
+touch "$root/var/lib/stillpoint/new"
 node_sql 'INSERT INTO lab.t VALUES (2)'
 
 # A plain reboot: everything is new but the disks. Somebody has a file open, and has to go.
 before=$(parts)
-sleep 60 <"$root/etc/when" &
+tail -f "$root/etc/when" >/dev/null &
 client reboot
 wait $!
 assert_eq 143 $? "who had a file open"
 end=$((SECONDS + 20))
-until grep -q done "$LAB/log/reboot.log"; do
+until grep -q ' done$' "$LAB/log/reboot.log"; do
     [ "$SECONDS" -lt "$end" ] || fail "no reboot: $(cat "$LAB/log/reboot.log")"
     sleep 0.05
 done
 all_new "$before"
-assert_eq now "$(cat "$root/etc/when")" "the root after a reboot"
+assert_eq new "$(cat "$root/etc/when")" "the root after a reboot"
 assert_eq 2 "$(node_sql 'SELECT COUNT(*) FROM lab.t')" "rows"
 
 # Another root, frozen when its instance goes down.
@@ -81,9 +81,9 @@ fsfreeze --freeze "$root"
 client replace SnapshotId "$snapshot"
 disarm_thaw
 all_new "$before"
-assert_eq then "$(cat "$root/etc/when")" "the root of the snapshot"
-[ -e "$root/var/lib/stillpoint/then" ] || fail "the state of then is gone"
-[ ! -e "$root/var/lib/stillpoint/now" ] || fail "the state is not as old as the root"
+assert_eq old "$(cat "$root/etc/when")" "the root of the snapshot"
+[ -e "$root/var/lib/stillpoint/old" ] || fail "the state of the snapshot is gone"
+[ ! -e "$root/var/lib/stillpoint/new" ] || fail "the state is not as old as the root"
 assert_eq 2 "$(node_sql 'SELECT COUNT(*) FROM lab.t')" "rows, on a disk of their own"
 second=$(volume_of root)
 [ "$second" != "$first" ] || fail "node.json has the old root"
@@ -93,4 +93,4 @@ sp backup --no-image || fail "no backup of the new root"
 # And back.
 client replace VolumeId "$first"
 assert_eq "$first" "$(volume_of root)" "the root"
-assert_eq now "$(cat "$root/etc/when")" "the root that came back"
+assert_eq new "$(cat "$root/etc/when")" "the root that came back"

@@ -30,6 +30,7 @@ class Call:
         self.endpoint, self.world = endpoint, endpoint.world
         self.action, self.flat, self.params, self.fault = action, flat, params, fault
         self.received = received
+        self.no_key = False  # what is made will fail, since its KMS key does not serve the caller
         self.latency_s = endpoint.settings.latency_s(action)
         if flat.get("DryRun", "").lower() == "true":
             self.latency_s = endpoint.settings.latency_s("*")
@@ -190,6 +191,11 @@ class Endpoint:
         """Dry run or not: a dry run with rights is answered by the handler."""
         try:
             self.iam.judge(key, call.action, params, entry)
+        except iam.KeyRefused as error:
+            call.no_key = call.action != "AttachVolume"
+            if not call.no_key:
+                call.sleep_until(1.0)
+                raise Ec2Error("CustomerKeyHasBeenRevoked", error.message) from error
         except Ec2Error:
             call.sleep_until(1.0)
             raise

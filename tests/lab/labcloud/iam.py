@@ -7,8 +7,9 @@ ec2:CreateAction beside it. A resource that is there shows its tags (aws:Resourc
 to be made those asked for it (aws:RequestTag), as far as the reference lists the key. Policies are
 kept, and their syntax checked, by moto's IAM; a role without one may do anything.
 
-KMS is judged where EC2 uses a key for the caller. The real one finds out later and lets volume or
-instance go down; here the call itself is refused.
+KMS is judged where EC2 uses a key for the caller, by the caller's policy and by whom the key serves
+(the setting key_users). What lacks is KeyRefused: the call itself is answered as if nothing were
+amiss, and EC2 finds out later (endpoint.py).
 """
 import base64
 import json
@@ -37,6 +38,10 @@ DENIED = (
     "You are not authorized to perform this operation. User: {who} is not authorized to perform: "
     "{action} on resource: {arn} {why}. Encoded authorization failure message: lab-{encoded}"
 )
+
+
+class KeyRefused(Ec2Error):
+    """The right that lacks is one to a key."""
 
 
 def _set_tags(context, prefix, tags):
@@ -203,6 +208,8 @@ def _replace_root(wanted, params):
 
 
 def _run_instances(wanted, params):
+    from .launch import merged
+
     image = wanted.world.images.get(params.get("ImageId"))
     wanted.old(params.get("ImageId", "ami-"))
     wanted.new("instance")
@@ -227,8 +234,8 @@ def _run_instances(wanted, params):
         wanted.old(snapshot_id)
     if params.get("IamInstanceProfile"):
         wanted.pass_role(params["IamInstanceProfile"])
-    for snapshot_id in image.snapshot_ids() if image is not None else mapped:
-        wanted.key(_key_of(wanted.world, snapshot_id), mapped.get(snapshot_id, {}).get("KmsKeyId"))
+    for ebs in merged(image, params).values() if image is not None else mapped.values():
+        wanted.key(_key_of(wanted.world, ebs.get("SnapshotId")), ebs.get("KmsKeyId"))
 
 
 def _by(*names):
@@ -339,14 +346,17 @@ class Iam:
         role, who, caller = self._caller(key)
         with self.world.lock:
             policy = self.policies.get(role)
-            if policy is None:
+            if policy is None and not self.world.keys.are_kept():
                 return
             wanted = Wanted(self.world, action, params)
             JUDGED.get(action, lambda rights, _: rights.any())(wanted, params)
             for right, arn, context in wanted.rights:
                 context = {**caller, **context}
-                allowed, denied = policy.allows(right, arn, context)
-                if allowed:
+                of_key = right.startswith("kms:")
+                allowed, denied = (True, False) if policy is None else policy.allows(
+                    right, arn, context
+                )
+                if allowed and not (of_key and not self.world.keys.serves(arn, role)):
                     continue
                 entry["denied"] = [right, arn]
                 encoded = base64.urlsafe_b64encode(
@@ -355,7 +365,7 @@ class Iam:
                 why = "with an explicit deny in an identity-based policy" if denied else (
                     f"because no identity-based policy allows the {right} action"
                 )
-                raise Ec2Error(
+                raise (KeyRefused if of_key else Ec2Error)(
                     "UnauthorizedOperation",
                     DENIED.format(who=who, action=right, arn=arn, why=why, encoded=encoded),
                     403,

@@ -5,6 +5,7 @@ from .wire import Ec2Error
 
 class Keys:
     def __init__(self, settings):
+        self._settings = settings
         self._prefix = f"arn:aws:kms:{settings.region}:{settings.account}:"
         # What alias/aws/ebs stands for.
         self.default = self._prefix + "key/00000000-1111-2222-3333-444444444444"
@@ -16,6 +17,15 @@ class Keys:
         if name == "alias/aws/ebs":
             return self.default
         return self._prefix + (name if name.startswith("alias/") else f"key/{name}")
+
+    def are_kept(self):
+        """Whether there is a key that serves some only."""
+        return bool(self._settings["key_users"])
+
+    def serves(self, arn, role):
+        """Whether the key's own policy lets ROLE use it."""
+        kept = {self.arn(name): users for name, users in self._settings["key_users"].items()}
+        return role in kept.get(arn, (role,))
 
     def for_volume(self, order, snapshot):
         """(encrypted, key's ARN or None) of a volume ordered with Encrypted and KmsKeyId."""

@@ -165,7 +165,7 @@ def _profile(world, params):
 # -- the disks -------------------------------------------------------------------------------------
 
 
-def _merged(image, params):
+def merged(image, params):
     """{device: EBS order} of the image's mapping and of what the call says over it."""
     root = image.fields["RootDeviceName"]
     found = {
@@ -199,6 +199,8 @@ def _merged(image, params):
             raise Ec2Error(
                 "InvalidBlockDeviceMapping", "snapshotId cannot be modified on root device"
             )
+        if ebs.get("SnapshotId", base.get("SnapshotId")) != base.get("SnapshotId"):
+            base = {k: v for k, v in base.items() if k not in ("Encrypted", "VolumeSize")}
         if "VolumeType" in ebs:  # what the image says of the other type's speed is not meant
             base = {k: v for k, v in base.items() if k not in ("Iops", "Throughput")}
         found[device] = {**base, **ebs}
@@ -208,7 +210,7 @@ def _merged(image, params):
 def _disks(world, image, params):
     """[(device, order, snapshot, deleted on termination)]"""
     result = []
-    for device, ebs in _merged(image, params).items():
+    for device, ebs in merged(image, params).items():
         volumes.attachments.check_device(device)
         snapshot = world.snapshot(ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
         size_gib = ebs.get("VolumeSize")
@@ -326,7 +328,7 @@ def run_instances(world, params, call):
         plan.keep_running = bool(params.get("DisableApiTermination"))
         plan.at_shutdown = params.get("InstanceInitiatedShutdownBehavior", "stop")
         plan.ebs_optimized = bool(params.get("EbsOptimized"))
-        plan.fails = call.fails() is not None
+        plan.fails = call.fails() is not None or call.no_key
         ids = start(world, plan, count, world.settings["start_time_s"])
         answer = instances.reservation_of(world, ids)
         call.hide_instances(ids)

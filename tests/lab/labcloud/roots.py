@@ -190,7 +190,7 @@ def create_task(world, params, call):
             volumes.check_source(snapshot, order["Size"])
         task = Task(world, instance.id, params)
         task.is_ours = volume is None
-        task.fails = call.fault.options if call.fails() is not None else None
+        task.fails = call.fault.options if call.fails() is not None else {} if call.no_key else None
         if volume is None:
             volume = volumes.make(world, world.zone_of(instance), order, snapshot)
         task.volume = volume.volume_id

@@ -26,6 +26,7 @@ DEFAULTS = {
     "recall_time_s": 0.3,  # and back
     "archive_day_s": 86400,  # what a day of a temporary recall lasts
     "lock_day_s": 86400,  # what a day of a snapshot's lock lasts
+    "key_users": {},  # KMS key (id, alias, ARN) -> roles that it serves; others not named serve all
     "instance_profiles": ["stillpoint-node"],  # those that IAM has
     "page_size": 0,  # > 0: Describe calls answer pages of this size, asked or not
     "rate_limit_s": 0,  # > 0: SnapshotCreationPerVolumeRateExceeded within so long
@@ -85,7 +86,7 @@ class Settings:
 
 
 def _merge(values, changes, known, prefix):
-    free = prefix in ("latency_ms.", "imds.document.", "imds.items.")
+    free = prefix in ("latency_ms.", "imds.document.", "imds.items.", "key_users.")
     for name, value in changes.items():
         if not free and name not in known:
             raise ValueError(f"unknown setting {prefix}{name}")
@@ -103,7 +104,7 @@ KINDS = {
     "lost",  # done, no answer (seconds, then reset)
     "slow",  # done, answered ms later
     "dribble",  # done, answered a few bytes every ms
-    "partial",  # done; member N (default 1) goes to `error` later
+    "partial",  # done; member N (default 1) goes to `error` later (CreateVolume, gone: it is no more)
     "garbage", "truncated", "huge", "deep", "bomb", "empty",  # done, answered with such a body
     "redirect",  # 307 to `location`
     "wrong_date",  # done; the answer's Date is offset_s off

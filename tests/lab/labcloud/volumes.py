@@ -201,17 +201,30 @@ def create_volume(world, params, call):
         check_source(snapshot, order["Size"])
         volume = make(world, zone, order, snapshot, tags)
         fails = call.fails() is not None
+        # Without the key the volume is gone again, and nobody is told why.
+        goes = call.no_key or (fails and call.fault.options.get("gone"))
 
         def created():
-            if fails:
+            if goes:
+                forget(world, volume)
+            elif fails:
                 volume.phase = "error"
             elif volume.phase == "creating":
                 volume.phase = "ready"
 
         world.clock.after(world.settings["volume_time_s"], created)
         call.made([volume])
-        call.remember_token(lambda: shown(world, world.ebs(volume.volume_id)))
+        call.remember_token(lambda: _same(world, volume))
         return shown(world, volume)
+
+
+def _same(world, volume):
+    if volume.volume_id not in world.volumes:
+        raise Ec2Error(
+            "IdempotentParameterMismatch",
+            f"The resource that this client token made is already deleted: {volume.volume_id}",
+        )
+    return shown(world, world.ebs(volume.volume_id))
 
 
 def check_source(snapshot, size_gib):
