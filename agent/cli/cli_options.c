@@ -149,6 +149,47 @@ static bool set_text(const char *name, const char *value, const char **ret_text,
     return not_empty(name, value, ret_text, err) && check_utf8(name, value, err);
 }
 
+static bool add_volume(struct cli_options *options, const char *value, struct err *err)
+{
+    if (options->volume_count == CLI_VOLUMES_MAX)
+        return err_set(err, ERR_USAGE, 0, "--volume: more than %d", CLI_VOLUMES_MAX);
+    return set_text("volume", value, &options->volumes[options->volume_count++], err);
+}
+
+static bool set_number(const char *name, const char *value, int64_t *ret_number, struct err *err)
+{
+    return parse_int64(value, 1, 1000000, ret_number, err) || err_wrap(err, "--%s", name);
+}
+
+/* `restore volumes` and `restore files`. */
+static bool apply_to_volumes(struct cli_options *options, enum cli_option_id id, const char *value,
+                             struct err *err)
+{
+    const char *name = cli_option_table[id].name;
+
+    switch (id) {
+    case CLI_OPTION_IOPS:
+        return set_number(name, value, &options->iops, err);
+    case CLI_OPTION_THROUGHPUT:
+        return set_number(name, value, &options->throughput, err);
+    case CLI_OPTION_INITIALIZE:
+        return set_number(name, value, &options->initialize, err);
+    case CLI_OPTION_ENCRYPTED:
+        options->encrypted = true;
+        return true;
+    case CLI_OPTION_ATTACH:
+        return set_text(name, value, &options->attach, err);
+    case CLI_OPTION_DEVICE:
+        return set_text(name, value, &options->device, err);
+    case CLI_OPTION_VOLUME:
+        return add_volume(options, value, err);
+    case CLI_OPTION_TO:
+        return set_text(name, value, &options->to, err);
+    default:
+        return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
+    }
+}
+
 static bool apply_to_restore(struct cli_options *options, enum cli_option_id id, const char *value,
                              struct err *err)
 {
@@ -180,7 +221,7 @@ static bool apply_to_restore(struct cli_options *options, enum cli_option_id id,
         options->another = true;
         return true;
     default:
-        return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
+        return apply_to_volumes(options, id, value, err);
     }
 }
 
@@ -271,6 +312,12 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
+    case CLI_OPTION_DEEP:
+        options->deep = true;
+        return true;
+    case CLI_OPTION_AGAIN:
+        options->again = true;
+        return true;
     case CLI_OPTION_ROLE:
         return one_of("role", value, iam_role_names(), &options->role, err);
     case CLI_OPTION_WITH:
@@ -279,7 +326,8 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         options->billed = true;
         return true;
     case CLI_OPTION_KMS_KEY:
-        return add_arn("kms-key", value, iam_arn_check_key, &options->kms_keys, err);
+        options->kms_key = value; /* of which form: check_keys */
+        return strs_add_once(&options->kms_keys, value, err);
     case CLI_OPTION_PASS_ROLE:
         return add_arn("pass-role", value, iam_arn_check_role, &options->pass_roles, err);
     default:
@@ -444,6 +492,24 @@ static bool check_wait(const struct cli_options *options, struct err *err)
                   err);
 }
 
+/* iam-policy wants ARNs, and any number of them; restore volumes one, of any form. */
+static bool check_keys(const struct cli_options *options, struct err *err)
+{
+    const struct strs *keys = &options->kms_keys;
+    const char *same;
+
+    for (size_t i = 0; options->command == CLI_IAM_POLICY && i < keys->count; i++) {
+        if (!iam_arn_check_key(keys->items[i], err))
+            return err_wrap(err, "--kms-key");
+    }
+    if (options->command != CLI_RESTORE || keys->count == 0)
+        return true;
+    if (keys->count == 1)
+        return set_text("kms-key", options->kms_key, &same, err);
+    (void)err_set(err, ERR_USAGE, 0, "--kms-key: given twice");
+    return err_suggest(err, "keep one of the two");
+}
+
 /* What only makes sense once all is read. */
 static bool check(const struct reading *reading, struct err *err)
 {
@@ -477,7 +543,11 @@ static bool check(const struct reading *reading, struct err *err)
         (void)err_set(err, ERR_USAGE, 0, "%s %s needs a path", verb->name, options->kind);
         return err_suggest(err, "name the files and folders as they are called on the node");
     }
-    if (!check_wait(options, err))
+    if (options->kind != NULL && strcmp(options->kind, "files") == 0 && options->to == NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "restore files needs --to DIR");
+        return err_suggest(err, "name a folder that is not there yet, or is empty");
+    }
+    if (!check_wait(options, err) || !check_keys(options, err))
         return false;
     if (options->command == CLI_THAW && !options->force && !options->dry_run) {
         (void)err_set(err, ERR_USAGE, 0,

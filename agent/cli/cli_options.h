@@ -15,7 +15,7 @@
 
 enum cli_image { CLI_IMAGE_AS_CONFIGURED, CLI_IMAGE_YES, CLI_IMAGE_NO };
 
-enum { CLI_GROUPS_MAX = 16 };
+enum { CLI_GROUPS_MAX = 16, CLI_VOLUMES_MAX = 128 };
 
 struct cli_options {
     enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
@@ -35,10 +35,17 @@ struct cli_options {
     const char **paths; /* behind the id; the list is owned */
     size_t path_count;
     bool force;
+    bool deep, again; /* verify */
     const char *type, *subnet, *zone, *private_ip, *key, *profile, *user_data_path, *name;
     const char *security_groups[CLI_GROUPS_MAX];
     size_t security_group_count;
     bool replace, another;
+    int64_t iops, throughput, initialize; /* restore volumes; 0: not given */
+    const char *kms_key, *attach, *device;
+    bool encrypted;
+    const char *volumes[CLI_VOLUMES_MAX];
+    size_t volume_count;
+    const char *to;   /* restore files */
     const char *role; /* iam-policy: a name of iam_role_names() */
     unsigned with;    /* IAM_WITH_… */
     bool billed;

@@ -8,6 +8,7 @@
 #include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
+#include "agent/cli/cli_verdict.h"
 
 #define SETTLES                                                                                    \
     "stillpointd goes on with it if it still runs, and else settles it at its next start"
@@ -193,6 +194,9 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         break;
     case CLI_DOCTOR:
         cli_status_verdict(page, outcome->rows);
+        break;
+    case CLI_VERIFY:
+        cli_verdict_show(page, data);
         break;
     case CLI_RESTORE:
         cli_restore_show(page, options, data);

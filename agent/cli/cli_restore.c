@@ -8,6 +8,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/fileio.h"
+#include "agent/cli/cli_files.h"
 #include "agent/cli/cli_table.h"
 
 enum { USER_DATA_BYTES_MAX = 16 * 1024 };
@@ -67,6 +68,34 @@ static bool put_groups(json_t *args, const struct cli_options *options, struct e
     return true;
 }
 
+static bool put_number(json_t *args, const char *key, int64_t number, struct err *err)
+{
+    return number == 0 || put(args, key, json_integer(number), err);
+}
+
+static bool put_only(json_t *args, const struct cli_options *options, struct err *err)
+{
+    json_t *list = options->volume_count > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < options->volume_count; i++)
+        (void)json_array_append_new(list, control_text(options->volumes[i]));
+    return list == NULL || put(args, "volumes", list, err);
+}
+
+/* Of `restore volumes` and `restore files`. */
+static bool put_for_volumes(json_t *args, const struct cli_options *options, struct err *err)
+{
+    return put_number(args, "iops", options->iops, err) &&
+           put_number(args, "throughput", options->throughput, err) &&
+           put_number(args, "initialize", options->initialize, err) &&
+           put_text(args, "kms_key", options->kms_key, err) &&
+           put_text(args, "attach", options->attach, err) &&
+           put_text(args, "device", options->device, err) &&
+           put_text(args, "to", options->to, err) &&
+           (!options->encrypted || put(args, "encrypted", json_true(), err)) &&
+           put_only(args, options, err);
+}
+
 bool cli_restore_args(const struct cli_options *options, json_t *args, struct err *err)
 {
     return put_text(args, "type", options->type, err) &&
@@ -78,7 +107,8 @@ bool cli_restore_args(const struct cli_options *options, json_t *args, struct er
            put_text(args, "name", options->name, err) &&
            (!options->replace || put(args, "replace", json_true(), err)) &&
            (!options->another || put(args, "another", json_true(), err)) &&
-           put_groups(args, options, err) && put_user_data(args, options->user_data_path, err);
+           put_for_volumes(args, options, err) && put_groups(args, options, err) &&
+           put_user_data(args, options->user_data_path, err);
 }
 
 /* --- showing -------------------------------------------------------------------------------- */
@@ -166,6 +196,10 @@ static void put_next(struct cli_page *page, const json_t *data)
 
 void cli_restore_show(struct cli_page *page, const struct cli_options *options, const json_t *data)
 {
+    if (options->kind != NULL && strcmp(options->kind, "instance") != 0) {
+        cli_files_show(page, options, data);
+        return;
+    }
     put_head(page, options->dry_run, data);
     cli_page_fact(page, "backup", cli_str(data, "backup"));
     cli_page_fact(page, "name", cli_str(data, "name"));

@@ -99,6 +99,8 @@ static json_t *make_args(const struct cli_options *options)
     set_list_args(args, options, &ok);
     set_text(args, "id", options->id, &ok);
     set_paths(args, options, &ok);
+    set_true(args, "deep", options->deep, &ok);
+    set_true(args, "again", options->again, &ok);
     if (ok)
         return args;
     json_decref(args);

@@ -6,6 +6,8 @@
 
 static const struct cli_kind restore_kinds[] = {
     {"instance", false, "a new node, launched from the backup's image"},
+    {"volumes", false, "volumes made of its snapshots, attached where asked"},
+    {"files", true, "files copied out of it, with owners and modes"},
     {NULL, false, NULL},
 };
 
@@ -16,9 +18,9 @@ static const struct cli_kind *const kinds_of[CLI_COMMAND_COUNT] = {
 /* Options that not every kind has. */
 static const char *const option_kinds[CLI_OPTION_COUNT] = {
     [CLI_OPTION_WAIT] = "instance",
-    [CLI_OPTION_TYPE] = "instance",
+    [CLI_OPTION_TYPE] = "instance volumes",
     [CLI_OPTION_SUBNET] = "instance",
-    [CLI_OPTION_ZONE] = "instance",
+    [CLI_OPTION_ZONE] = "instance volumes",
     [CLI_OPTION_SECURITY_GROUP] = "instance",
     [CLI_OPTION_PRIVATE_IP] = "instance",
     [CLI_OPTION_KEY] = "instance",
@@ -27,11 +29,21 @@ static const char *const option_kinds[CLI_OPTION_COUNT] = {
     [CLI_OPTION_NAME] = "instance",
     [CLI_OPTION_REPLACE] = "instance",
     [CLI_OPTION_ANOTHER] = "instance",
+    [CLI_OPTION_IOPS] = "volumes",
+    [CLI_OPTION_THROUGHPUT] = "volumes",
+    [CLI_OPTION_KMS_KEY] = "volumes",
+    [CLI_OPTION_ENCRYPTED] = "volumes",
+    [CLI_OPTION_ATTACH] = "volumes",
+    [CLI_OPTION_DEVICE] = "volumes",
+    [CLI_OPTION_INITIALIZE] = "volumes",
+    [CLI_OPTION_VOLUME] = "volumes",
+    [CLI_OPTION_TO] = "files",
 };
 
 static const enum cli_command changing[] = {
     CLI_BACKUP,
     CLI_RESTORE,
+    CLI_VERIFY,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -62,6 +74,13 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_RESTORE] = {"restore", "ID", "make something new of a backup",
                      "Makes something new of a backup, and leaves the backup as it is. ID is a "
                      "backup's\nid, a unique prefix of one, or `latest'."},
+    [CLI_VERIFY] = {"verify", "ID", "prove that a backup restores",
+                    "Makes volumes of the backup, attaches them here, checks and mounts the copy "
+                    "where\nnobody else sees it, starts the database on it, checks tables and "
+                    "compares what\nwas recorded; then removes everything and writes the verdict "
+                    "into the tags.\nRuns beside backups. Exit code 1 where it does not restore "
+                    "as it claims, 3 where\nsome of it could not be looked into. A backup that "
+                    "has its verdict is skipped."},
     [CLI_IAM_POLICY] =
         {"iam-policy", NULL, "the least IAM policy for what is configured",
          "Prints the least IAM policy with which a role does what is configured, "
@@ -91,6 +110,9 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
+    [CLI_OPTION_DEEP] = {"deep", 0, NULL, CLI_FOR(CLI_VERIFY),
+                         "check every table, not only a sample of InnoDB's"},
+    [CLI_OPTION_AGAIN] = {"again", 0, NULL, CLI_FOR(CLI_VERIFY), "whatever its verdict is so far"},
     [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
                             "a line for each node of the account instead"},
     [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
@@ -121,6 +143,23 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                             "called so already"},
     [CLI_OPTION_ANOTHER] = {"another", 0, NULL, CLI_FOR(CLI_RESTORE),
                             "one more, though the same command was given before"},
+    [CLI_OPTION_IOPS] = {"iops", 0, "N", CLI_FOR(CLI_RESTORE), "of each volume: gp3, io1, io2"},
+    [CLI_OPTION_THROUGHPUT] = {"throughput", 0, "N", CLI_FOR(CLI_RESTORE),
+                               "MiB/s of each volume: gp3"},
+    [CLI_OPTION_ENCRYPTED] = {"encrypted", 0, NULL, CLI_FOR(CLI_RESTORE),
+                              "encrypt the volumes, with the account's key"},
+    [CLI_OPTION_ATTACH] = {"attach", 0, "INSTANCE", CLI_FOR(CLI_RESTORE),
+                           "attach the volumes to it, under free names"},
+    [CLI_OPTION_DEVICE] = {"device", 0, "NAME", CLI_FOR(CLI_RESTORE),
+                           "of the one volume that is attached: /dev/sdf"},
+    [CLI_OPTION_INITIALIZE] = {"initialize", 0, "RATE", CLI_FOR(CLI_RESTORE),
+                               "MiB/s, 100 to 300, at which EC2 fills the volumes\n"
+                               "beforehand (billed)"},
+    [CLI_OPTION_VOLUME] = {"volume", 0, "VOL", CLI_FOR(CLI_RESTORE),
+                           "only of that one: vol-…, snap-… or /dev/sdf as the\n"
+                           "backup has it; may be given again"},
+    [CLI_OPTION_TO] = {"to", 0, "DIR", CLI_FOR(CLI_RESTORE),
+                       "where to: made, or there and empty. Needs root"},
     [CLI_OPTION_ROLE] = {"role", 0, "ROLE", CLI_FOR(CLI_IAM_POLICY),
                          "node: an instance that is backed up; deletes no backup\n"
                          "pruner: a trusted machine that prunes for all\n"
@@ -129,12 +168,15 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "verify, rollback: what a node may do besides;\nmay be given again"},
     [CLI_OPTION_BILLED] = {"billed", 0, NULL, CLI_FOR(CLI_IAM_POLICY),
                            "the node's image carries billing product codes"},
-    [CLI_OPTION_KMS_KEY] = {"kms-key", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
-                            "a key that volumes are encrypted with; may be given\nagain"},
+    [CLI_OPTION_KMS_KEY] =
+        {"kms-key", 0, "KEY", CLI_FOR(CLI_IAM_POLICY) | CLI_FOR(CLI_RESTORE),
+         "that volumes are (or are to be) encrypted with; of\niam-policy an ARN, "
+         "may be given again"},
     [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
                               "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
-                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE),
+                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
+                                CLI_FOR(CLI_VERIFY),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] =
         {"json", 0, NULL, CLI_FOR_ALL,

@@ -553,7 +553,7 @@ void backup_command(struct job *job)
     bool ok = backup_request_read(job->args, work.config, &work.options, &err) &&
               catalog_id_new(clock_utc_us(), id, &err) && reuse_one(&work, &reused, &err);
     if (ok && !reused && !job_take_node(job, &err))
-        ok = settle_end(&verdict, 4, "nothing was done");
+        ok = settle_end(&verdict, err.kind == ERR_BUSY ? 4 : 1, "nothing was done");
     else if (!ok)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
     if (ok && !reused) {

@@ -11,6 +11,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
 #include "agent/daemon/agent.h"
+#include "agent/daemon/loan_gate.h"
 
 /* Sanitizers make large frames; what is not touched weighs nothing. */
 enum { JOB_STACK_BYTES = 4 * 1024 * 1024 };
@@ -190,7 +191,10 @@ bool job_take_node(struct job *job, struct err *err)
     (void)pthread_mutex_unlock(&agent->mutex);
     if (holder == NULL) {
         job->node = true;
-        return true;
+        if (loan_gate_settle(agent, clock_boot_ms() + LOAN_GATE_SETTLE_MS, &job->cancel, err))
+            return true;
+        job_leave_node(job);
+        return false;
     }
     if (strcmp(step, JOB_STEP_SETTLE) == 0) {
         (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");

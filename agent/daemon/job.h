@@ -78,7 +78,8 @@ void job_stop(struct job *job);
  */
 
 /* The node for this job alone, until job_leave_node.
- *   false  ERR_BUSY: names the job that has it */
+ * Waits for volumes that come or go just then (loan_gate.h).
+ *   false  ERR_BUSY: names the job that has it; ERR_CANCELLED */
 bool job_take_node(struct job *job, struct err *err);
 void job_leave_node(struct job *job);
 

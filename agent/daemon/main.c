@@ -208,6 +208,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
     credentials_free(daemon.agent.credentials);
     free(daemon.agent.last_backup);
+    strs_free(&daemon.agent.on_loan);
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.unsettled_whys);
     (void)pthread_mutex_destroy(&daemon.agent.resume_mutex);

@@ -7,6 +7,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
+#include "agent/daemon/loan_sweep.h"
 #include "agent/daemon/resume_left.h"
 #include "agent/daemon/survey.h"
 
@@ -254,12 +255,13 @@ void resume_command(struct job *job)
     know_the_node(job);
     for (;;) {
         struct err err = ERR_INIT, nap_err = ERR_INIT;
-        size_t open = 0;
+        size_t open = 0, lent = 0;
         bool ok = resume_pass(job, clock_boot_ms() + PASS_MS, &open, &err);
+        ok = ok && loan_sweep(job, clock_boot_ms() + PASS_MS, &lent, &err);
         if (!ok && !told)
             log_err(LOG_LEVEL_WARNING, "not_settled", &err);
         told = !ok;
-        if ((ok && open == 0) ||
+        if ((ok && open + lent == 0) ||
             !deadline_sleep(clock_boot_ms() + wait_ms, until_ms, &job->cancel, &nap_err))
             return;
         wait_ms = wait_ms * 3 / 2 < WAIT_MAX_MS ? wait_ms * 3 / 2 : WAIT_MAX_MS;

@@ -59,6 +59,7 @@ struct work {
     struct ec2_volumes volumes;
     struct device_attached *attached; /* one per volume */
     size_t attached_count;
+    struct strs on_loan; /* of attached: left out of a cut (loan_gate.h) */
 
     struct buf mount_text;
     struct mounts mounts;

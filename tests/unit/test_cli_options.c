@@ -125,7 +125,7 @@ static void a_kind_stands_before_the_id(void **state)
     assert_string_equal(line->options.id, "sp-1");
     assert_int_equal(line->options.path_count, 0);
     refuses("restore", "restore needs to know what",
-            "write stillpoint restore KIND ID; KIND is one of: instance");
+            "write stillpoint restore KIND ID; KIND is one of: instance, volumes, files");
     refuses("restore instanse sp-1", "restore: 'instanse' is not known", "did you mean instance?");
     refuses("restore instance", "restore instance needs ID",
             "stillpoint list shows the ids; `latest' is the newest");
@@ -425,6 +425,58 @@ static int free_last(void **state)
     return 0;
 }
 
+static void verify_and_the_restores_of_volumes_take_their_options(void **state)
+{
+    (void)state;
+
+    struct line *line = read_line("verify latest --deep --again -n");
+    assert_true(line->ok);
+    assert_int_equal(line->options.command, CLI_VERIFY);
+    assert_true(line->options.deep && line->options.again && line->options.dry_run);
+
+    line =
+        read_line("restore volumes sp-1 --zone eu-west-1b --type io2 --iops 500 --kms-key alias/k "
+                  "--volume vol-1 --volume /dev/sdf --attach i-1 --initialize 200");
+    assert_true(line->ok);
+    assert_string_equal(line->options.kind, "volumes");
+    assert_int_equal(line->options.iops, 500);
+    assert_int_equal(line->options.initialize, 200);
+    assert_int_equal(line->options.volume_count, 2);
+    assert_string_equal(line->options.kms_key, "alias/k");
+
+    line = read_line("restore files sp-1 /etc /srv --to /tmp/back");
+    assert_true(line->ok);
+    assert_int_equal(line->options.path_count, 2);
+    assert_string_equal(line->options.to, "/tmp/back");
+}
+
+static void what_verify_and_the_restores_can_not_use_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "verify",
+        "verify latest --zone x",
+        "verify latest --deep=yes",
+        "restore volumes sp-1 --to /x",
+        "restore volumes sp-1 --iops many",
+        "restore volumes sp-1 --kms-key a --kms-key b",
+        "restore volumes sp-1 --kms-key=",
+        "restore volumes sp-1 /etc",
+        "restore files sp-1 /etc",
+        "restore files sp-1 --to /x",
+        "restore files sp-1 /etc --to=",
+        "restore instance sp-1 --deep",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct line *line = read_line(bad[i]);
+        if (line->ok)
+            fail_msg("'%s' was taken", bad[i]);
+        assert_int_equal(line->err.kind, ERR_USAGE);
+        assert_string_not_equal(line->err.remedy, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +500,8 @@ int main(void)
         cmocka_unit_test(the_man_page_names_every_command_and_option),
         cmocka_unit_test(iam_policy_takes_roles_rights_and_arns),
         cmocka_unit_test(iam_policy_says_what_it_wants_instead),
+        cmocka_unit_test(verify_and_the_restores_of_volumes_take_their_options),
+        cmocka_unit_test(what_verify_and_the_restores_can_not_use_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_last);

@@ -13,6 +13,7 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step, and
                  it goes through the instance's reboots (reboot.py; DIR/log/reboot.log)
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
+      /damage {snapshot, device}   the snapshot has from now on what that device of /restore has
       /finish_snapshots {}       everything pending is completed now
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
       /iam {role: node|user|pruner|restore, policy: {...} or null}   what its keys may do from now on
@@ -263,6 +264,16 @@ class Control:
                     snapshot_id, snapshot.cut, snapshot.volume_id
                 )
             return {"devices": devices}
+
+    def post_damage(self, body):
+        world, dataplane = self.cloud.world, self.cloud.dataplane
+        with world.lock:
+            snapshot = world.snapshots[body["snapshot"]]
+            cut = dataplane.recut(snapshot.cut, snapshot.volume_id, body["device"])
+            dataplane.use(cut)
+            dataplane.drop(snapshot.cut)
+            snapshot.cut = cut
+        return {}
 
     def post_release(self, body):
         for device in body["devices"]:
