@@ -8,6 +8,7 @@
 
 #include "agent/base/err.h"
 #include "agent/daemon/label.h"
+#include "agent/daemon/retention.h"
 #include "agent/daemon/strs.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/stillpoint/stillpoint.conf"
@@ -62,6 +63,11 @@ struct config_backup {
     struct strs tags;           /* KEY=VALUE, checked */
 };
 
+struct config_retention {
+    struct retention_policy policy; /* retention_is_set: else nothing is ever pruned */
+    bool after_backup;              /* this node's sets, once a backup is complete */
+};
+
 struct config_devices {
     char *map; /* path of a JSON file; "" */
 };
@@ -108,6 +114,7 @@ struct config_entry {
 struct config {
     struct config_aws aws;
     struct config_backup backup;
+    struct config_retention retention;
     struct config_devices devices;
     struct config_daemon daemon;
     struct config_paths paths;

@@ -20,13 +20,14 @@ static const char *const methods[] = {
     "auto", "backup-stage", "lock-instance", "percona", "ftwrl", "none", NULL};
 static const char *const phases[] = {"prepare", "hold", "release", "finish", NULL};
 
-#define AWS(field)     offsetof(struct config_aws, field)
-#define BACKUP(field)  offsetof(struct config_backup, field)
-#define DEVICES(field) offsetof(struct config_devices, field)
-#define MYSQL(field)   offsetof(struct config_mysql, field)
-#define HOOK(field)    offsetof(struct config_hook, field)
-#define PATHS(field)   offsetof(struct config_paths, field)
-#define DAEMON(field)  offsetof(struct config_daemon, field)
+#define AWS(field)       offsetof(struct config_aws, field)
+#define BACKUP(field)    offsetof(struct config_backup, field)
+#define RETENTION(field) offsetof(struct config_retention, field)
+#define DEVICES(field)   offsetof(struct config_devices, field)
+#define MYSQL(field)     offsetof(struct config_mysql, field)
+#define HOOK(field)      offsetof(struct config_hook, field)
+#define PATHS(field)     offsetof(struct config_paths, field)
+#define DAEMON(field)    offsetof(struct config_daemon, field)
 
 static const struct config_key aws_keys[] = {
     {"identity", "imds", config_value_enum, AWS(identity), CONFIG_IDENTITY_IMDS, 0, identities,
@@ -61,6 +62,24 @@ static const struct config_key backup_keys[] = {
     {"mounts", "auto", config_value_mounts, BACKUP(mounts), 0, 0, NULL, true},
     {"exclude_mounts", "", config_value_paths, BACKUP(exclude_mounts), 0, 0, NULL, true},
     {"tags", "", config_value_tags, BACKUP(tags), 0, 0, NULL, true},
+};
+
+static const struct config_key retention_keys[] = {
+    {"keep_last", "0", config_value_number, RETENTION(policy.keep[RETENTION_LAST]), 0, 10000, NULL,
+     false},
+    {"keep_hourly", "0", config_value_number, RETENTION(policy.keep[RETENTION_HOURLY]), 0, 10000,
+     NULL, false},
+    {"keep_daily", "0", config_value_number, RETENTION(policy.keep[RETENTION_DAILY]), 0, 10000,
+     NULL, false},
+    {"keep_weekly", "0", config_value_number, RETENTION(policy.keep[RETENTION_WEEKLY]), 0, 10000,
+     NULL, false},
+    {"keep_monthly", "0", config_value_number, RETENTION(policy.keep[RETENTION_MONTHLY]), 0, 10000,
+     NULL, false},
+    {"keep_yearly", "0", config_value_number, RETENTION(policy.keep[RETENTION_YEARLY]), 0, 10000,
+     NULL, false},
+    {"keep_within", "0", config_value_duration, RETENTION(policy.within_ms), 0, 3650L * DAY, NULL,
+     false},
+    {"after_backup", "no", config_value_bool, RETENTION(after_backup), 0, 0, NULL, false},
 };
 
 static const struct config_key devices_keys[] = {
@@ -103,6 +122,7 @@ static const struct config_key daemon_keys[] = {
 static const struct config_kind_info kinds[CONFIG_KIND_COUNT] = {
     [CONFIG_AWS] = {"aws", false, aws_keys, COUNT(aws_keys)},
     [CONFIG_BACKUP] = {"backup", false, backup_keys, COUNT(backup_keys)},
+    [CONFIG_RETENTION] = {"retention", false, retention_keys, COUNT(retention_keys)},
     [CONFIG_DEVICES] = {"devices", false, devices_keys, COUNT(devices_keys)},
     [CONFIG_MYSQL] = {"mysql", true, mysql_keys, COUNT(mysql_keys)},
     [CONFIG_HOOK] = {"hook", true, hook_keys, COUNT(hook_keys)},
@@ -139,8 +159,8 @@ const char *config_kind_nearest(const char *name)
 
 bool config_kind_is_planned(const char *name)
 {
-    static const char *const planned[] = {"kaltura", "retention", "copy",       "share",  "archive",
-                                          "lock",    "media",     "media-rule", "metrics"};
+    static const char *const planned[] = {"kaltura", "copy",  "share",      "archive",
+                                          "lock",    "media", "media-rule", "metrics"};
 
     for (size_t i = 0; i < COUNT(planned); i++) {
         if (strcmp(planned[i], name) == 0)

@@ -74,6 +74,8 @@ void *config_section_struct(struct config *config, enum config_kind kind, const 
         return &config->aws;
     case CONFIG_BACKUP:
         return &config->backup;
+    case CONFIG_RETENTION:
+        return &config->retention;
     case CONFIG_DEVICES:
         return &config->devices;
     case CONFIG_PATHS:

@@ -412,13 +412,42 @@ static void unknown_keys_and_sections_are_refused_with_the_nearest_known_one(voi
 
 static void sections_of_later_versions_are_told_apart_from_mistakes(void **state)
 {
-    refuse_text(*state, "[aws]\n[retention]\n", MAIN ":2", "[retention] is not in this version yet",
+    refuse_text(*state, "[aws]\n[copy]\n", MAIN ":2", "[copy] is not in this version yet",
                 "take the section out");
     refuse_text(*state, "[media-rule old]\nprefix = x\n", MAIN ":1", "not in this version", "");
 }
 
+static void a_policy_is_read_and_by_default_keeps_no_count(void **state)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+    static const char text[] = "[retention]\nkeep_last = 3\nkeep_yearly = 10\n"
+                               "keep_within = 7d\nafter_backup = yes\n";
+
+    (void)state;
+    assert_true(config_from_text("x", "", 0, &config, &err));
+    assert_false(retention_is_set(&config->retention.policy));
+    assert_false(config->retention.after_backup);
+    config_free(config);
+
+    assert_true(config_from_text("x", text, strlen(text), &config, &err));
+    assert_int_equal(config->retention.policy.keep[RETENTION_LAST], 3);
+    assert_int_equal(config->retention.policy.keep[RETENTION_DAILY], 0);
+    assert_int_equal(config->retention.policy.keep[RETENTION_YEARLY], 10);
+    assert_int_equal(config->retention.policy.within_ms, 7 * 86400000LL);
+    assert_true(config->retention.after_backup);
+    config_free(config);
+}
+
 static void bad_values_are_refused_with_what_would_be_good(void **state)
 {
+    refuse_text(*state, "[retention]\nkeep_daily = -1\n", MAIN ":2: keep_daily", "out of range",
+                "0 to 10000");
+    refuse_text(*state, "[retention]\nkeep_daily = 7d\n", MAIN ":2: keep_daily",
+                "not a whole number", "");
+    refuse_text(*state, "[retention]\nkeep_within = 30\n", MAIN ":2: keep_within", "not a duration",
+                "10s");
+    refuse_text(*state, "[retention]\nkeep_dayly = 7\n", MAIN ":2", "keep_dayly", "keep_daily");
     refuse_text(*state, "[backup]\nhold_deadline = 10\n", MAIN ":2: hold_deadline",
                 "not a duration", "10s");
     refuse_text(*state, "[backup]\nhold_deadline = 61s\n", MAIN ":2", "out of range", "2s to 1m");
@@ -694,8 +723,8 @@ static void read_shipped(const char *name, struct buf *ret_text)
         fail_msg("%s (run from the root of the repository)", err.text);
 }
 
-static const char *const shipped[] = {"aws.conf",   "backup.conf", "devices.conf",
-                                      "hooks.conf", "mysql.conf",  "paths.conf"};
+static const char *const shipped[] = {"aws.conf",   "backup.conf", "devices.conf",  "hooks.conf",
+                                      "mysql.conf", "paths.conf",  "retention.conf"};
 
 static void the_shipped_files_change_nothing_as_they_are(void **state)
 {
@@ -806,6 +835,7 @@ int main(void)
         T(the_default_main_file_need_not_be_there_but_its_folder_is_read),
         T(unknown_keys_and_sections_are_refused_with_the_nearest_known_one),
         T(sections_of_later_versions_are_told_apart_from_mistakes),
+        T(a_policy_is_read_and_by_default_keeps_no_count),
         T(bad_values_are_refused_with_what_would_be_good),
         T(a_tags_key_is_as_long_as_with_the_commands_option),
         T(a_bad_value_is_refused_also_where_a_later_one_would_win),
