@@ -175,37 +175,38 @@ static bool count_one(struct inventory *inventory, struct err *err)
     return true;
 }
 
-static bool carries_ours(const struct ec2_tags *tags)
+/* Made by a backup: all that a backup makes says its state. What else has a tag of ours is somebody
+ * else's, such as a snapshot that took over the tags of a volume which was restored. */
+static bool is_of_backup(const struct ec2_tags *tags)
 {
-    for (size_t i = 0; i < tags->count; i++) {
-        if (strncmp(tags->list[i].key, OURS, sizeof(OURS) - 1) == 0)
-            return true;
-    }
-    return false;
+    return ec2_tags_get(tags, OURS "state") != NULL;
 }
 
-/* What belongs to no set. ID is in the pool. */
-static bool add_orphan(struct inventory *inventory, const char *id, const struct ec2_tags *tags,
-                       bool is_image, int64_t start_utc_us, struct err *err)
+/* What belongs to no set. ITS: what EC2 says of it; its id is in the pool, its volume is not yet.
+ */
+static bool add_orphan(struct inventory *inventory, const struct inventory_orphan *its,
+                       const struct ec2_tags *tags, struct err *err)
 {
     const char *pinned = ec2_tags_get(tags, OURS "pinned");
 
-    if (!carries_ours(tags))
+    if (!is_of_backup(tags))
         return true;
     struct inventory_orphan *orphan =
         add_one(&inventory->orphans, &inventory->orphan_count, sizeof(*orphan), err);
     if (orphan == NULL)
         return false;
-    *orphan = (struct inventory_orphan){
-        .id = id,
-        .start_utc_us = start_utc_us,
-        .why = ec2_tags_get(tags, OURS "id") ? INVENTORY_STRAY_BAD_ID : INVENTORY_STRAY_NO_ID,
-        .is_image = is_image,
-        .pinned = pinned != NULL && strcmp(pinned, "yes") == 0,
-    };
-    return pool_text(&inventory->texts, ec2_tags_get(tags, OURS "instance"), &orphan->instance,
+    *orphan = *its;
+    orphan->why = ec2_tags_get(tags, OURS "id") ? INVENTORY_STRAY_BAD_ID : INVENTORY_STRAY_NO_ID;
+    orphan->pinned = pinned != NULL && strcmp(pinned, "yes") == 0;
+    return pool_text(&inventory->texts, its->volume, &orphan->volume, err) &&
+           pool_text(&inventory->texts, ec2_tags_get(tags, OURS "instance"), &orphan->instance,
                      err) &&
            pool_text(&inventory->texts, ec2_tags_get(tags, OURS "node"), &orphan->node, err);
+}
+
+static bool is_copy(const struct ec2_snapshot *snapshot)
+{
+    return snapshot->volume_id[0] == '\0' || strcmp(snapshot->volume_id, VOLUME_OF_COPIES) == 0;
 }
 
 static bool add_member(struct inventory *inventory, const struct ec2_snapshot *snapshot,
@@ -214,8 +215,6 @@ static bool add_member(struct inventory *inventory, const struct ec2_snapshot *s
     struct pool *texts = &inventory->texts;
     struct set_member *member =
         add_one(&inventory->members, &inventory->member_count, sizeof(*member), err);
-    bool copy =
-        snapshot->volume_id[0] == '\0' || strcmp(snapshot->volume_id, VOLUME_OF_COPIES) == 0;
 
     if (member == NULL)
         return false;
@@ -229,7 +228,7 @@ static bool add_member(struct inventory *inventory, const struct ec2_snapshot *s
         .archived = strcmp(snapshot->storage_tier, "archive") == 0,
         .of_image = of_image,
     };
-    return pool_text(texts, copy ? NULL : snapshot->volume_id, &member->volume, err) &&
+    return pool_text(texts, is_copy(snapshot) ? NULL : snapshot->volume_id, &member->volume, err) &&
            pool_text(texts, snapshot->owner_id[0] ? snapshot->owner_id : NULL, &member->owner,
                      err) &&
            pool_text(texts, ec2_tags_get(&snapshot->tags, OURS "instance"), &member->instance, err);
@@ -251,7 +250,13 @@ bool inventory_add_snapshot(struct inventory *inventory, const struct ec2_snapsh
         return open_set(inventory, image_of, &index, err) &&
                add_member(inventory, snapshot, id, index, true, err);
     if (set_id == NULL || !catalog_is_id(set_id))
-        return add_orphan(inventory, id, &snapshot->tags, false, snapshot->start_utc_us, err);
+        return add_orphan(
+            inventory,
+            &(struct inventory_orphan){.id = id,
+                                       .volume = is_copy(snapshot) ? NULL : snapshot->volume_id,
+                                       .start_utc_us = snapshot->start_utc_us,
+                                       .state = (uint8_t)snapshot->state},
+            &snapshot->tags, err);
     if (!open_set(inventory, set_id, &index, err) ||
         !add_member(inventory, snapshot, id, index, false, err))
         return false;
@@ -299,7 +304,12 @@ bool inventory_add_image(struct inventory *inventory, const struct ec2_image *im
         !pool_index_put(&inventory->by_member, id, 0, err))
         return false;
     if (set_id == NULL || !catalog_is_id(set_id))
-        return add_orphan(inventory, id, &image->tags, true, image->creation_utc_us, err);
+        return add_orphan(inventory,
+                          &(struct inventory_orphan){.id = id,
+                                                     .start_utc_us = image->creation_utc_us,
+                                                     .is_image = true,
+                                                     .state = (uint8_t)image->state},
+                          &image->tags, err);
     struct inventory_image *added =
         add_one(&inventory->images, &inventory->image_count, sizeof(*added), err);
     if (added == NULL || !open_set(inventory, set_id, &index, err) ||

@@ -24,7 +24,7 @@
 
 enum { INVENTORY_RESOURCES_MAX = 1000 * 1000 };
 
-/* One resource with tags of ours that belongs to no set. */
+/* One resource that a backup made (it says its state) and that belongs to no set. */
 enum inventory_stray {
     INVENTORY_STRAY_NO_ID,   /* no stillpoint:id */
     INVENTORY_STRAY_BAD_ID,  /* one that is no id */
@@ -34,8 +34,10 @@ enum inventory_stray {
 struct inventory_orphan {
     const char *id;              /* "snap-…", "ami-…" */
     const char *instance, *node; /* by its tags; NULL */
+    const char *volume;          /* EC2's own; NULL: an image's, or a copy's */
     int64_t start_utc_us;        /* EC2's own; 0 where not told */
     enum inventory_stray why;
+    uint8_t state; /* enum ec2_snapshot_state, enum ec2_image_state */
     bool is_image;
     bool pinned; /* stillpoint:pinned says so */
     bool locked; /* inventory_lock */

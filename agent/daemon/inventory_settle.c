@@ -111,6 +111,8 @@ static bool part_with_strays(struct inventory *inventory, struct err *err)
                 return err_set(err, ERR_INTERNAL, 0, "out of memory");
             *orphan = (struct inventory_orphan){.id = strays[n].id,
                                                 .instance = strays[n].instance,
+                                                .volume = strays[n].volume,
+                                                .state = strays[n].state,
                                                 .start_utc_us = strays[n].start_utc_us,
                                                 .why = INVENTORY_STRAY_IMAGE_OF};
         }

@@ -8,6 +8,7 @@
 #include "aws/ec2_describe.h"
 #include "aws/ec2_images.h"
 #include "aws/ec2_launch.h"
+#include "aws/ec2_locks.h"
 #include "aws/ec2_root_task.h"
 #include "aws/ec2_snapshots.h"
 #include "aws/ec2_volumes.h"
@@ -40,6 +41,15 @@ static bool on_tag(void *self, const struct ec2_described_tag *tag, struct err *
     (void)self;
     (void)err;
     if (tag->key[0] == '\0' || tag->value == NULL)
+        abort();
+    return true;
+}
+
+static bool on_lock(void *self, const char *snapshot_id, struct err *err)
+{
+    (void)self;
+    (void)err;
+    if (snapshot_id[0] == '\0')
         abort();
     return true;
 }
@@ -180,6 +190,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 't':
         (void)ec2_describe_tags(ec2, NULL, 0, deadline_ms, NULL, on_tag, NULL, &err);
+        break;
+    case 'k':
+        (void)ec2_describe_locked_snapshots(ec2, deadline_ms, NULL, on_lock, NULL, &err);
         break;
     case 'I':
         (void)ec2_list_instances(ec2, NULL, 0, NULL, 0, deadline_ms, NULL, on_instance, NULL, &err);
