@@ -449,6 +449,19 @@ static bool read_path(struct reading *reading, const char *word, struct err *err
     return true;
 }
 
+static bool read_id(struct reading *reading, const char *word, struct err *err)
+{
+    struct cli_options *options = reading->options;
+
+    if (options->ids == NULL)
+        options->ids = calloc((size_t)reading->argc, sizeof(*options->ids));
+    if (options->ids == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    options->ids[options->id_count++] = word;
+    options->id = options->ids[0];
+    return true;
+}
+
 static bool read_word(struct reading *reading, const char *word, struct err *err)
 {
     struct cli_options *options = reading->options;
@@ -469,7 +482,7 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     if (options->id != NULL && options->kind != NULL &&
         cli_verbs_kind(options->command, options->kind)->paths)
         return read_path(reading, word, err);
-    if (verb->argument == NULL || options->id != NULL) {
+    if (verb->argument == NULL || (options->id != NULL && options->command != CLI_DELETE)) {
         (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is one word too many", verb->name, word);
         return err_suggest(err, "see stillpoint %s --help", verb->name);
     }
@@ -477,6 +490,8 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
         (void)err_set(err, ERR_USAGE, 0, "%s: %s must not be empty", verb->name, verb->argument);
         return err_suggest(err, CLI_IDS_REMEDY);
     }
+    if (options->command == CLI_DELETE)
+        return read_id(reading, word, err);
     options->id = word;
     return true;
 }
@@ -594,6 +609,8 @@ void cli_options_free(struct cli_options *options)
     options->tags = NULL;
     free(options->paths);
     options->paths = NULL;
+    free(options->ids);
+    options->ids = NULL;
     strs_free(&options->kms_keys);
     strs_free(&options->pass_roles);
 }

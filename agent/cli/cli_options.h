@@ -32,6 +32,8 @@ struct cli_options {
     int64_t limit;    /* 0: not given */
     const char *kind; /* "instance" of `restore instance`; NULL: the command has no kinds */
     const char *id;
+    const char **ids; /* delete: all of them; the list is owned */
+    size_t id_count;
     const char **paths; /* behind the id; the list is owned */
     size_t path_count;
     bool force;

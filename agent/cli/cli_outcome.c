@@ -5,6 +5,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_prune.h"
 #include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
@@ -192,6 +193,15 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
     case CLI_STATUS:
         cli_status_show(page, data, clock_utc_us());
         break;
+    case CLI_PRUNE:
+    case CLI_DELETE:
+        cli_prune_show(page, outcome->rows, data,
+                       options->all_nodes || options->command == CLI_DELETE);
+        break;
+    case CLI_PIN:
+    case CLI_UNPIN:
+        cli_pin_show(page, data);
+        break;
     case CLI_DOCTOR:
         cli_status_verdict(page, outcome->rows);
         break;
@@ -216,9 +226,11 @@ static json_t *document(const struct cli_outcome *outcome, json_t *data)
 {
     json_t *whole;
 
-    if (outcome->cli->options->command != CLI_DOCTOR)
+    bool rows =
+        outcome->cli->options->command == CLI_PRUNE || outcome->cli->options->command == CLI_DELETE;
+    if (!rows && outcome->cli->options->command != CLI_DOCTOR)
         return json_incref(data);
-    whole = json_pack("{s:O}", "checks", outcome->rows);
+    whole = json_pack("{s:O}", rows ? "rows" : "checks", outcome->rows);
     if (whole != NULL && json_object_update(whole, data) != 0) {
         json_decref(whole);
         return NULL;

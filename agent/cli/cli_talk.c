@@ -53,6 +53,21 @@ static void set_paths(json_t *args, const struct cli_options *options, bool *ok)
         *ok = false;
 }
 
+/* Of delete all that were given, of the others the one. */
+static void set_id(json_t *args, const struct cli_options *options, bool *ok)
+{
+    json_t *ids = options->id_count > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < options->id_count; i++) {
+        if (json_array_append_new(ids, control_text(options->ids[i])) != 0)
+            *ok = false;
+    }
+    if (options->id_count > 0 && json_object_set_new(args, "ids", ids) != 0)
+        *ok = false;
+    if (options->id_count == 0)
+        set_text(args, "id", options->id, ok);
+}
+
 static void set_moment(json_t *args, const char *key, const struct cli_when *when, bool *ok)
 {
     if (when->given &&
@@ -97,7 +112,8 @@ static json_t *make_args(const struct cli_options *options)
     set_true(args, "dry_run", options->dry_run, &ok);
     set_true(args, "all_nodes", options->all_nodes, &ok);
     set_list_args(args, options, &ok);
-    set_text(args, "id", options->id, &ok);
+    set_id(args, options, &ok);
+    set_true(args, "force", options->force, &ok);
     set_paths(args, options, &ok);
     set_true(args, "deep", options->deep, &ok);
     set_true(args, "again", options->again, &ok);
@@ -165,10 +181,14 @@ static void cancel(struct talk *talk)
                     talk->cli->err);
 }
 
-/* Of what changes something every event is a line on stdout with --json. */
+/* Of what changes something every event is a line on stdout with --json; what prune and delete
+ * would do is one document. */
 static bool is_event_stream(const struct talk *talk)
 {
-    return talk->cli->options->json && cli_verbs_changes(talk->cli->options->command);
+    const struct cli_options *options = talk->cli->options;
+    bool list = options->command == CLI_PRUNE || options->command == CLI_DELETE;
+
+    return options->json && cli_verbs_changes(options->command) && !(list && options->dry_run);
 }
 
 /* --- hearing ---------------------------------------------------------------------------------- */

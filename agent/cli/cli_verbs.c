@@ -41,9 +41,7 @@ static const char *const option_kinds[CLI_OPTION_COUNT] = {
 };
 
 static const enum cli_command changing[] = {
-    CLI_BACKUP,
-    CLI_RESTORE,
-    CLI_VERIFY,
+    CLI_BACKUP, CLI_RESTORE, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -86,6 +84,21 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
          "Prints the least IAM policy with which a role does what is configured, "
          "for\n`aws iam create-policy --policy-document'. Reads the files itself, and "
          "asks\nstillpointd, where it runs, for account, region and billing."},
+    [CLI_PRUNE] =
+        {"prune", NULL, "remove the backups that no policy keeps",
+         "Removes this node's backups that [retention] does not keep, whole: image, then\n"
+         "snapshots; and broken sets and orphans older than a day. Never the newest good "
+         "one,\na pinned, locked or unfinished one. With -n it says of each why it stays "
+         "or goes."},
+    [CLI_PIN] = {"pin", "ID", "keep a backup until it is unpinned",
+                 "Pins a backup: no policy removes it until it is unpinned."},
+    [CLI_UNPIN] = {"unpin", "ID", "leave a backup to the policy again",
+                   "Takes the pin off a backup: the policy of [retention] counts for it again."},
+    [CLI_DELETE] =
+        {"delete", "ID...", "remove backups",
+         "Removes backups, whole: image, then snapshots. Refuses pinned, unfinished and "
+         "disputed\nones and the newest good one without --force, and always what EC2 has "
+         "locked or a job\nworks on. Those of other nodes need their whole id."},
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
@@ -107,7 +120,7 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                         "a tag of your own; may be given again"},
     [CLI_OPTION_MAX_AGE] = {"max-age", 0, "DURATION", CLI_FOR(CLI_BACKUP),
                             "where there is a good one younger than that, use it"},
-    [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
+    [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST) | CLI_FOR(CLI_PRUNE),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
     [CLI_OPTION_DEEP] = {"deep", 0, NULL, CLI_FOR(CLI_VERIFY),
@@ -125,7 +138,7 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                           "complete, pending, cut, held, failed, or broken: failed though\n"
                           "its tags know nothing of it"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
-    [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE), "yes, do it"},
     [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
                          "m5.large; this and all that follow:\ninstead of what the original has"},
     [CLI_OPTION_SUBNET] = {"subnet", 0, "SUBNET", CLI_FOR(CLI_RESTORE), "subnet-…"},
@@ -176,7 +189,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                               "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
                             CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
-                                CLI_FOR(CLI_VERIFY),
+                                CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) | CLI_FOR(CLI_PIN) |
+                                CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] =
         {"json", 0, NULL, CLI_FOR_ALL,

@@ -20,6 +20,10 @@ enum cli_command {
     CLI_THAW,
     CLI_RESTORE,
     CLI_VERIFY,
+    CLI_PRUNE,
+    CLI_PIN,
+    CLI_UNPIN,
+    CLI_DELETE,
     CLI_IAM_POLICY,
     CLI_COMMAND_COUNT
 };

@@ -20,6 +20,7 @@
 #include "agent/daemon/hold.h"
 #include "agent/daemon/hook_output.h"
 #include "agent/daemon/plan_json.h"
+#include "agent/daemon/prune.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/reuse.h"
@@ -425,7 +426,10 @@ static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, 
         job_warn(work->job, err->text, err->remedy);
         verdict->exit_code = 3;
     }
-    return finish_complete(work, deadline_ms, err) || end_unfinished(work, verdict, err);
+    if (!finish_complete(work, deadline_ms, err))
+        return end_unfinished(work, verdict, err);
+    prune_after_backup(work);
+    return true;
 }
 
 /* The part that changes the node is over: the hooks are told, the guard is let go, the next backup

@@ -14,6 +14,10 @@ static const struct command commands[] = {
     {"restore-volumes", restore_volumes_command},
     {"restore-files", restore_files_command},
     {"verify", verify_command},
+    {"prune", prune_command},
+    {"delete", delete_command},
+    {"pin", pin_command},
+    {"unpin", unpin_command},
 };
 /* clang-format on */
 
@@ -42,6 +46,10 @@ const char *const *command_names(void)
         "restore-volumes",
         "restore-files",
         "verify",
+        "prune",
+        "delete",
+        "pin",
+        "unpin",
         NULL,
     };
     /* clang-format on */

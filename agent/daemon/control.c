@@ -167,8 +167,10 @@ static void answer_cancel(struct client *client, struct job *job)
 
     bool in_time = job_cancel(job);
     (void)snprintf(text, sizeof(text),
-                   in_time ? "letting go of everything"
-                           : "the cut was made before the cancel: backup %s goes on",
+                   in_time && (strcmp(job->cmd, "prune") == 0 || strcmp(job->cmd, "delete") == 0)
+                       ? "what is begun is brought to its end"
+                   : in_time ? "letting go of everything"
+                             : "the cut was made before the cancel: backup %s goes on",
                    job_copy_id(job, id));
     if (in_time ? control_add_cancelling(&line, text, &err)
                 : control_add_goes_on(&line, text, &err))

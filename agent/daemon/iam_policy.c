@@ -194,6 +194,8 @@ static void bind(struct making *making, json_t *conditions, enum iam_bound bound
         bind_there(making, conditions, resource_id, true);
     if (bound == IAM_OURS_IMAGE_OF)
         bind_there(making, conditions, "aws:ResourceTag/stillpoint:image-of", true);
+    if (bound == IAM_OURS_STRAY)
+        bind_there(making, conditions, "aws:ResourceTag/stillpoint:state", true);
     if (bound == IAM_OWN_LOAN || bound == IAM_LOAN)
         bind_there(making, conditions, resource_loan, true);
     if (bound == IAM_OWN_NEW_LOAN || bound == IAM_NEW_LOAN)

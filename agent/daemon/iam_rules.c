@@ -59,10 +59,12 @@ const struct iam_rule iam_rules[] = {
     {IAM_NODE, ROLLBACK, "InstanceTags", "CreateTags DeleteTags", "instance",
      IAM_OWN_INSTANCE_RETAG, ""},
 
-    {IAM_PRUNER, 0, "Look", "DescribeSnapshots DescribeImages DescribeLockedSnapshots", "*",
-     IAM_FREE, ""},
+    {IAM_PRUNER, 0, "Look",
+     "DescribeSnapshots DescribeImages DescribeVolumes DescribeLockedSnapshots", "*", IAM_FREE, ""},
     {IAM_PRUNER, 0, "Delete", "DeregisterImage DeleteSnapshot", "image snapshot", IAM_OURS, ""},
     {IAM_PRUNER, 0, "DeleteOfImage", "DeleteSnapshot", "snapshot", IAM_OURS_IMAGE_OF, ""},
+    {IAM_PRUNER, 0, "DeleteStray", "DeregisterImage DeleteSnapshot", "image snapshot",
+     IAM_OURS_STRAY, ""},
     {IAM_PRUNER, 0, "Tag", "CreateTags", "image snapshot", IAM_OURS_RETAG, ""},
 
     {IAM_RESTORE, 0, "Look",

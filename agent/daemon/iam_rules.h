@@ -23,6 +23,7 @@ enum iam_bound {
     IAM_OWN_INSTANCE_RETAG,
     IAM_OURS,          /* Stillpoint's, of whatever node */
     IAM_OURS_IMAGE_OF, /* a snapshot that CreateImage made */
+    IAM_OURS_STRAY,    /* made by a backup, as its stillpoint:state says; it may have lost its id */
     IAM_OURS_RETAG,
     IAM_NEW_LOAN,
     IAM_LOAN

@@ -135,6 +135,25 @@ static void a_kind_stands_before_the_id(void **state)
             "see stillpoint restore --help");
 }
 
+static void delete_takes_several_ids_and_the_others_one(void **state)
+{
+    (void)state;
+    struct line *line = read_line("delete sp-a --force sp-b -n latest");
+    assert_true(line->ok);
+    assert_int_equal(line->options.id_count, 3);
+    assert_string_equal(line->options.ids[0], "sp-a");
+    assert_string_equal(line->options.ids[2], "latest");
+    assert_true(line->options.force && line->options.dry_run);
+
+    refuses("delete", "delete needs ID...",
+            "stillpoint list shows the ids; `latest' is the newest");
+    refuses("pin sp-a sp-b", "pin: 'sp-b' is one word too many", "see stillpoint pin --help");
+    refuses("prune sp-a", "prune: 'sp-a' is one word too many", "see stillpoint prune --help");
+    refuses("unpin sp-a --force", "unpin has no option --force", "see stillpoint unpin --help");
+    refuses("delete sp-a --all-nodes", "delete has no option --all-nodes",
+            "see stillpoint delete --help");
+}
+
 static void a_new_instance_takes_all_its_options(void **state)
 {
     (void)state;
@@ -485,6 +504,7 @@ int main(void)
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
         cmocka_unit_test(a_kind_stands_before_the_id),
+        cmocka_unit_test(delete_takes_several_ids_and_the_others_one),
         cmocka_unit_test(a_new_instance_takes_all_its_options),
         cmocka_unit_test(what_can_be_waited_for_depends_on_the_command),
         cmocka_unit_test(the_later_of_two_contradicting_options_wins),

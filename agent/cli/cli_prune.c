@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_prune.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/cli/cli_show.h"
+#include "agent/cli/cli_table.h"
+
+static enum cli_style action_style(const char *action)
+{
+    if (action == NULL || strcmp(action, "keep") == 0)
+        return CLI_PLAIN;
+    return strcmp(action, "failed") == 0 ? CLI_BAD : CLI_WARN;
+}
+
+/* "gone" is what "goes" was. */
+static void add_why(struct cli_table *table, const json_t *row)
+{
+    const char *text = cli_str(row, "text"), *action = cli_str(row, "action");
+    const char *user = cli_str(row, "user");
+    char whole[256];
+    bool gone = action != NULL && strcmp(action, "gone") == 0;
+    bool failed = action != NULL && strcmp(action, "failed") == 0;
+    const char *rest = text != NULL && strncmp(text, "goes: ", 6) == 0 ? text + 6 : NULL;
+
+    if ((gone || failed) && rest != NULL)
+        (void)snprintf(whole, sizeof(whole), "%s: %s", gone ? "gone" : "not gone", rest);
+    else
+        (void)snprintf(whole, sizeof(whole), "%s%s%s", text ? text : "-", user ? ": " : "",
+                       user ? user : "");
+    cli_table_add_styled(table, whole, action_style(action));
+}
+
+static void add_row(struct cli_table *table, const json_t *row, bool with_nodes)
+{
+    const char *state = cli_str(row, "state"), *node = cli_str(row, "node");
+    char text[CLI_TIME_BYTES];
+    int64_t number;
+
+    cli_table_add(table, cli_str(row, "id"));
+    cli_table_add(table, cli_time(row, "started", &number) ? cli_local_time(number, text) : NULL);
+    cli_table_add(table, !with_nodes ? NULL : node ? node : cli_str(row, "instance"));
+    cli_table_add_styled(table, state, cli_state_style(state));
+    if (cli_int(row, "snapshots", &number))
+        cli_table_printf(table, "%" PRId64, number);
+    else
+        cli_table_add(table, NULL);
+    if (cli_int(row, "size_gib", &number))
+        cli_table_printf(table, "%" PRId64 " GiB", number);
+    else
+        cli_table_add(table, NULL);
+    add_why(table, row);
+}
+
+static void put_count(struct cli_page *page, int64_t count, const char *what)
+{
+    cli_page_printf(page, "%" PRId64 " %s%s", count, what, count == 1 ? "" : "s");
+}
+
+static int64_t number_of(const json_t *data, const char *key)
+{
+    int64_t number = 0;
+
+    return cli_int(data, key, &number) ? number : 0;
+}
+
+static void put_sums(struct cli_page *page, const json_t *data)
+{
+    bool dry_run = json_is_true(json_object_get(data, "dry_run"));
+    int64_t orphans = number_of(data, "orphans_gone");
+    int64_t stuck = number_of(data, "stuck") + number_of(data, "orphans_stuck");
+
+    put_count(page, number_of(data, "gone"), "set");
+    if (orphans > 0) {
+        cli_page_text(page, " and ");
+        put_count(page, orphans, "orphan");
+    }
+    cli_page_text(page, dry_run ? " would go (" : " removed (");
+    put_count(page, number_of(data, "snapshots"), "snapshot");
+    cli_page_text(page, ", ");
+    put_count(page, number_of(data, "images"), "image");
+    cli_page_printf(page, "), %" PRId64 " stay%s", number_of(data, "kept"),
+                    number_of(data, "kept") == 1 ? "s" : "");
+    if (stuck > 0)
+        cli_page_printf(page, ", %" PRId64 " could not be removed", stuck);
+    cli_page_text(page, "\n");
+}
+
+void cli_prune_show(struct cli_page *page, const json_t *rows, const json_t *data, bool with_nodes)
+{
+    static const char *const titles[] = {"ID",         "TAKEN", "NODE", "STATE",
+                                         ">SNAPSHOTS", ">SIZE", "WHY",  NULL};
+    struct cli_table table;
+    const json_t *row;
+    size_t i;
+
+    if (json_array_size(rows) > 0) {
+        cli_table_begin(&table, page, titles);
+        json_array_foreach(rows, i, row) add_row(&table, row, with_nodes);
+        cli_table_end(&table, 0);
+    }
+    put_sums(page, data);
+}
+
+void cli_pin_show(struct cli_page *page, const json_t *data)
+{
+    bool pinned = json_is_true(json_object_get(data, "pinned"));
+    bool was = json_is_true(json_object_get(data, "was"));
+    bool dry_run = json_is_true(json_object_get(data, "dry_run"));
+
+    cli_page_clean(page, cli_str(data, "id"));
+    if (dry_run)
+        cli_page_printf(page, " would be %s", pinned ? "pinned" : "unpinned");
+    else
+        cli_page_printf(page, " is %s", pinned ? "pinned" : "no longer pinned");
+    cli_page_text(page, was == pinned ? ", as it was before\n" : "\n");
+}
