@@ -32,6 +32,13 @@ static const struct {
     {"Unavailable", AWS_CLASS_RETRY},
     {"RequestTimeout", AWS_CLASS_RETRY},
 
+    /* 500 all of them, and yet no fault that passes within a call's budget. */
+    {"InsufficientAddressCapacity", AWS_CLASS_NEVER},
+    {"InsufficientHostCapacity", AWS_CLASS_NEVER},
+    {"InsufficientInstanceCapacity", AWS_CLASS_NEVER},
+    {"InsufficientReservedInstanceCapacity", AWS_CLASS_NEVER},
+    {"InsufficientVolumeCapacity", AWS_CLASS_NEVER},
+
     {"RequestExpired", AWS_CLASS_CLOCK},
     {"RequestTimeTooSkewed", AWS_CLASS_CLOCK},
     {"SignatureDoesNotMatch", AWS_CLASS_CLOCK},

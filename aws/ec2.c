@@ -174,10 +174,27 @@ void ec2_tags_free(struct ec2_tags *tags)
     tags->count = 0;
 }
 
+bool ec2_filter_literal(const char *text, char **ret_value, struct err *err)
+{
+    char *value = text ? malloc(2 * strlen(text) + 1) : NULL, *at = value;
+
+    if (text != NULL && value == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    for (; text != NULL && *text != '\0'; text++) {
+        if (strchr("*?\\", *text) != NULL)
+            *at++ = '\\';
+        *at++ = *text;
+    }
+    if (value != NULL)
+        *at = '\0';
+    *ret_value = value;
+    return true;
+}
+
 /* --- dry runs --- */
 
 /* What an action has to be given before EC2 judges the right. */
-enum { NEEDS_INSTANCE = 1, NEEDS_SNAPSHOT = 2, NEEDS_IMAGE = 4 };
+enum { NEEDS_INSTANCE = 1, NEEDS_SNAPSHOT = 2, NEEDS_IMAGE = 4, NEEDS_VOLUME = 8, NEEDS_ZONE = 16 };
 
 static const struct {
     const char *name;
@@ -196,6 +213,17 @@ static const struct {
     [EC2_CREATE_IMAGE] = {"CreateImage", NEEDS_INSTANCE},
     [EC2_DESCRIBE_IMAGES] = {"DescribeImages", 0},
     [EC2_DEREGISTER_IMAGE] = {"DeregisterImage", NEEDS_IMAGE},
+    [EC2_DELETE_TAGS] = {"DeleteTags", NEEDS_SNAPSHOT},
+    [EC2_CREATE_VOLUME] = {"CreateVolume", NEEDS_SNAPSHOT | NEEDS_ZONE},
+    [EC2_ATTACH_VOLUME] = {"AttachVolume", NEEDS_INSTANCE | NEEDS_VOLUME},
+    [EC2_DETACH_VOLUME] = {"DetachVolume", NEEDS_VOLUME},
+    [EC2_DELETE_VOLUME] = {"DeleteVolume", NEEDS_VOLUME},
+    [EC2_RUN_INSTANCES] = {"RunInstances", NEEDS_IMAGE},
+    [EC2_TERMINATE_INSTANCES] = {"TerminateInstances", NEEDS_INSTANCE},
+    [EC2_MODIFY_INSTANCE_ATTRIBUTE] = {"ModifyInstanceAttribute", NEEDS_INSTANCE},
+    [EC2_CREATE_REPLACE_ROOT_VOLUME_TASK] = {"CreateReplaceRootVolumeTask",
+                                             NEEDS_INSTANCE | NEEDS_SNAPSHOT},
+    [EC2_DESCRIBE_REPLACE_ROOT_VOLUME_TASKS] = {"DescribeReplaceRootVolumeTasks", 0},
 };
 
 const char *ec2_action_name(enum ec2_action action)
@@ -214,6 +242,48 @@ static void add_image_parameters(struct query *query, const struct ec2_dry_run_t
         query_add(query, "BlockDeviceMapping.1.Ebs.SnapshotId", target->snapshot_id);
     }
     query_add_tag_specification(query, 1, "image", target->tags);
+}
+
+/* Of volumes and instances that come and go. */
+static void add_launch_parameters(struct query *query, enum ec2_action action,
+                                  const struct ec2_dry_run_target *target)
+{
+    switch (action) {
+    case EC2_CREATE_VOLUME:
+        query_add(query, "AvailabilityZone", target->zone);
+        query_add(query, "SnapshotId", target->snapshot_id);
+        query_add_tag_specification(query, 1, "volume", target->tags);
+        break;
+    case EC2_ATTACH_VOLUME:
+        query_add(query, "Device", "/dev/sdzz");
+        query_add(query, "InstanceId", target->instance_id);
+        query_add(query, "VolumeId", target->volume_id);
+        break;
+    case EC2_DETACH_VOLUME:
+    case EC2_DELETE_VOLUME:
+        query_add(query, "VolumeId", target->volume_id);
+        break;
+    case EC2_RUN_INSTANCES:
+        query_add(query, "ImageId", target->image_id);
+        query_add_int(query, "MinCount", 1);
+        query_add_int(query, "MaxCount", 1);
+        query_add_tag_specification(query, 1, "instance", target->tags);
+        break;
+    case EC2_TERMINATE_INSTANCES:
+        query_add(query, "InstanceId.1", target->instance_id);
+        break;
+    case EC2_MODIFY_INSTANCE_ATTRIBUTE:
+        query_add(query, "InstanceId", target->instance_id);
+        query_add_bool(query, "SourceDestCheck.Value", true);
+        break;
+    case EC2_CREATE_REPLACE_ROOT_VOLUME_TASK:
+        query_add(query, "InstanceId", target->instance_id);
+        query_add(query, "SnapshotId", target->snapshot_id);
+        query_add_tag_specification(query, 1, "replace-root-volume-task", target->tags);
+        break;
+    default:
+        break;
+    }
 }
 
 static void add_parameters(struct query *query, enum ec2_action action,
@@ -251,12 +321,12 @@ static void add_parameters(struct query *query, enum ec2_action action,
     case EC2_DEREGISTER_IMAGE:
         query_add(query, "ImageId", target->image_id);
         break;
-    case EC2_DESCRIBE_INSTANCES:
-    case EC2_DESCRIBE_VOLUMES:
-    case EC2_DESCRIBE_SNAPSHOTS:
-    case EC2_DESCRIBE_TAGS:
-    case EC2_DESCRIBE_IMAGES:
-    case EC2_ACTION_COUNT:
+    case EC2_DELETE_TAGS:
+        query_add(query, "ResourceId.1", target->snapshot_id);
+        query_add(query, "Tag.1.Key", "stillpoint:dry-run");
+        break;
+    default:
+        add_launch_parameters(query, action, target);
         break;
     }
 }
@@ -271,7 +341,9 @@ bool ec2_dry_run(struct ec2 *ec2, enum ec2_action action, const struct ec2_dry_r
 
     if (((needs & NEEDS_INSTANCE) && target->instance_id == NULL) ||
         ((needs & NEEDS_SNAPSHOT) && target->snapshot_id == NULL) ||
-        ((needs & NEEDS_IMAGE) && target->image_id == NULL))
+        ((needs & NEEDS_IMAGE) && target->image_id == NULL) ||
+        ((needs & NEEDS_VOLUME) && target->volume_id == NULL) ||
+        ((needs & NEEDS_ZONE) && target->zone == NULL))
         return err_set(err, ERR_USAGE, 0, "%s: nothing to try it on", name);
     query_begin(&query, name);
     query_add_bool(&query, "DryRun", true);

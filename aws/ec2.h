@@ -12,7 +12,7 @@
 #include "aws/credentials.h"
 
 /* A client of EC2's query API (version 2016-11-15). The calls stand in ec2_describe.h,
- * ec2_snapshots.h and ec2_images.h; all of them
+ * ec2_snapshots.h, ec2_images.h, ec2_volumes.h, ec2_launch.h and ec2_root_task.h; all of them
  *   - take an absolute deadline (clock_boot_ms()) and a cancel (may be NULL),
  *   - retry within it what is safe to retry (aws_call.h: which kind a call is stands at it),
  *   - fail as aws_call() does, and with ERR_PROTOCOL or ERR_LIMIT for an answer that is not what
@@ -64,8 +64,13 @@ void ec2_tags_free(struct ec2_tags *tags); /* idempotent; {0} is an empty set */
 struct ec2_filter {
     const char *name; /* "tag:stillpoint:id", "attachment.instance-id" */
     const char *const *values;
-    size_t value_count; /* any of them */
+    size_t value_count; /* any of them; '*' and '?' in them mean more than themselves */
 };
+
+/* TEXT as a filter's value that means nothing but TEXT.
+ *   ret_value  given to the caller; NULL for NULL
+ *   false      ERR_INTERNAL */
+bool ec2_filter_literal(const char *text, char **ret_value, struct err *err);
 
 /* --- the right to a call --- */
 
@@ -83,6 +88,16 @@ enum ec2_action {
     EC2_CREATE_IMAGE,
     EC2_DESCRIBE_IMAGES,
     EC2_DEREGISTER_IMAGE,
+    EC2_DELETE_TAGS,
+    EC2_CREATE_VOLUME,
+    EC2_ATTACH_VOLUME,
+    EC2_DETACH_VOLUME,
+    EC2_DELETE_VOLUME,
+    EC2_RUN_INSTANCES,
+    EC2_TERMINATE_INSTANCES,
+    EC2_MODIFY_INSTANCE_ATTRIBUTE,
+    EC2_CREATE_REPLACE_ROOT_VOLUME_TASK,
+    EC2_DESCRIBE_REPLACE_ROOT_VOLUME_TASKS,
     EC2_ACTION_COUNT
 };
 
@@ -94,6 +109,8 @@ struct ec2_dry_run_target {
     const char *instance_id;
     const char *snapshot_id;
     const char *image_id;
+    const char *volume_id;
+    const char *zone;            /* of a volume that would be made */
     const struct ec2_tags *tags; /* of what would be made; a policy may demand them */
 };
 

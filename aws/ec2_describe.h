@@ -15,7 +15,10 @@ enum {
     EC2_DEVICES_MAX = 128, /* volumes of one instance */
     EC2_NAME_BYTES = 64,
     EC2_ARN_BYTES = 300,
-    EC2_PRODUCTS_MAX = 16
+    EC2_PRODUCTS_MAX = 16,
+    EC2_SECURITY_GROUPS_MAX = 16,
+    EC2_KEY_NAME_BYTES = 4 * 255 + 1,
+    EC2_TOKEN_BYTES = 65
 };
 
 enum ec2_flag { EC2_UNKNOWN = -1, EC2_NO = 0, EC2_YES = 1 }; /* EC2_UNKNOWN: EC2 did not say */
@@ -46,8 +49,18 @@ struct ec2_instance {
     char platform_details[EC2_NAME_BYTES]; /* "Linux/UNIX" */
     char usage_operation[EC2_NAME_BYTES];  /* "RunInstances", with ":0010" and the like: billed */
     char http_tokens[EC2_ID_BYTES];        /* IMDS: optional, required */
+    char http_endpoint[EC2_ID_BYTES];      /* IMDS: enabled, disabled; as the next two */
+    char http_protocol_ipv6[EC2_ID_BYTES];
+    char instance_metadata_tags[EC2_ID_BYTES];
+    int64_t http_hop_limit; /* 0 where not told */
     char iam_profile_arn[EC2_ARN_BYTES];
+    char key_name[EC2_KEY_NAME_BYTES];
+    char tenancy[EC2_ID_BYTES]; /* default, dedicated, host */
     char private_ip[EC2_ID_BYTES];
+    char private_dns[EC2_ARN_BYTES];
+    char client_token[EC2_TOKEN_BYTES]; /* that it was launched with */
+    char reservation_id[EC2_ID_BYTES];
+    char state_reason[256]; /* cut; why it was terminated or stopped: "Server.InternalError: …" */
     char subnet_id[EC2_ID_BYTES];
     char vpc_id[EC2_ID_BYTES];
     enum ec2_flag ena_support;
@@ -55,6 +68,8 @@ struct ec2_instance {
     int64_t launch_utc_us;                      /* 0 where not told */
     struct ec2_device devices[EC2_DEVICES_MAX]; /* EBS volumes only */
     size_t device_count;
+    char security_groups[EC2_SECURITY_GROUPS_MAX][EC2_ID_BYTES]; /* ids */
+    size_t security_group_count;
     char product_codes[EC2_PRODUCTS_MAX][EC2_NAME_BYTES];
     size_t product_code_count;
     struct ec2_tags tags;
@@ -92,14 +107,15 @@ enum { EC2_ATTACHMENTS_MAX = 16 }; /* multi-attach */
 
 struct ec2_volume {
     char id[EC2_ID_BYTES];
-    char type[EC2_ID_BYTES]; /* gp2, gp3, io1, io2, st1, sc1, standard */
-    char state[EC2_ID_BYTES];
+    char type[EC2_ID_BYTES];  /* gp2, gp3, io1, io2, st1, sc1, standard */
+    char state[EC2_ID_BYTES]; /* creating, available, in-use, deleting, deleted, error */
     char availability_zone[EC2_NAME_BYTES];
     char snapshot_id[EC2_ID_BYTES]; /* that it was made from; "" for none */
     char kms_key_id[EC2_ARN_BYTES];
     int64_t size_gib;
     int64_t iops;            /* 0 where not told */
     int64_t throughput_mibs; /* 0 where not told */
+    int64_t create_utc_us;   /* EC2's own; 0 where not told */
     bool encrypted;
     bool multi_attach;
     struct ec2_attachment attachments[EC2_ATTACHMENTS_MAX];

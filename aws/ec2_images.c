@@ -5,43 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/ec2_items.h"
 #include "aws/ec2_wire.h"
 
-enum { PAGE_ITEMS = 100 };
+enum { PAGE_ITEMS = 500, IDS_MAX = 100 };
 
 /* --- making --- */
-
-static const char *if_any(const char *text)
-{
-    return text != NULL && *text != '\0' ? text : NULL;
-}
-
-/* BlockDeviceMapping.N.WHAT */
-static const char *mapping_name(char *name, size_t size, size_t n, const char *what)
-{
-    (void)snprintf(name, size, "BlockDeviceMapping.%zu.%s", n, what);
-    return name;
-}
-
-static void add_mapping(struct query *query, size_t n, const struct ec2_mapping *mapping)
-{
-    char name[80];
-    const size_t size = sizeof(name);
-
-    query_add(query, mapping_name(name, size, n, "DeviceName"), mapping->device);
-    query_add(query, mapping_name(name, size, n, "Ebs.SnapshotId"), if_any(mapping->snapshot_id));
-    query_add(query, mapping_name(name, size, n, "Ebs.VolumeType"), if_any(mapping->volume_type));
-    if (mapping->size_gib > 0)
-        query_add_int(query, mapping_name(name, size, n, "Ebs.VolumeSize"), mapping->size_gib);
-    if (mapping->iops > 0)
-        query_add_int(query, mapping_name(name, size, n, "Ebs.Iops"), mapping->iops);
-    if (mapping->throughput_mibs > 0)
-        query_add_int(query, mapping_name(name, size, n, "Ebs.Throughput"),
-                      mapping->throughput_mibs);
-    if (mapping->delete_on_termination != EC2_UNKNOWN)
-        query_add_bool(query, mapping_name(name, size, n, "Ebs.DeleteOnTermination"),
-                       mapping->delete_on_termination == EC2_YES);
-}
 
 /* The answer's imageId into RET_IMAGE_ID. */
 static bool call_for_id(struct ec2 *ec2, const struct wire_call *call, char *ret_image_id,
@@ -70,19 +39,19 @@ bool ec2_register_image(struct ec2 *ec2, const struct ec2_register_image *what, 
 
     query_begin(&query, call.action);
     query_add(&query, "Name", what->name);
-    query_add(&query, "Description", if_any(what->description));
-    query_add(&query, "Architecture", if_any(what->architecture));
-    query_add(&query, "VirtualizationType", if_any(what->virtualization_type));
-    query_add(&query, "RootDeviceName", if_any(what->root_device_name));
-    query_add(&query, "BootMode", if_any(what->boot_mode));
-    query_add(&query, "TpmSupport", if_any(what->tpm_support));
-    query_add(&query, "UefiData", if_any(what->uefi_data));
-    query_add(&query, "ImdsSupport", if_any(what->imds_support));
-    query_add(&query, "SriovNetSupport", if_any(what->sriov_net_support));
+    query_add_some(&query, "Description", what->description);
+    query_add_some(&query, "Architecture", what->architecture);
+    query_add_some(&query, "VirtualizationType", what->virtualization_type);
+    query_add_some(&query, "RootDeviceName", what->root_device_name);
+    query_add_some(&query, "BootMode", what->boot_mode);
+    query_add_some(&query, "TpmSupport", what->tpm_support);
+    query_add_some(&query, "UefiData", what->uefi_data);
+    query_add_some(&query, "ImdsSupport", what->imds_support);
+    query_add_some(&query, "SriovNetSupport", what->sriov_net_support);
     if (what->ena_support != EC2_UNKNOWN)
         query_add_bool(&query, "EnaSupport", what->ena_support == EC2_YES);
     for (size_t i = 0; i < what->mapping_count; i++)
-        add_mapping(&query, i + 1, &what->mappings[i]);
+        items_add_mapping(&query, i + 1, &what->mappings[i]);
     query_add_tag_specification(&query, 1, "image", what->tags);
     bool ok = call_for_id(ec2, &call, ret_image_id, err);
     query_free(&query);
@@ -104,13 +73,13 @@ bool ec2_create_image(struct ec2 *ec2, const struct ec2_create_image *what, int6
     query_begin(&query, call.action);
     query_add(&query, "InstanceId", what->instance_id);
     query_add(&query, "Name", what->name);
-    query_add(&query, "Description", if_any(what->description));
+    query_add_some(&query, "Description", what->description);
     query_add_bool(&query, "NoReboot", true);
     for (size_t i = 0; i < what->exclude_count; i++) {
-        query_add(&query, mapping_name(name, sizeof(name), i + 1, "DeviceName"),
-                  what->exclude_devices[i]);
-        query_add(&query, mapping_name(name, sizeof(name), i + 1, "NoDevice"),
-                  ""); /* there, and empty: as EC2's reference has it */
+        (void)snprintf(name, sizeof(name), "BlockDeviceMapping.%zu.DeviceName", i + 1);
+        query_add(&query, name, what->exclude_devices[i]);
+        (void)snprintf(name, sizeof(name), "BlockDeviceMapping.%zu.NoDevice", i + 1);
+        query_add(&query, name, ""); /* there, and empty: as EC2's reference has it */
     }
     if (what->image_tags != NULL && what->image_tags->count > 0)
         query_add_tag_specification(&query, next++, "image", what->image_tags);
@@ -252,12 +221,14 @@ bool ec2_describe_images(struct ec2 *ec2, const char *const *ids, size_t id_coun
                              .action = "DescribeImages",
                              .query = &query,
                              .deadline_ms = deadline_ms,
-                             .cancel = cancel};
+                             .cancel = cancel,
+                             /* EC2 refuses MaxResults together with ids */
+                             .page_items = id_count == 0 ? PAGE_ITEMS : 0};
     struct image_reading reading = {.each = each, .each_self = self};
     struct wire_list list = {"imagesSet/item", &reading, open_image, close_image, NULL};
 
-    if (id_count > PAGE_ITEMS)
-        return err_set(err, ERR_LIMIT, 0, "DescribeImages: more than %d ids", PAGE_ITEMS);
+    if (id_count > IDS_MAX)
+        return err_set(err, ERR_LIMIT, 0, "DescribeImages: more than %d ids", IDS_MAX);
     reading.image = calloc(1, sizeof(*reading.image));
     if (reading.image == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
@@ -265,8 +236,6 @@ bool ec2_describe_images(struct ec2 *ec2, const char *const *ids, size_t id_coun
     query_add(&query, "Owner.1", "self");
     query_add_list(&query, "ImageId", ids, id_count);
     query_add_filters(&query, filters, filter_count);
-    if (id_count == 0) /* EC2 refuses MaxResults together with ids */
-        query_add_int(&query, "MaxResults", PAGE_ITEMS);
     bool ok = wire_call_pages(ec2, &call, &list, err);
     query_free(&query);
     ec2_tags_free(&reading.image->tags);

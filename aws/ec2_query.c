@@ -28,6 +28,11 @@ void query_add(struct query *query, const char *name, const char *value)
                     !sigv4_encode(&query->body, value, strlen(value), false, &query->err);
 }
 
+void query_add_some(struct query *query, const char *name, const char *value)
+{
+    query_add(query, name, value != NULL && *value != '\0' ? value : NULL);
+}
+
 void query_add_bool(struct query *query, const char *name, bool value)
 {
     query_add(query, name, value ? "true" : "false");

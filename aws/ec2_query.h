@@ -26,6 +26,7 @@ struct query {
 
 void query_begin(struct query *query, const char *action);
 void query_add(struct query *query, const char *name, const char *value); /* NULL value: left out */
+void query_add_some(struct query *query, const char *name, const char *value); /* nor "" */
 void query_add_bool(struct query *query, const char *name, bool value);
 void query_add_int(struct query *query, const char *name, int64_t value);
 /* NAME.1, NAME.2, … */

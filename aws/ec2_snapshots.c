@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "aws/ec2_snapshots.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aws/ec2_wire.h"
 
-enum { PAGE_ITEMS = 200, SET_MAX = 128, TAG_IDS_MAX = 500 };
+enum { PAGE_ITEMS = 1000, IDS_MAX = 200, SET_MAX = 128, TAG_IDS_MAX = 500 };
 
 static const char *const state_names[] = {
     [EC2_SNAPSHOT_UNKNOWN] = "unknown",         [EC2_SNAPSHOT_PENDING] = "pending",
@@ -210,25 +211,25 @@ bool ec2_describe_snapshots(struct ec2 *ec2, const char *const *ids, size_t id_c
                              .action = "DescribeSnapshots",
                              .query = &query,
                              .deadline_ms = deadline_ms,
-                             .cancel = cancel};
+                             .cancel = cancel,
+                             /* EC2 refuses MaxResults together with ids */
+                             .page_items = id_count == 0 ? PAGE_ITEMS : 0};
     struct each_reading reading = {.each = each, .each_self = self};
     struct wire_list list = {"snapshotSet/item", &reading, open_each, close_each, NULL};
 
-    if (id_count > PAGE_ITEMS)
-        return err_set(err, ERR_LIMIT, 0, "DescribeSnapshots: more than %d ids", PAGE_ITEMS);
+    if (id_count > IDS_MAX)
+        return err_set(err, ERR_LIMIT, 0, "DescribeSnapshots: more than %d ids", IDS_MAX);
     query_begin(&query, call.action);
     query_add(&query, "Owner.1", "self");
     query_add_list(&query, "SnapshotId", ids, id_count);
     query_add_filters(&query, filters, filter_count);
-    if (id_count == 0) /* EC2 refuses MaxResults together with ids */
-        query_add_int(&query, "MaxResults", PAGE_ITEMS);
     bool ok = wire_call_pages(ec2, &call, &list, err);
     query_free(&query);
     ec2_tags_free(&reading.snapshot.tags);
     return ok;
 }
 
-/* --- CreateTags, DeleteSnapshot --- */
+/* --- CreateTags, DeleteTags, DeleteSnapshot --- */
 
 bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
                      const struct ec2_tags *tags, int64_t deadline_ms, const struct cancel *cancel,
@@ -249,6 +250,33 @@ bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
     query_begin(&query, call.action);
     query_add_list(&query, "ResourceId", ids, id_count);
     query_add_tags(&query, "Tag", tags);
+    bool ok = wire_send(ec2, &call, &body, err);
+    query_free(&query);
+    return ok;
+}
+
+bool ec2_delete_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
+                     const char *const *keys, size_t key_count, int64_t deadline_ms,
+                     const struct cancel *cancel, struct err *err)
+{
+    AUTO_BUF struct buf body = BUF_INIT(64 * 1024);
+    char name[32];
+    struct query query;
+    struct wire_call call = {.kind = AWS_IDEMPOTENT,
+                             .action = "DeleteTags",
+                             .query = &query,
+                             .deadline_ms = deadline_ms,
+                             .cancel = cancel};
+
+    /* Without keys EC2 takes all tags off. */
+    if (id_count == 0 || id_count > TAG_IDS_MAX || key_count == 0 || key_count > EC2_TAGS_MAX)
+        return err_set(err, ERR_INTERNAL, 0, "DeleteTags: no ids or keys, or too many");
+    query_begin(&query, call.action);
+    query_add_list(&query, "ResourceId", ids, id_count);
+    for (size_t i = 0; i < key_count; i++) {
+        (void)snprintf(name, sizeof(name), "Tag.%zu.Key", i + 1);
+        query_add(&query, name, keys[i]);
+    }
     bool ok = wire_send(ec2, &call, &body, err);
     query_free(&query);
     return ok;

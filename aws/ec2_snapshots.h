@@ -92,6 +92,12 @@ bool ec2_create_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
                      const struct ec2_tags *tags, int64_t deadline_ms, const struct cancel *cancel,
                      struct err *err);
 
+/* DeleteTags: the keys (1 to 50), whatever their values, from all resources (1 to 500 ids).
+ * AWS_IDEMPOTENT: a key that is not there is fine. */
+bool ec2_delete_tags(struct ec2 *ec2, const char *const *ids, size_t id_count,
+                     const char *const *keys, size_t key_count, int64_t deadline_ms,
+                     const struct cancel *cancel, struct err *err);
+
 /* DeleteSnapshot. AWS_IDEMPOTENT: one that is not there any more counts as deleted (true). */
 bool ec2_delete_snapshot(struct ec2 *ec2, const char *snapshot_id, int64_t deadline_ms,
                          const struct cancel *cancel, struct err *err);

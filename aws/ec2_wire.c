@@ -9,7 +9,7 @@
 #include "aws/ec2_describe.h"
 #include "aws/xml.h"
 
-enum { PAGES_MAX = 10000 };
+enum { PAGES_MAX = 10000, PAGE_ITEMS_MIN = 5 /* EC2's own */ };
 
 /* --- fields --- */
 
@@ -186,23 +186,38 @@ bool wire_call_list(struct ec2 *ec2, const struct wire_call *call, const struct 
 
     if (ok && !wire_read(call->action, buf_text(&body), body.len, list, token, err))
         ok = err_wrap(err, "%s", call->action);
-    buf_free(&body);
+    if (call->secret)
+        buf_wipe(&body);
+    else
+        buf_free(&body);
+    return ok;
+}
+
+static bool send_page(struct ec2 *ec2, const struct wire_call *call, int items, const char *token,
+                      struct buf *ret_body, struct err *err)
+{
+    struct query *query = call->query;
+    size_t len = query->body.len;
+
+    if (items > 0)
+        query_add_int(query, "MaxResults", items);
+    if (*token != '\0')
+        query_add(query, "NextToken", token);
+    bool ok = wire_send(ec2, call, ret_body, err);
+    buf_cut(&query->body, len); /* without what is this page's alone */
     return ok;
 }
 
 static bool call_page(struct ec2 *ec2, const struct wire_call *call, const struct wire_list *list,
-                      char *token, struct err *err)
+                      int *items, char *token, struct err *err)
 {
     struct buf body = BUF_INIT(XML_TOTAL_MAX_BYTES);
-    struct query *query = call->query;
-    size_t first_page_len = query->body.len;
+    bool ok = send_page(ec2, call, *items, token, &body, err);
 
-    if (*token != '\0')
-        query_add(query, "NextToken", token);
-    bool ok = wire_send(ec2, call, &body, err);
-    if (query->body.data != NULL) {
-        query->body.len = first_page_len; /* without this page's token again */
-        query->body.data[first_page_len] = '\0';
+    while (!ok && err->kind == ERR_LIMIT && *items > PAGE_ITEMS_MIN) {
+        *items = *items / 4 > PAGE_ITEMS_MIN ? *items / 4 : PAGE_ITEMS_MIN;
+        *err = (struct err)ERR_INIT;
+        ok = send_page(ec2, call, *items, token, &body, err);
     }
     if (ok && !wire_read(call->action, buf_text(&body), body.len, list, token, err))
         ok = err_wrap(err, "%s", call->action);
@@ -214,9 +229,10 @@ bool wire_call_pages(struct ec2 *ec2, const struct wire_call *call, const struct
                      struct err *err)
 {
     char token[WIRE_TOKEN_BYTES] = "", seen[WIRE_TOKEN_BYTES] = "";
+    int items = call->page_items;
 
     for (unsigned page = 1; page <= PAGES_MAX; page++) {
-        if (!call_page(ec2, call, list, token, err))
+        if (!call_page(ec2, call, list, &items, token, err))
             return false;
         if (token[0] == '\0')
             return true;

@@ -87,8 +87,10 @@ struct wire_call {
     struct query *query; /* not yet ended; freed by the caller */
     int64_t min_valid_ms;
     bool just_made;
+    bool secret; /* wire_call_list wipes the answer */
     int64_t deadline_ms;
     const struct cancel *cancel;
+    int page_items; /* MaxResults of a page: wire_call_pages. 0: not said */
 };
 
 /* Sends it once (with retries as its kind allows); the answer is added to RET_BODY. */
@@ -97,7 +99,8 @@ bool wire_send(struct ec2 *ec2, const struct wire_call *call, struct buf *ret_bo
 /* Sends it and reads the answer. */
 bool wire_call_list(struct ec2 *ec2, const struct wire_call *call, const struct wire_list *list,
                     struct err *err);
-/* The same for all pages: ERR_PROTOCOL where a token comes back, ERR_LIMIT after too many. */
+/* The same for all pages: ERR_PROTOCOL where a token comes back, ERR_LIMIT after too many. A page
+ * that is too large (whoever may tag can make it so) is asked for again with fewer items. */
 bool wire_call_pages(struct ec2 *ec2, const struct wire_call *call, const struct wire_list *list,
                      struct err *err);
 /* Sends it and takes one text from the answer; "" where it is not there. */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hooks/db_settings.h"
+
 /* Of the servers' error numbers those that mean "not in this version". */
 enum { UNKNOWN_COLUMN = 1054, UNKNOWN_TABLE = 1109, NO_SUCH_TABLE = 1146 };
 
@@ -98,12 +100,11 @@ static bool add_directory(struct db_server *server, enum db_path_role role, cons
 
 /* Asked for by SHOW, which passes over what a version has not. */
 static const char variables_sql[] =
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('aria_log_dir_path', 'datadir', 'general_log', "
-    "'general_log_file', 'innodb_data_file_path', 'innodb_data_home_dir', "
-    "'innodb_flush_log_at_trx_commit', 'innodb_log_group_home_dir', 'innodb_undo_directory', "
-    "'log_bin', 'log_bin_basename', 'log_output', 'partial_revokes', 'read_only', "
-    "'relay_log_basename', 'replica_parallel_workers', 'slave_parallel_threads', "
-    "'slave_parallel_workers', 'slow_query_log', 'slow_query_log_file', 'wsrep_on')";
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN (" DB_SETTINGS_NAMES ", 'datadir', "
+    "'general_log', 'general_log_file', 'innodb_flush_log_at_trx_commit', 'log_output', "
+    "'partial_revokes', 'read_only', 'relay_log_basename', 'replica_parallel_workers', "
+    "'slave_parallel_threads', 'slave_parallel_workers', 'slow_query_log', "
+    "'slow_query_log_file', 'wsrep_on')";
 
 static const char *variable(const struct db_rows *rows, const char *name)
 {
@@ -197,7 +198,8 @@ static bool take_variables(struct db_server *server, const struct db_rows *rows,
                        "where the binary log lies is not told by this version: taken for the "
                        "datadir");
     return add_directory(server, DB_PATH_DATA, datadir, datadir, err) &&
-           add_data_files(server, rows, datadir, err) && add_logs(server, rows, datadir, err);
+           add_data_files(server, rows, datadir, err) && add_logs(server, rows, datadir, err) &&
+           db_settings_text(server->paths[0].path, rows, &server->settings, err);
 }
 
 static const char *datadir_of(const struct db_server *server)
@@ -402,5 +404,6 @@ bool db_server_ask(struct db *db, enum db_method asked, bool exact_wanted, int64
 void db_server_free(struct db_server *server)
 {
     free(server->paths);
+    free(server->settings);
     *server = (struct db_server)DB_SERVER_INIT;
 }

@@ -42,8 +42,9 @@ struct db_server {
     bool read_only;
     bool galera;           /* a Galera node: desynced for the hold */
     struct db_path *paths; /* path_count of them, each directory once per role */
-    size_t path_count;
-    char note[200]; /* what could not be found out and was taken for the worse; "" else */
+    size_t path_count;     /* the datadir first */
+    char *settings;        /* db_settings.h */
+    char note[200];        /* what could not be found out and was taken for the worse; "" else */
 };
 
 #define DB_SERVER_INIT                                                                             \

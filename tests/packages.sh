@@ -19,8 +19,8 @@ lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-
 # the other servers' trees.
 # strace fails the guard's system calls. lvm2 is for its metadata alone: nothing is activated.
 lab=(strace mariadb-server-core mariadb-client-core mariadb-client xfsprogs e2fsprogs btrfs-progs
-    dosfstools lvm2 util-linux mount procps openssl ca-certificates mmdebstrap debian-archive-keyring
-    python3 python3-venv)
+    dosfstools lvm2 util-linux mount procps time openssl ca-certificates mmdebstrap
+    debian-archive-keyring python3 python3-venv)
 packages=("${build[@]}" "${lint[@]}" "${lab[@]}")
 modules=("moto[server]>=5.0" boto3)
 

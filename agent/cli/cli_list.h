@@ -10,7 +10,7 @@
 #include "agent/cli/cli_table.h"
 
 /* `stillpoint list`: rows as they come. As JSON each is written at once; for people only the cells
- * of the table are kept (about 700 bytes a row), since columns are as wide as their widest. */
+ * of the table are kept (about 500 bytes a row), since columns are as wide as their widest. */
 
 enum { CLI_LIST_BROKEN_MAX = 5, CLI_LIST_WHY_BYTES = 300 };
 

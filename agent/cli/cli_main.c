@@ -54,12 +54,19 @@ static void add_signal(sigset_t *set, int number)
         (void)sigaddset(set, number);
 }
 
-/* A backup asks the daemon to cancel where others just end. -1: they end. */
+/* What can be undone in the middle; `restore instance` goes on where the same command left off. */
+static bool can_be_cancelled(const struct cli_options *options)
+{
+    return options->command == CLI_BACKUP || options->command == CLI_VERIFY ||
+           (options->command == CLI_RESTORE && strcmp(options->kind, "instance") != 0);
+}
+
+/* These ask the daemon to cancel where others just end. -1: they end. */
 static int catch_signals(const struct cli_options *options)
 {
     sigset_t set;
 
-    if (options->command != CLI_BACKUP || options->dry_run)
+    if (options->help || options->version || !can_be_cancelled(options) || options->dry_run)
         return -1;
     (void)sigemptyset(&set);
     add_signal(&set, SIGINT);

@@ -11,6 +11,8 @@
 #include "agent/daemon/iam_arn.h"
 #include "agent/daemon/iam_policy.h"
 
+enum { KINDS_MAX = 8 };
+
 #define CLI_IDS_REMEDY "stillpoint list shows the ids; `latest' is the newest"
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -21,6 +23,9 @@ struct reading {
     char *const *argv;
     int argc, at;
 };
+
+_Static_assert(CLI_OPTION_COUNT <= 64, "reading.seen has a bit for each");
+_Static_assert(CLI_COMMAND_COUNT <= 32, "cli_option.commands has a bit for each");
 
 static const char *nearest_option(const char *name)
 {
@@ -110,12 +115,12 @@ out:
     return ok;
 }
 
-static bool set_keep(struct cli_options *options, const char *value, struct err *err)
+static bool set_duration(const char *name, const char *value, int64_t *ret_ms, struct err *err)
 {
     static const int64_t second_ms = 1000, ten_years_ms = 3650LL * 24 * 60 * 60 * 1000;
 
-    return parse_duration_ms(value, second_ms, ten_years_ms, &options->keep_ms, err) ||
-           err_wrap(err, "--keep");
+    return parse_duration_ms(value, second_ms, ten_years_ms, ret_ms, err) ||
+           err_wrap(err, "--%s", name);
 }
 
 static bool not_empty(const char *name, const char *value, const char **ret_text, struct err *err)
@@ -126,6 +131,98 @@ static bool not_empty(const char *name, const char *value, const char **ret_text
     }
     *ret_text = value;
     return true;
+}
+
+static bool add_security_group(struct cli_options *options, const char *value, struct err *err)
+{
+    if (options->security_group_count == CLI_GROUPS_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "--security-group: more than %d", CLI_GROUPS_MAX);
+        return err_suggest(err, "an instance's interface takes no more");
+    }
+    return not_empty("security-group", value,
+                     &options->security_groups[options->security_group_count++], err);
+}
+
+/* One text that is handed on as it is; the daemon knows its form. */
+static bool set_text(const char *name, const char *value, const char **ret_text, struct err *err)
+{
+    return not_empty(name, value, ret_text, err) && check_utf8(name, value, err);
+}
+
+static bool add_volume(struct cli_options *options, const char *value, struct err *err)
+{
+    if (options->volume_count == CLI_VOLUMES_MAX)
+        return err_set(err, ERR_USAGE, 0, "--volume: more than %d", CLI_VOLUMES_MAX);
+    return set_text("volume", value, &options->volumes[options->volume_count++], err);
+}
+
+static bool set_number(const char *name, const char *value, int64_t *ret_number, struct err *err)
+{
+    return parse_int64(value, 1, 1000000, ret_number, err) || err_wrap(err, "--%s", name);
+}
+
+/* `restore volumes` and `restore files`. */
+static bool apply_to_volumes(struct cli_options *options, enum cli_option_id id, const char *value,
+                             struct err *err)
+{
+    const char *name = cli_option_table[id].name;
+
+    switch (id) {
+    case CLI_OPTION_IOPS:
+        return set_number(name, value, &options->iops, err);
+    case CLI_OPTION_THROUGHPUT:
+        return set_number(name, value, &options->throughput, err);
+    case CLI_OPTION_INITIALIZE:
+        return set_number(name, value, &options->initialize, err);
+    case CLI_OPTION_ENCRYPTED:
+        options->encrypted = true;
+        return true;
+    case CLI_OPTION_ATTACH:
+        return set_text(name, value, &options->attach, err);
+    case CLI_OPTION_DEVICE:
+        return set_text(name, value, &options->device, err);
+    case CLI_OPTION_VOLUME:
+        return add_volume(options, value, err);
+    case CLI_OPTION_TO:
+        return set_text(name, value, &options->to, err);
+    default:
+        return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
+    }
+}
+
+static bool apply_to_restore(struct cli_options *options, enum cli_option_id id, const char *value,
+                             struct err *err)
+{
+    const char *name = cli_option_table[id].name;
+
+    switch (id) {
+    case CLI_OPTION_TYPE:
+        return set_text(name, value, &options->type, err);
+    case CLI_OPTION_SUBNET:
+        return set_text(name, value, &options->subnet, err);
+    case CLI_OPTION_ZONE:
+        return set_text(name, value, &options->zone, err);
+    case CLI_OPTION_SECURITY_GROUP:
+        return add_security_group(options, value, err);
+    case CLI_OPTION_PRIVATE_IP:
+        return set_text(name, value, &options->private_ip, err);
+    case CLI_OPTION_KEY:
+        return set_text(name, value, &options->key, err);
+    case CLI_OPTION_PROFILE:
+        return set_text(name, value, &options->profile, err);
+    case CLI_OPTION_USER_DATA:
+        return not_empty(name, value, &options->user_data_path, err);
+    case CLI_OPTION_NAME:
+        return set_text(name, value, &options->name, err);
+    case CLI_OPTION_REPLACE:
+        options->replace = true;
+        return true;
+    case CLI_OPTION_ANOTHER:
+        options->another = true;
+        return true;
+    default:
+        return apply_to_volumes(options, id, value, err);
+    }
 }
 
 static bool add_with(struct cli_options *options, const char *value, struct err *err)
@@ -152,7 +249,6 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     static const char *const levels[] = {"application", "filesystem", "crash", NULL};
     static const char *const states[] = {"complete", "pending", "failed", "broken",
                                          "cut",      "held",    NULL};
-    static const char *const moments[] = {"complete", "cut", NULL};
 
     switch (id) {
     case CLI_OPTION_JSON:
@@ -178,7 +274,8 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_CONSISTENCY:
         return one_of("consistency", value, levels, &options->consistency, err);
     case CLI_OPTION_WAIT:
-        return one_of("wait", value, moments, &options->wait, err);
+        options->wait = value; /* what it may be, the command says: check_wait */
+        return true;
     case CLI_OPTION_IMAGE:
         options->image = CLI_IMAGE_YES;
         return true;
@@ -186,7 +283,9 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         options->image = CLI_IMAGE_NO;
         return true;
     case CLI_OPTION_KEEP:
-        return set_keep(options, value, err);
+        return set_duration("keep", value, &options->keep_ms, err);
+    case CLI_OPTION_MAX_AGE:
+        return set_duration("max-age", value, &options->max_age_ms, err);
     case CLI_OPTION_PIN:
         options->pin = true;
         return true;
@@ -213,6 +312,12 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
     case CLI_OPTION_FORCE:
         options->force = true;
         return true;
+    case CLI_OPTION_DEEP:
+        options->deep = true;
+        return true;
+    case CLI_OPTION_AGAIN:
+        options->again = true;
+        return true;
     case CLI_OPTION_ROLE:
         return one_of("role", value, iam_role_names(), &options->role, err);
     case CLI_OPTION_WITH:
@@ -221,13 +326,13 @@ static bool apply(struct cli_options *options, enum cli_option_id id, const char
         options->billed = true;
         return true;
     case CLI_OPTION_KMS_KEY:
-        return add_arn("kms-key", value, iam_arn_check_key, &options->kms_keys, err);
+        options->kms_key = value; /* of which form: check_keys */
+        return strs_add_once(&options->kms_keys, value, err);
     case CLI_OPTION_PASS_ROLE:
         return add_arn("pass-role", value, iam_arn_check_role, &options->pass_roles, err);
-    case CLI_OPTION_COUNT:
-        break;
+    default:
+        return apply_to_restore(options, id, value, err);
     }
-    return err_set(err, ERR_INTERNAL, 0, "option without a meaning");
 }
 
 /* VALUE: what stood behind '=', or NULL. */
@@ -303,6 +408,47 @@ static bool read_verb(struct reading *reading, const char *word, struct err *err
                         : err_suggest(err, "see stillpoint --help");
 }
 
+static bool unknown_kind(enum cli_command command, const char *word, struct err *err)
+{
+    const struct cli_verb *verb = &cli_verbs[command];
+    const struct cli_kind *kinds = cli_verbs_kinds(command);
+    const char *names[KINDS_MAX + 1] = {NULL};
+    char all[80] = "";
+
+    for (size_t i = 0; i < KINDS_MAX && kinds[i].name != NULL; i++) {
+        size_t len = strlen(all);
+        names[i] = kinds[i].name;
+        (void)snprintf(all + len, sizeof(all) - len, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    const char *near = word != NULL ? parse_nearest(word, names) : NULL;
+    if (word != NULL)
+        (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is not known", verb->name, word);
+    else
+        (void)err_set(err, ERR_USAGE, 0, "%s needs to know what", verb->name);
+    return near != NULL ? err_suggest(err, "did you mean %s?", near)
+                        : err_suggest(err, "write stillpoint %s KIND %s; KIND is one of: %s",
+                                      verb->name, verb->argument, all);
+}
+
+static bool read_path(struct reading *reading, const char *word, struct err *err)
+{
+    struct cli_options *options = reading->options;
+
+    if (word[0] == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "%s %s: a path must not be empty",
+                      cli_verbs[options->command].name, options->kind);
+        return err_suggest(err, "name the files and folders as they are called on the node");
+    }
+    if (!check_utf8("PATH", word, err))
+        return false;
+    if (options->paths == NULL)
+        options->paths = calloc((size_t)reading->argc, sizeof(*options->paths));
+    if (options->paths == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    options->paths[options->path_count++] = word;
+    return true;
+}
+
 static bool read_word(struct reading *reading, const char *word, struct err *err)
 {
     struct cli_options *options = reading->options;
@@ -314,6 +460,15 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     if (options->command == CLI_NO_COMMAND)
         return read_verb(reading, word, err);
     const struct cli_verb *verb = &cli_verbs[options->command];
+    if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL) {
+        if (cli_verbs_kind(options->command, word) == NULL)
+            return unknown_kind(options->command, word, err);
+        options->kind = word;
+        return true;
+    }
+    if (options->id != NULL && options->kind != NULL &&
+        cli_verbs_kind(options->command, options->kind)->paths)
+        return read_path(reading, word, err);
     if (verb->argument == NULL || options->id != NULL) {
         (void)err_set(err, ERR_USAGE, 0, "%s: '%s' is one word too many", verb->name, word);
         return err_suggest(err, "see stillpoint %s --help", verb->name);
@@ -324,6 +479,35 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     }
     options->id = word;
     return true;
+}
+
+static bool check_wait(const struct cli_options *options, struct err *err)
+{
+    static const char *const moments[] = {"complete", "cut", NULL};
+    static const char *const states[] = {"running", "none", NULL};
+    const char *known = NULL;
+
+    return options->wait == NULL ||
+           one_of("wait", options->wait, options->command == CLI_RESTORE ? states : moments, &known,
+                  err);
+}
+
+/* iam-policy wants ARNs, and any number of them; restore volumes one, of any form. */
+static bool check_keys(const struct cli_options *options, struct err *err)
+{
+    const struct strs *keys = &options->kms_keys;
+    const char *same;
+
+    for (size_t i = 0; options->command == CLI_IAM_POLICY && i < keys->count; i++) {
+        if (!iam_arn_check_key(keys->items[i], err))
+            return err_wrap(err, "--kms-key");
+    }
+    if (options->command != CLI_RESTORE || keys->count == 0)
+        return true;
+    if (keys->count == 1)
+        return set_text("kms-key", options->kms_key, &same, err);
+    (void)err_set(err, ERR_USAGE, 0, "--kms-key: given twice");
+    return err_suggest(err, "keep one of the two");
 }
 
 /* What only makes sense once all is read. */
@@ -340,16 +524,31 @@ static bool check(const struct reading *reading, struct err *err)
     }
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
         if ((reading->seen & UINT64_C(1) << id) != 0 &&
-            (cli_option_table[id].commands & CLI_FOR(options->command)) == 0) {
-            (void)err_set(err, ERR_USAGE, 0, "%s has no option --%s", verb->name,
+            !cli_verbs_option_fits((enum cli_option_id)id, options->command, options->kind)) {
+            (void)err_set(err, ERR_USAGE, 0, "%s%s%s has no option --%s", verb->name,
+                          options->kind ? " " : "", options->kind ? options->kind : "",
                           cli_option_table[id].name);
             return err_suggest(err, "see stillpoint %s --help", verb->name);
         }
     }
+    if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL)
+        return unknown_kind(options->command, NULL, err);
     if (verb->argument != NULL && options->id == NULL) {
-        (void)err_set(err, ERR_USAGE, 0, "%s needs %s", verb->name, verb->argument);
+        (void)err_set(err, ERR_USAGE, 0, "%s%s%s needs %s", verb->name, options->kind ? " " : "",
+                      options->kind ? options->kind : "", verb->argument);
         return err_suggest(err, CLI_IDS_REMEDY);
     }
+    if (options->kind != NULL && cli_verbs_kind(options->command, options->kind)->paths &&
+        options->path_count == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "%s %s needs a path", verb->name, options->kind);
+        return err_suggest(err, "name the files and folders as they are called on the node");
+    }
+    if (options->kind != NULL && strcmp(options->kind, "files") == 0 && options->to == NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "restore files needs --to DIR");
+        return err_suggest(err, "name a folder that is not there yet, or is empty");
+    }
+    if (!check_wait(options, err) || !check_keys(options, err))
+        return false;
     if (options->command == CLI_THAW && !options->force && !options->dry_run) {
         (void)err_set(err, ERR_USAGE, 0,
                       "thaw ends the hold of a backup that runs: it needs --force");
@@ -393,6 +592,8 @@ void cli_options_free(struct cli_options *options)
 {
     json_decref(options->tags);
     options->tags = NULL;
+    free(options->paths);
+    options->paths = NULL;
     strs_free(&options->kms_keys);
     strs_free(&options->pass_roles);
 }

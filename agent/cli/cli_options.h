@@ -15,21 +15,37 @@
 
 enum cli_image { CLI_IMAGE_AS_CONFIGURED, CLI_IMAGE_YES, CLI_IMAGE_NO };
 
+enum { CLI_GROUPS_MAX = 16, CLI_VOLUMES_MAX = 128 };
+
 struct cli_options {
     enum cli_command command; /* CLI_NO_COMMAND: none was given (with help or version only) */
     bool help, version, json, quiet, dry_run;
     const char *config; /* NULL: the default one. All texts are borrowed from ARGV */
     const char *reason, *consistency, *wait; /* backup, list; NULL: not given */
     enum cli_image image;
-    int64_t keep_ms; /* 0: not given */
+    int64_t keep_ms, max_age_ms; /* 0: not given */
     bool pin;
     json_t *tags;            /* {"K":"V"}; NULL: none. Owned */
     bool all_nodes, by_node; /* list */
     const char *group, *node, *state;
     struct cli_when since, until;
-    int64_t limit; /* 0: not given */
+    int64_t limit;    /* 0: not given */
+    const char *kind; /* "instance" of `restore instance`; NULL: the command has no kinds */
     const char *id;
+    const char **paths; /* behind the id; the list is owned */
+    size_t path_count;
     bool force;
+    bool deep, again; /* verify */
+    const char *type, *subnet, *zone, *private_ip, *key, *profile, *user_data_path, *name;
+    const char *security_groups[CLI_GROUPS_MAX];
+    size_t security_group_count;
+    bool replace, another;
+    int64_t iops, throughput, initialize; /* restore volumes; 0: not given */
+    const char *kms_key, *attach, *device;
+    bool encrypted;
+    const char *volumes[CLI_VOLUMES_MAX];
+    size_t volume_count;
+    const char *to;   /* restore files */
     const char *role; /* iam-policy: a name of iam_role_names() */
     unsigned with;    /* IAM_WITH_… */
     bool billed;

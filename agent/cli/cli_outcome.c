@@ -5,16 +5,46 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
+#include "agent/cli/cli_verdict.h"
 
 #define SETTLES                                                                                    \
     "stillpointd goes on with it if it still runs, and else settles it at its next start"
+
+void cli_outcome_name(struct cli_page *page, const struct cli_options *options, const char *id)
+{
+    cli_page_text(page, cli_verbs[options->command].name);
+    cli_page_text(page, " ");
+    if (options->kind != NULL) {
+        cli_page_text(page, options->kind); /* one of the table's */
+        cli_page_text(page, " ");
+    }
+    cli_page_clean(page, id);
+}
+
+/* What another than a backup came to. */
+static int end_other_unknown(const struct cli_outcome *outcome, const char *text)
+{
+    const struct cli_options *options = outcome->cli->options;
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0,
+                  "%s%s%s %s: %s", cli_verbs[options->command].name, options->kind ? " " : "",
+                  options->kind ? options->kind : "", options->id ? options->id : "", text);
+    (void)err_suggest(&why, "give the same command again: it goes on with what this one made, or "
+                            "says what became of it");
+    return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
+                    "stillpointd goes on with it if it still runs");
+}
 
 static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
 {
     struct err why = ERR_INIT;
 
+    if (outcome->cli->options->command != CLI_BACKUP)
+        return end_other_unknown(outcome, text);
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0, "%s%s%s%s",
                   outcome->id[0] ? "backup " : "", outcome->id, outcome->id[0] ? ": " : "", text);
     if (outcome->id[0] != '\0')
@@ -122,13 +152,36 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
     (void)cli_page_write(&page, outcome->cli->err, &passed_over);
 }
 
+/* The reasons were warnings on the way, which --quiet and --json leave out. */
+static void say_less_restored(const struct cli_outcome *outcome, const json_t *data)
+{
+    AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(outcome->cli->err_look);
+    struct err passed_over = ERR_INIT;
+    const json_t *reason;
+    size_t i;
+
+    cli_page_text(&page, "stillpoint: ");
+    cli_outcome_name(&page, outcome->cli->options, cli_str(data, "backup"));
+    cli_page_text(&page, outcome->cli->options->dry_run ? ": would be less than the original\n"
+                                                        : ": less than the original\n");
+    json_array_foreach(json_object_get(data, "less"), i, reason)
+    {
+        cli_page_text(&page, "  why: ");
+        cli_page_clean_lines(&page, json_string_value(reason), 7);
+        cli_page_text(&page, "\n");
+    }
+    (void)cli_page_write(&page, outcome->cli->err, &passed_over);
+}
+
 static void render(const struct cli_outcome *outcome, struct cli_page *page, const json_t *data)
 {
     const struct cli_options *options = outcome->cli->options;
 
     switch (options->command) {
     case CLI_BACKUP:
-        if (options->dry_run)
+        if (json_is_true(json_object_get(data, "reused")))
+            cli_show_reused(page, data, options->dry_run);
+        else if (options->dry_run)
             cli_show_plan(page, data);
         else
             cli_show_made(page, data);
@@ -141,6 +194,12 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         break;
     case CLI_DOCTOR:
         cli_status_verdict(page, outcome->rows);
+        break;
+    case CLI_VERIFY:
+        cli_verdict_show(page, data);
+        break;
+    case CLI_RESTORE:
+        cli_restore_show(page, options, data);
         break;
     case CLI_NO_COMMAND:
     case CLI_LIST: /* cli_list_end */
@@ -185,6 +244,8 @@ static int end_result(struct cli_outcome *outcome, int exit_code)
     }
     if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_BACKUP)
         say_less(outcome, data);
+    if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_RESTORE)
+        say_less_restored(outcome, data);
     /* A backup that was made stays one, even if we could not print so. */
     return written || exit_code != 0 || outcome->changes ? exit_code : CLI_EXIT_FAILED;
 }

@@ -32,6 +32,9 @@ struct cli_outcome {
     struct err why;
 };
 
+/* "backup sp-…", "restore instance sp-…": what is being done, with what. */
+void cli_outcome_name(struct cli_page *page, const struct cli_options *options, const char *id);
+
 /* Prints the result or the failure; returns the exit code. A backup that was asked for and of which
  * no end was heard is CLI_EXIT_UNKNOWN. */
 int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end);

@@ -13,6 +13,7 @@ struct words {
 };
 
 static const struct words step_words[] = {
+    {"look", "looking for a recent backup"},
     {"identify", "asking who this node is"},
     {"plan", "finding volumes and mounts"},
     {"ready", "getting ready"},

@@ -10,6 +10,7 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_files.h"
 #include "agent/cli/cli_iam.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
@@ -198,13 +199,15 @@ static int run_with_config(const struct cli *cli)
         /* The last resort must not hang on a typing error in a file. */
         if (options->command != CLI_THAW)
             return cli_fail(cli, CLI_EXIT_USAGE, &err,
-                            options->command == CLI_BACKUP ? "nothing was done" : NULL);
+                            cli_verbs_changes(options->command) ? "nothing was done" : NULL);
         return thaw_anyway(cli, &source, &err);
     }
     if (options->command == CLI_THAW)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
+    else if (options->command == CLI_RESTORE && strcmp(options->kind, "files") == 0)
+        exit_code = cli_files(cli, config->control_socket);
     else if (options->command == CLI_IAM_POLICY)
         exit_code = cli_iam(cli, config);
     else

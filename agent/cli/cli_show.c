@@ -343,6 +343,19 @@ void cli_show_made(struct cli_page *page, const json_t *backup)
     cli_page_text(page, "\n");
 }
 
+void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run)
+{
+    char age[CLI_TIME_BYTES];
+    int64_t age_s;
+
+    cli_page_printf(page, "nothing new %s taken: there is a backup as good",
+                    dry_run ? "would be" : "was");
+    if (cli_int(backup, "age_s", &age_s))
+        cli_page_printf(page, ", %s old", cli_span(age_s, age));
+    cli_page_text(page, "\n");
+    cli_show_made(page, backup);
+}
+
 /* --- what a backup would do ------------------------------------------------------------------- */
 
 static void plan_volumes(struct cli_page *page, const json_t *volumes)

@@ -15,6 +15,8 @@
 void cli_show_backup(struct cli_page *page, const json_t *backup);
 /* The result of a backup that has just been made, in a few lines. */
 void cli_show_made(struct cli_page *page, const json_t *backup);
+/* The same of one that was used (with DRY_RUN: would be) in the place of a new one. */
+void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run);
 /* What a backup would do: {"plan":{…}}. */
 void cli_show_plan(struct cli_page *page, const json_t *data);
 

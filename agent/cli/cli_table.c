@@ -34,17 +34,15 @@ void cli_table_add_styled(struct cli_table *table, const char *theirs, enum cli_
     AUTO_BUF struct buf clean = BUF_INIT(CLI_PAGE_BYTES_MAX);
     struct err err = ERR_INIT;
     bool given = theirs != NULL && theirs[0] != '\0';
+    const char *text = NULL;
 
     if (!make_room(table) ||
-        (given && !cli_clean(&clean, theirs, table->page->look.unicode, &err))) {
+        (given && (!cli_clean(&clean, theirs, table->page->look.unicode, &err) ||
+                   !pool_text(&table->texts, buf_text(&clean), &text, &err)))) {
         table->page->broken = true;
         return;
     }
-    struct cli_cell *cell = &table->cells[table->cell_count++];
-    cell->style = style;
-    cell->text = given ? clean.data : NULL;
-    if (given)
-        clean.data = NULL; /* the cell has it now */
+    table->cells[table->cell_count++] = (struct cli_cell){text, style};
 }
 
 void cli_table_add(struct cli_table *table, const char *theirs)
@@ -121,8 +119,7 @@ static void put_cell(struct cli_table *table, const struct layout *layout, size_
 
 void cli_table_free(struct cli_table *table)
 {
-    for (size_t i = 0; i < table->cell_count; i++)
-        free(table->cells[i].text);
+    pool_free(&table->texts);
     free(table->cells);
     table->cells = NULL;
     table->cell_count = table->cell_room = 0;

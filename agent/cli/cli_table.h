@@ -5,14 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/base/pool.h"
 #include "agent/cli/cli_page.h"
 
-/* Aligned columns on a page. Columns that have no value in any row are left out. */
+/* Aligned columns on a page. Columns that have no value in any row are left out. A text that comes
+ * again (a node, a state, a date) costs no more than its cell. */
 
 enum { CLI_TABLE_COLUMNS_MAX = 12 };
 
 struct cli_cell {
-    char *text; /* clean; NULL: no value */
+    const char *text; /* clean, in the pool; NULL: no value */
     enum cli_style style;
 };
 
@@ -22,6 +24,7 @@ struct cli_table {
     size_t column_count;
     struct cli_cell *cells; /* row after row */
     size_t cell_count, cell_room;
+    struct pool texts;
 };
 
 /* TITLES ends with NULL and stays the caller's. The table ends with cli_table_end. */

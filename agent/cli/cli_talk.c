@@ -8,6 +8,7 @@
 #include "agent/cli/cli_client.h"
 #include "agent/cli/cli_outcome.h"
 #include "agent/cli/cli_progress.h"
+#include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_status.h"
 
 enum {
@@ -37,6 +38,18 @@ static void set_text(json_t *args, const char *key, const char *text, bool *ok)
 static void set_true(json_t *args, const char *key, bool value, bool *ok)
 {
     if (value && json_object_set_new(args, key, json_true()) != 0)
+        *ok = false;
+}
+
+static void set_paths(json_t *args, const struct cli_options *options, bool *ok)
+{
+    json_t *paths = options->path_count > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < options->path_count; i++) {
+        if (json_array_append_new(paths, control_text(options->paths[i])) != 0)
+            *ok = false;
+    }
+    if (options->path_count > 0 && json_object_set_new(args, "paths", paths) != 0)
         *ok = false;
 }
 
@@ -75,6 +88,9 @@ static json_t *make_args(const struct cli_options *options)
     if (options->keep_ms != 0 &&
         json_object_set_new(args, "keep_ms", json_integer(options->keep_ms)) != 0)
         ok = false;
+    if (options->max_age_ms != 0 &&
+        json_object_set_new(args, "max_age_ms", json_integer(options->max_age_ms)) != 0)
+        ok = false;
     set_true(args, "pin", options->pin, &ok);
     if (options->tags != NULL && json_object_set(args, "tags", options->tags) != 0)
         ok = false;
@@ -82,6 +98,9 @@ static json_t *make_args(const struct cli_options *options)
     set_true(args, "all_nodes", options->all_nodes, &ok);
     set_list_args(args, options, &ok);
     set_text(args, "id", options->id, &ok);
+    set_paths(args, options, &ok);
+    set_true(args, "deep", options->deep, &ok);
+    set_true(args, "again", options->again, &ok);
     if (ok)
         return args;
     json_decref(args);
@@ -97,6 +116,11 @@ static bool too_long(const struct cli_options *options, struct err *err)
         return err_suggest(err, "shorten --reason: a tag has room for its first %d characters",
                            TAG_VALUE_CHARS_MAX);
     }
+    if (options->path_count > 0) {
+        (void)err_set(err, ERR_USAGE, 0, "the paths are longer than %d bytes together",
+                      CONTROL_REQUEST_BYTES_MAX);
+        return err_suggest(err, "name the folders that they lie in");
+    }
     (void)err_set(err, ERR_USAGE, 0, "%s is longer than %d bytes",
                   options->id != NULL      ? "the id"
                   : options->group != NULL ? "--group"
@@ -110,10 +134,17 @@ static bool ask(struct talk *talk, struct err *err)
     const struct cli_options *options = talk->cli->options;
     AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX + 1);
     json_t *args = make_args(options);
+    char cmd[40];
 
     if (args == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    if (!control_add_request(&line, cli_verbs[options->command].name, args, err)) {
+    if (options->command == CLI_RESTORE && !cli_restore_args(options, args, err)) {
+        json_decref(args);
+        return false;
+    }
+    (void)snprintf(cmd, sizeof(cmd), "%s%s%s", cli_verbs[options->command].name,
+                   options->kind ? "-" : "", options->kind ? options->kind : "");
+    if (!control_add_request(&line, cmd, args, err)) {
         return err->kind == ERR_LIMIT ? too_long(options, err) : false;
     }
     return cli_client_send(&talk->client, &line, err);
@@ -134,10 +165,10 @@ static void cancel(struct talk *talk)
                     talk->cli->err);
 }
 
-/* Of a backup with --json every event is a line on stdout. */
+/* Of what changes something every event is a line on stdout with --json. */
 static bool is_event_stream(const struct talk *talk)
 {
-    return talk->cli->options->json && talk->cli->options->command == CLI_BACKUP;
+    return talk->cli->options->json && cli_verbs_changes(talk->cli->options->command);
 }
 
 /* --- hearing ---------------------------------------------------------------------------------- */
@@ -158,8 +189,7 @@ static void hear_accepted(struct talk *talk, const json_t *event)
     (void)snprintf(talk->outcome.id, sizeof(talk->outcome.id), "%s", id ? id : "");
     if (!talk->outcome.changes)
         return; /* a dry run starts nothing */
-    cli_page_text(&page, "backup ");
-    cli_page_clean(&page, id);
+    cli_outcome_name(&page, talk->cli->options, id);
     cli_page_text(&page, " started\n");
     say(talk, &page);
 }
@@ -342,12 +372,13 @@ static int talk_through(struct talk *talk, const char *socket_path)
 int cli_talk(const struct cli *cli, const char *socket_path)
 {
     const struct cli_options *options = cli->options;
-    struct talk talk = {.cli = cli,
-                        .client = CLI_CLIENT_INIT,
-                        .outcome = {.cli = cli,
-                                    .rows = json_array(),
-                                    .changes = options->command == CLI_BACKUP && !options->dry_run,
-                                    .why = ERR_INIT}};
+    struct talk talk = {
+        .cli = cli,
+        .client = CLI_CLIENT_INIT,
+        .outcome = {.cli = cli,
+                    .rows = json_array(),
+                    .changes = cli_verbs_changes(options->command) && !options->dry_run,
+                    .why = ERR_INIT}};
 
     if (cli->err_look.moving && !options->quiet && !options->json) {
         talk.progress.file = cli->err;

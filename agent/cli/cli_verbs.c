@@ -4,6 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct cli_kind restore_kinds[] = {
+    {"instance", false, "a new node, launched from the backup's image"},
+    {"volumes", false, "volumes made of its snapshots, attached where asked"},
+    {"files", true, "files copied out of it, with owners and modes"},
+    {NULL, false, NULL},
+};
+
+static const struct cli_kind *const kinds_of[CLI_COMMAND_COUNT] = {
+    [CLI_RESTORE] = restore_kinds,
+};
+
+/* Options that not every kind has. */
+static const char *const option_kinds[CLI_OPTION_COUNT] = {
+    [CLI_OPTION_WAIT] = "instance",
+    [CLI_OPTION_TYPE] = "instance volumes",
+    [CLI_OPTION_SUBNET] = "instance",
+    [CLI_OPTION_ZONE] = "instance volumes",
+    [CLI_OPTION_SECURITY_GROUP] = "instance",
+    [CLI_OPTION_PRIVATE_IP] = "instance",
+    [CLI_OPTION_KEY] = "instance",
+    [CLI_OPTION_PROFILE] = "instance",
+    [CLI_OPTION_USER_DATA] = "instance",
+    [CLI_OPTION_NAME] = "instance",
+    [CLI_OPTION_REPLACE] = "instance",
+    [CLI_OPTION_ANOTHER] = "instance",
+    [CLI_OPTION_IOPS] = "volumes",
+    [CLI_OPTION_THROUGHPUT] = "volumes",
+    [CLI_OPTION_KMS_KEY] = "volumes",
+    [CLI_OPTION_ENCRYPTED] = "volumes",
+    [CLI_OPTION_ATTACH] = "volumes",
+    [CLI_OPTION_DEVICE] = "volumes",
+    [CLI_OPTION_INITIALIZE] = "volumes",
+    [CLI_OPTION_VOLUME] = "volumes",
+    [CLI_OPTION_TO] = "files",
+};
+
+static const enum cli_command changing[] = {
+    CLI_BACKUP,
+    CLI_RESTORE,
+    CLI_VERIFY,
+};
+
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_BACKUP] = {"backup", NULL, "take a backup of this node",
                     "Holds databases, hooks and filesystems for an instant, has EC2 record every "
@@ -29,6 +71,16 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_THAW] = {"thaw", NULL, "last resort: let go of everything that is frozen",
                   "Lets go of everything that this node's guard holds or an earlier one left. A "
                   "backup\nthat runs becomes crash consistent by it, or fails. Needs root."},
+    [CLI_RESTORE] = {"restore", "ID", "make something new of a backup",
+                     "Makes something new of a backup, and leaves the backup as it is. ID is a "
+                     "backup's\nid, a unique prefix of one, or `latest'."},
+    [CLI_VERIFY] = {"verify", "ID", "prove that a backup restores",
+                    "Makes volumes of the backup, attaches them here, checks and mounts the copy "
+                    "where\nnobody else sees it, starts the database on it, checks tables and "
+                    "compares what\nwas recorded; then removes everything and writes the verdict "
+                    "into the tags.\nRuns beside backups. Exit code 1 where it does not restore "
+                    "as it claims, 3 where\nsome of it could not be looked into. A backup that "
+                    "has its verdict is skipped."},
     [CLI_IAM_POLICY] =
         {"iam-policy", NULL, "the least IAM policy for what is configured",
          "Prints the least IAM policy with which a role does what is configured, "
@@ -41,20 +93,26 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                            "why, as a tag and for the list, which finds TEXT in it"},
     [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
-    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP),
-                         "complete (default): snapshots and image are ready;\n"
-                         "cut: the instant is fixed and the node is free"},
+    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
+                         "of a backup complete (default): snapshots and image are\n"
+                         "ready, or cut: the instant is fixed and the node is free;\n"
+                         "of an instance running (default), or none"},
     [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
     [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
                              "make none; of the two the later counts"},
     [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
                          "expires after that: 30d, 12h, 8w"},
     [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
-    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
                         "a tag of your own; may be given again"},
+    [CLI_OPTION_MAX_AGE] = {"max-age", 0, "DURATION", CLI_FOR(CLI_BACKUP),
+                            "where there is a good one younger than that, use it"},
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST),
                               "of every node of the account"},
     [CLI_OPTION_GROUP] = {"group", 0, "NAME", CLI_FOR(CLI_LIST), "of this group only"},
+    [CLI_OPTION_DEEP] = {"deep", 0, NULL, CLI_FOR(CLI_VERIFY),
+                         "check every table, not only a sample of InnoDB's"},
+    [CLI_OPTION_AGAIN] = {"again", 0, NULL, CLI_FOR(CLI_VERIFY), "whatever its verdict is so far"},
     [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
                             "a line for each node of the account instead"},
     [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
@@ -68,6 +126,40 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                           "its tags know nothing of it"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW), "yes, do it"},
+    [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
+                         "m5.large; this and all that follow:\ninstead of what the original has"},
+    [CLI_OPTION_SUBNET] = {"subnet", 0, "SUBNET", CLI_FOR(CLI_RESTORE), "subnet-…"},
+    [CLI_OPTION_ZONE] = {"zone", 0, "ZONE", CLI_FOR(CLI_RESTORE), "eu-west-1a"},
+    [CLI_OPTION_SECURITY_GROUP] = {"security-group", 0, "SG", CLI_FOR(CLI_RESTORE),
+                                   "sg-…; may be given again"},
+    [CLI_OPTION_PRIVATE_IP] = {"private-ip", 0, "ADDRESS", CLI_FOR(CLI_RESTORE),
+                               "that is free; by default any of the subnet"},
+    [CLI_OPTION_KEY] = {"key", 0, "NAME", CLI_FOR(CLI_RESTORE), "a key pair"},
+    [CLI_OPTION_PROFILE] = {"profile", 0, "NAME|ARN", CLI_FOR(CLI_RESTORE), "an instance profile"},
+    [CLI_OPTION_USER_DATA] = {"user-data", 0, "FILE", CLI_FOR(CLI_RESTORE), "/dev/null for none"},
+    [CLI_OPTION_NAME] = {"name", 0, "NAME", CLI_FOR(CLI_RESTORE), "the tag Name"},
+    [CLI_OPTION_REPLACE] = {"replace", 0, NULL, CLI_FOR(CLI_RESTORE),
+                            "take the original's name, and its address if free,\nthough a node is "
+                            "called so already"},
+    [CLI_OPTION_ANOTHER] = {"another", 0, NULL, CLI_FOR(CLI_RESTORE),
+                            "one more, though the same command was given before"},
+    [CLI_OPTION_IOPS] = {"iops", 0, "N", CLI_FOR(CLI_RESTORE), "of each volume: gp3, io1, io2"},
+    [CLI_OPTION_THROUGHPUT] = {"throughput", 0, "N", CLI_FOR(CLI_RESTORE),
+                               "MiB/s of each volume: gp3"},
+    [CLI_OPTION_ENCRYPTED] = {"encrypted", 0, NULL, CLI_FOR(CLI_RESTORE),
+                              "encrypt the volumes, with the account's key"},
+    [CLI_OPTION_ATTACH] = {"attach", 0, "INSTANCE", CLI_FOR(CLI_RESTORE),
+                           "attach the volumes to it, under free names"},
+    [CLI_OPTION_DEVICE] = {"device", 0, "NAME", CLI_FOR(CLI_RESTORE),
+                           "of the one volume that is attached: /dev/sdf"},
+    [CLI_OPTION_INITIALIZE] = {"initialize", 0, "RATE", CLI_FOR(CLI_RESTORE),
+                               "MiB/s, 100 to 300, at which EC2 fills the volumes\n"
+                               "beforehand (billed)"},
+    [CLI_OPTION_VOLUME] = {"volume", 0, "VOL", CLI_FOR(CLI_RESTORE),
+                           "only of that one: vol-…, snap-… or /dev/sdf as the\n"
+                           "backup has it; may be given again"},
+    [CLI_OPTION_TO] = {"to", 0, "DIR", CLI_FOR(CLI_RESTORE),
+                       "where to: made, or there and empty. Needs root"},
     [CLI_OPTION_ROLE] = {"role", 0, "ROLE", CLI_FOR(CLI_IAM_POLICY),
                          "node: an instance that is backed up; deletes no backup\n"
                          "pruner: a trusted machine that prunes for all\n"
@@ -76,14 +168,19 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "verify, rollback: what a node may do besides;\nmay be given again"},
     [CLI_OPTION_BILLED] = {"billed", 0, NULL, CLI_FOR(CLI_IAM_POLICY),
                            "the node's image carries billing product codes"},
-    [CLI_OPTION_KMS_KEY] = {"kms-key", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
-                            "a key that volumes are encrypted with; may be given\nagain"},
+    [CLI_OPTION_KMS_KEY] =
+        {"kms-key", 0, "KEY", CLI_FOR(CLI_IAM_POLICY) | CLI_FOR(CLI_RESTORE),
+         "that volumes are (or are to be) encrypted with; of\niam-policy an ARN, "
+         "may be given again"},
     [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
                               "a role that a restored instance gets; may be given\nagain"},
-    [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW),
+    [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
+                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
+                                CLI_FOR(CLI_VERIFY),
                             "say what would be done, and do nothing"},
-    [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,
-                         "JSON on stdout: one document, of a backup a line an event"},
+    [CLI_OPTION_JSON] =
+        {"json", 0, NULL, CLI_FOR_ALL,
+         "JSON on stdout: one document, of what changes something\na line an event"},
     [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, CLI_FOR_ALL, "say nothing but errors"},
     [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_FOR_ALL,
                            "instead of /etc/stillpoint/stillpoint.conf"},
@@ -117,6 +214,69 @@ static bool add_option(const struct cli_option *option, struct buf *text, struct
     return true;
 }
 
+const struct cli_kind *cli_verbs_kinds(enum cli_command command)
+{
+    return kinds_of[command];
+}
+
+const struct cli_kind *cli_verbs_kind(enum cli_command command, const char *name)
+{
+    for (const struct cli_kind *kind = kinds_of[command]; kind && kind->name; kind++) {
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    }
+    return NULL;
+}
+
+bool cli_verbs_option_fits(enum cli_option_id id, enum cli_command command, const char *kind)
+{
+    size_t len = kind != NULL ? strlen(kind) : 0;
+
+    if ((cli_option_table[id].commands & CLI_FOR(command)) == 0)
+        return false;
+    if (kinds_of[command] == NULL || option_kinds[id] == NULL || kind == NULL)
+        return true;
+    for (const char *at = option_kinds[id]; *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && strncmp(at, kind, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool cli_verbs_changes(enum cli_command command)
+{
+    for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+        if (changing[i] == command)
+            return true;
+    }
+    return false;
+}
+
+/* "restore KIND ID" */
+static const char *how_written(enum cli_command command, char *text, size_t size)
+{
+    const struct cli_verb *verb = &cli_verbs[command];
+
+    (void)snprintf(text, size, "%s%s%s%s", verb->name, kinds_of[command] ? " KIND" : "",
+                   verb->argument ? " " : "", verb->argument ? verb->argument : "");
+    return text;
+}
+
+static bool add_kinds(enum cli_command command, struct buf *text, struct err *err)
+{
+    const struct cli_kind *kind = kinds_of[command];
+    bool ok = kind == NULL || buf_add_text(text, "\nKinds\n", err);
+
+    for (; ok && kind && kind->name; kind++) {
+        char left[40];
+        (void)snprintf(left, sizeof(left), "%s %s%s", kind->name, cli_verbs[command].argument,
+                       kind->paths ? " PATH..." : "");
+        ok = buf_printf(text, err, "  %-24s  %s\n", left, kind->line);
+    }
+    return ok;
+}
+
 static bool add_options(unsigned commands, bool common, struct buf *text, struct err *err)
 {
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
@@ -138,10 +298,8 @@ static bool help_of_program(struct buf *text, struct err *err)
 
     for (int i = 1; ok && i < CLI_COMMAND_COUNT; i++) {
         char left[32];
-        (void)snprintf(left, sizeof(left), "%s%s%s", cli_verbs[i].name,
-                       cli_verbs[i].argument ? " " : "",
-                       cli_verbs[i].argument ? cli_verbs[i].argument : "");
-        ok = buf_printf(text, err, "  %-10s  %s\n", left, cli_verbs[i].line);
+        ok = buf_printf(text, err, "  %-15s  %s\n",
+                        how_written((enum cli_command)i, left, sizeof(left)), cli_verbs[i].line);
     }
     return ok && buf_add_text(text, "\nOptions of every command\n", err) &&
            add_options(CLI_FOR_ALL, true, text, err) &&
@@ -155,6 +313,7 @@ static bool help_of_program(struct buf *text, struct err *err)
 bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err)
 {
     const struct cli_verb *verb = &cli_verbs[command];
+    char written[32];
     bool own = false;
 
     if (command == CLI_NO_COMMAND)
@@ -162,9 +321,9 @@ bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++)
         own |= cli_option_table[id].commands != CLI_FOR_ALL &&
                (cli_option_table[id].commands & CLI_FOR(command)) != 0;
-    return buf_printf(ret_text, err, "usage: stillpoint %s%s%s [OPTIONS]\n\n%s\n", verb->name,
-                      verb->argument ? " " : "", verb->argument ? verb->argument : "",
-                      verb->about) &&
+    return buf_printf(ret_text, err, "usage: stillpoint %s [OPTIONS]\n\n%s\n",
+                      how_written(command, written, sizeof(written)), verb->about) &&
+           add_kinds(command, ret_text, err) &&
            (!own || (buf_add_text(ret_text, "\nOptions\n", err) &&
                      add_options(CLI_FOR(command), false, ret_text, err))) &&
            buf_add_text(ret_text, "\nOptions of every command\n", err) &&

@@ -18,6 +18,8 @@ enum cli_command {
     CLI_DOCTOR,
     CLI_CONFIG,
     CLI_THAW,
+    CLI_RESTORE,
+    CLI_VERIFY,
     CLI_IAM_POLICY,
     CLI_COMMAND_COUNT
 };
@@ -30,6 +32,14 @@ struct cli_verb {
     const char *argument; /* NULL: takes none */
     const char *line;     /* in the list of commands */
     const char *about;    /* in its own help */
+};
+
+/* A word between the verb and its argument: `restore instance ID`. The daemon knows it as a command
+ * of its own, "restore-instance". */
+struct cli_kind {
+    const char *name; /* NULL: the end of the list */
+    bool paths;       /* takes one path or more behind its argument */
+    const char *line;
 };
 
 enum cli_option_id {
@@ -47,6 +57,7 @@ enum cli_option_id {
     CLI_OPTION_KEEP,
     CLI_OPTION_PIN,
     CLI_OPTION_TAG,
+    CLI_OPTION_MAX_AGE,
     CLI_OPTION_ALL_NODES,
     CLI_OPTION_GROUP,
     CLI_OPTION_BY_NODE,
@@ -56,6 +67,27 @@ enum cli_option_id {
     CLI_OPTION_STATE,
     CLI_OPTION_LIMIT,
     CLI_OPTION_FORCE,
+    CLI_OPTION_DEEP,
+    CLI_OPTION_AGAIN,
+    CLI_OPTION_TYPE,
+    CLI_OPTION_SUBNET,
+    CLI_OPTION_ZONE,
+    CLI_OPTION_SECURITY_GROUP,
+    CLI_OPTION_PRIVATE_IP,
+    CLI_OPTION_KEY,
+    CLI_OPTION_PROFILE,
+    CLI_OPTION_USER_DATA,
+    CLI_OPTION_NAME,
+    CLI_OPTION_REPLACE,
+    CLI_OPTION_ANOTHER,
+    CLI_OPTION_IOPS,
+    CLI_OPTION_THROUGHPUT,
+    CLI_OPTION_ENCRYPTED,
+    CLI_OPTION_ATTACH,
+    CLI_OPTION_DEVICE,
+    CLI_OPTION_INITIALIZE,
+    CLI_OPTION_VOLUME,
+    CLI_OPTION_TO,
     CLI_OPTION_ROLE,
     CLI_OPTION_WITH,
     CLI_OPTION_BILLED,
@@ -74,6 +106,16 @@ struct cli_option {
 
 extern const struct cli_verb cli_verbs[CLI_COMMAND_COUNT]; /* that of CLI_NO_COMMAND is empty */
 extern const struct cli_option cli_option_table[CLI_OPTION_COUNT];
+
+/* NULL: COMMAND has no kinds. */
+const struct cli_kind *cli_verbs_kinds(enum cli_command command);
+/* The kind of that name; NULL where COMMAND has none such. */
+const struct cli_kind *cli_verbs_kind(enum cli_command command, const char *name);
+/* Whether the option is for that kind of COMMAND; KIND may be NULL. */
+bool cli_verbs_option_fits(enum cli_option_id id, enum cli_command command, const char *kind);
+/* Whether COMMAND changes something (unless it is a dry run), so that its end must be known. With
+ * --json all that happens on the way is a line each. */
+bool cli_verbs_changes(enum cli_command command);
 
 /* What --help prints: of COMMAND, or of the program for CLI_NO_COMMAND. */
 bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err);

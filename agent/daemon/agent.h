@@ -10,6 +10,7 @@
 #include "agent/daemon/config.h"
 #include "agent/daemon/identity.h"
 #include "agent/daemon/job.h"
+#include "agent/daemon/strs.h"
 #include "aws/credentials.h"
 
 /* What the daemon's threads share. main makes it; jobs borrow it. */
@@ -29,6 +30,10 @@ struct agent {
     json_t *unsettled_whys;   /* id: why it is not settled yet; an object, NULL */
     bool resume_looked;       /* a pass since the start has seen every entry */
     bool resume_wanted;       /* the loop is to start a resume job */
+    unsigned loan_moves;      /* loan_gate.h: attaching or detaching now */
+    struct strs on_loan;      /* loan_gate.h: ids of loans and volumes */
+    bool loans_swept;         /* EC2's tags were asked for loans since the start */
+    struct job *verifier;     /* the one verify that runs, NULL */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

@@ -22,6 +22,7 @@
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/resume.h"
+#include "agent/daemon/reuse.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "agent/daemon/work_journal.h"
@@ -37,6 +38,7 @@ enum {
     RAISE_MS = 60000,
     LOOK_AGAIN_MS = 5000,
     SETTLE_EARLIER_MS = 20000,
+    REUSE_LOOK_MS = 60000,
 };
 
 /* --- identify, plan, ready --------------------------------------------------------------- */
@@ -511,22 +513,50 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     return ok;
 }
 
+/* Before anything of the node is taken: one that is there already may do (--max-age), and is told
+ * as one that was made. One too many is better than none: where it can't be known, one is made.
+ *   false  cancelled meanwhile */
+static bool reuse_one(struct work *work, bool *ret_reused, struct err *err)
+{
+    json_t *backup = NULL;
+    struct err why = ERR_INIT;
+
+    *ret_reused = false;
+    if (work->options.max_age_ms == 0 || work->config->aws.identity == CONFIG_IDENTITY_NONE)
+        return true; /* without a node the plan says so */
+    job_set_step(work->job, "look");
+    if (reuse_find(work->job, &work->options, clock_boot_ms() + REUSE_LOOK_MS, &backup, &why)) {
+        *ret_reused = backup != NULL;
+        if (backup != NULL)
+            job_result(work->job, 0, backup);
+        return true;
+    }
+    if (cancel_asked(&work->job->cancel)) {
+        *err = why;
+        return false;
+    }
+    (void)err_wrap(&why, "whether there is a recent backup is not known");
+    job_warn(work->job, why.text, why.remedy);
+    return true;
+}
+
 void backup_command(struct job *job)
 {
     struct verdict verdict = {.exit_code = 1};
     struct err err = ERR_INIT;
     char id[BACKUP_ID_BYTES];
     struct work work;
+    bool reused = false;
 
     work_open(&work, job);
     int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
     bool ok = backup_request_read(job->args, work.config, &work.options, &err) &&
-              catalog_id_new(clock_utc_us(), id, &err);
-    if (ok && !job_take_node(job, &err))
-        ok = settle_end(&verdict, 4, "nothing was done");
+              catalog_id_new(clock_utc_us(), id, &err) && reuse_one(&work, &reused, &err);
+    if (ok && !reused && !job_take_node(job, &err))
+        ok = settle_end(&verdict, err.kind == ERR_BUSY ? 4 : 1, "nothing was done");
     else if (!ok)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
-    if (ok) {
+    if (ok && !reused) {
         job_set_id(job, id);
         if (work.options.reason_cut)
             job_warn(job, "the reason is too long for a tag: its end is left off", NULL);

@@ -30,6 +30,8 @@ static void free_database(struct backup_database *database)
     free(database->binlog_file);
     free(database->gtid);
     free(database->source_file);
+    free(database->datadir);
+    strs_free(&database->settings);
 }
 
 static void free_snapshot(struct backup_snapshot *snapshot)
@@ -45,6 +47,7 @@ static void free_lists(struct backup *backup)
     for (size_t i = 0; i < backup->mount_count; i++) {
         free(backup->mounts[i].path);
         free(backup->mounts[i].fs);
+        free(backup->mounts[i].place);
         strs_free(&backup->mounts[i].volumes);
     }
     for (size_t i = 0; i < backup->left_out_count; i++) {
@@ -82,6 +85,7 @@ void backup_free(struct backup *backup)
     free(backup->image.method);
     free(backup->verified);
     free(backup->version);
+    free(backup->launch);
     free(backup);
 }
 

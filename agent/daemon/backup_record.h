@@ -30,6 +30,7 @@ int64_t *backup_timing_slot(struct backup_timing *timing, size_t index);
 
 struct backup_mount {
     char *path, *fs;
+    char *place; /* on its (first) volume: "disk" the whole of it, "p1", "lvm:vg/lv"; NULL */
     struct strs volumes;
     bool frozen; /* or still without it: a read-only superblock, a vfat that nobody wrote to */
 };
@@ -48,6 +49,8 @@ struct backup_database {
     char *gtid;
     char *source_file; /* a replica's: its source's coordinates, as executed */
     int64_t source_pos;
+    char *datadir;        /* its own path, on the node */
+    struct strs settings; /* "name=value" that its files depend on: hooks/db_settings.h */
 };
 
 struct backup_snapshot {
@@ -89,6 +92,7 @@ struct backup {
     bool pinned;
     char *verified;   /* verdict, NULL: not verified */
     char *version;    /* of Stillpoint that made it */
+    char *launch;     /* how its instance was launched, as launch_facts.h writes it */
     struct strs tags; /* the operator's own, KEY=VALUE */
 };
 

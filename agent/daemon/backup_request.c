@@ -67,8 +67,8 @@ static bool take_reason(const char *reason, struct work_options *options)
 bool backup_request_read(const json_t *args, const struct config *config,
                          struct work_options *options, struct err *err)
 {
-    static const char *const keys[] = {"reason", "consistency", "wait",    "image", "keep_ms",
-                                       "pin",    "tags",        "dry_run", NULL};
+    static const char *const keys[] = {"reason", "consistency", "wait",    "image",      "keep_ms",
+                                       "pin",    "tags",        "dry_run", "max_age_ms", NULL};
     const char *reason = "", *consistency = label_name(options->asked), *wait = "complete";
     json_t *tags = NULL;
 
@@ -77,6 +77,8 @@ bool backup_request_read(const json_t *args, const struct config *config,
         !control_opt_string(args, "wait", &wait, err) ||
         !control_opt_bool(args, "image", &options->image, err) ||
         !control_opt_int(args, "keep_ms", 0, (int64_t)1000 * 86400 * 36500, &options->keep_ms,
+                         err) ||
+        !control_opt_int(args, "max_age_ms", 1, (int64_t)1000 * 86400 * 36500, &options->max_age_ms,
                          err) ||
         !control_opt_bool(args, "pin", &options->pin, err) ||
         !control_opt_object(args, "tags", &tags, err) ||

@@ -140,6 +140,7 @@ static json_t *mount_json(const struct backup *backup, size_t index)
     put(&writer, "fs", text_or_null(mount->fs));
     put(&writer, "volumes", list_of_texts(&mount->volumes));
     put(&writer, "frozen", json_boolean(mount->frozen));
+    put(&writer, "place", text_or_null(mount->place));
     return finish(&writer);
 }
 
@@ -167,6 +168,9 @@ static json_t *database_json(const struct backup *backup, size_t index)
     put(&writer, "name", text_or_null(database->name));
     put(&writer, "source_file", text_or_null(database->source_file));
     put(&writer, "source_pos", number_or_null(database->source_pos));
+    put(&writer, "datadir", text_or_null(database->datadir));
+    put(&writer, "settings",
+        database->settings.count > 0 ? object_of_pairs(&database->settings) : json_null());
     return finish(&writer);
 }
 
@@ -257,6 +261,7 @@ json_t *catalog_json(const struct backup *backup)
     put(&writer, "group", text_or_null(backup->group));
     put(&writer, "members", number_or_null(backup->member_count));
     put(&writer, "version", text_or_null(backup->version));
+    put(&writer, "launch", text_or_null(backup->launch));
     put(&writer, "tags", object_of_pairs(&backup->tags));
     put(&writer, "left_out_more", json_integer(backup->left_out_more));
     return finish(&writer);

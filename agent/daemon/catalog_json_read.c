@@ -155,6 +155,7 @@ static bool read_mount(struct reader *reader, struct backup *backup)
     if (mount == NULL)
         return no_memory(reader);
     return get_text(reader, "path", &mount->path) && get_text(reader, "fs", &mount->fs) &&
+           get_text(reader, "place", &mount->place) &&
            get_texts(reader, "volumes", &mount->volumes) &&
            get_bool(reader, "frozen", &mount->frozen);
 }
@@ -182,7 +183,9 @@ static bool read_database(struct reader *reader, struct backup *backup)
            get_bool(reader, "binlog_exact", &database->binlog_exact) &&
            get_text(reader, "gtid", &database->gtid) && get_text(reader, "name", &database->name) &&
            get_text(reader, "source_file", &database->source_file) &&
-           get_number(reader, "source_pos", &database->source_pos);
+           get_number(reader, "source_pos", &database->source_pos) &&
+           get_text(reader, "datadir", &database->datadir) &&
+           get_pairs(reader, "settings", &database->settings);
 }
 
 static bool read_snapshot(struct reader *reader, struct backup *backup)
@@ -271,7 +274,7 @@ static bool read_backup(struct reader *reader, struct backup *backup)
            get_text(reader, "group", &backup->group) &&
            get_number(reader, "members", &backup->member_count) &&
            get_text(reader, "version", &backup->version) &&
-           get_pairs(reader, "tags", &backup->tags);
+           get_text(reader, "launch", &backup->launch) && get_pairs(reader, "tags", &backup->tags);
 }
 
 bool catalog_from_json(const json_t *json, struct backup **ret_backup, struct err *err)

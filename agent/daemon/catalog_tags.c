@@ -239,6 +239,7 @@ static bool put_facts(const struct backup *backup, struct ec2_tags *tags, struct
            put_text(tags, CATALOG_OURS "pinned", backup->pinned ? "yes" : "no", err) &&
            put_text(tags, CATALOG_OURS "verified", backup->verified, err) &&
            put_text(tags, CATALOG_OURS "version", backup->version, err) &&
+           put_text(tags, CATALOG_OURS "launch", backup->launch, err) &&
            put_text(tags, CATALOG_OURS "image", backup->image.method, err);
 }
 

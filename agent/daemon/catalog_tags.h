@@ -19,8 +19,8 @@ enum { CATALOG_DATABASES_MAX = 3 }; /* that have tags; the manifest has all */
 
 /* What every snapshot and the image of the set carry alike; what is not known yet has no tag. For
  * the one TagSpecification of CreateSnapshots, and again after the proof. Names: those of
- * INTERFACE.md and stillpoint:asked, :timing, :shortfall, :left-out, :database, :source and
- * :image (the method).
+ * INTERFACE.md and stillpoint:asked, :timing, :shortfall, :left-out, :database, :source,
+ * :image (the method) and :launch (launch_facts.h).
  * A second database's have its name behind: stillpoint:binlog:NAME.
  *   false  ERR_LIMIT: more than TAG_OWN_MAX own tags; ERR_INTERNAL */
 bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err);

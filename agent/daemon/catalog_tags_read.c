@@ -300,6 +300,7 @@ bool catalog_tags_read(const struct ec2_tags *tags, const char *volume, struct b
            take_text(tags, CATALOG_OURS "group", &backup->group, err) &&
            take_text(tags, CATALOG_OURS "verified", &backup->verified, err) &&
            take_text(tags, CATALOG_OURS "version", &backup->version, err) &&
+           take_text(tags, CATALOG_OURS "launch", &backup->launch, err) &&
            take_text(tags, CATALOG_OURS "image", &backup->image.method, err) &&
            (backup->shortfall.count > 0 ||
             read_sentences(ec2_tags_get(tags, CATALOG_OURS "shortfall"), &backup->shortfall,

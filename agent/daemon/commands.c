@@ -3,10 +3,19 @@
 
 #include <string.h>
 
+/* clang-format off: a line each */
 static const struct command commands[] = {
-    {"backup", backup_command}, {"list", list_command},     {"show", show_command},
-    {"status", status_command}, {"doctor", doctor_command},
+    {"backup", backup_command},
+    {"list", list_command},
+    {"show", show_command},
+    {"status", status_command},
+    {"doctor", doctor_command},
+    {"restore-instance", restore_instance_command},
+    {"restore-volumes", restore_volumes_command},
+    {"restore-files", restore_files_command},
+    {"verify", verify_command},
 };
+/* clang-format on */
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -21,8 +30,21 @@ const struct command *command_find(const char *name)
 
 const char *const *command_names(void)
 {
-    static const char *const names[] = {"backup", "list",   "show", "status",
-                                        "doctor", "cancel", NULL};
+    /* clang-format off: a line each */
+    static const char *const names[] = {
+        "backup",
+        "list",
+        "show",
+        "status",
+        "doctor",
+        "cancel",
+        "restore-instance",
+        "restore-volumes",
+        "restore-files",
+        "verify",
+        NULL,
+    };
+    /* clang-format on */
 
     return names;
 }

@@ -21,5 +21,9 @@ void list_command(struct job *job);
 void show_command(struct job *job);
 void status_command(struct job *job);
 void doctor_command(struct job *job);
+void verify_command(struct job *job);
+void restore_volumes_command(struct job *job);
+void restore_files_command(struct job *job);
+void restore_instance_command(struct job *job);
 
 #endif

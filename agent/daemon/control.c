@@ -367,18 +367,14 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void pump_job(struct job *job)
 {
-    struct buf lines = BUF_INIT(JOB_EVENTS_BYTES_MAX);
     struct client *client = job->client;
-    struct err err = ERR_INIT;
-    bool ended = false;
+    struct buf lines;
+    bool ended;
 
     if (client != NULL &&
         uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) >= WRITE_QUEUE_BYTES_MAX)
         return; /* on_written comes back here */
-    if (!job_take_events(job, &lines, &ended, &err)) {
-        buf_free(&lines);
-        return;
-    }
+    job_take_events(job, &lines, &ended);
     if (ended) {
         job_end(job);
         if (client != NULL) {
@@ -388,8 +384,9 @@ static void pump_job(struct job *job)
     }
     if (client != NULL && lines.len > 0)
         client_write(client, &lines);
-    else if (client != NULL && ended)
-        client_close(client);
+    else if (client != NULL && ended &&
+             uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) == 0)
+        client_close(client); /* else on_written does, once the last of it is out */
     buf_free(&lines);
 }
 

@@ -30,8 +30,12 @@ static bool build(struct work *work, struct cut *cut, struct err *err)
         return false; /* not reached: no memory; the plan was asked whether they fit */
     (void)snprintf(cut->description, sizeof(cut->description), "Stillpoint %s of %s",
                    work->backup->id, work->backup->instance);
-    cut->request = (struct ec2_create_snapshots){
-        .instance_id = work->backup->instance, .description = cut->description, .tags = &cut->tags};
+    cut->request =
+        (struct ec2_create_snapshots){.instance_id = work->backup->instance,
+                                      .description = cut->description,
+                                      .exclude_volumes = (const char *const *)work->on_loan.items,
+                                      .exclude_count = work->on_loan.count,
+                                      .tags = &cut->tags};
     return true;
 }
 

@@ -61,8 +61,7 @@ static bool by_serial(const struct sysfs_device *device, struct device_disk *dis
 
 /* --- Xen: the name --------------------------------------------------------------------------- */
 
-/* The letters of "xvdf", "sdf1", "/dev/sda1": "f", "a". Empty where it is no such name. */
-static void disk_letters(const char *name, char *letters, size_t size)
+void device_disk_letters(const char *name, char *letters, size_t size)
 {
     size_t skip = 0, len;
 
@@ -114,7 +113,7 @@ static bool all_present(const struct device_query *query, int shift)
 {
     for (size_t i = 0; i < query->attached_count; i++) {
         char letters[8];
-        disk_letters(query->attached[i].device_name, letters, sizeof(letters));
+        device_disk_letters(query->attached[i].device_name, letters, sizeof(letters));
         if (*letters == '\0' || !shift_letters(letters, shift) || !xen_disk_present(query, letters))
             return false;
     }
@@ -143,11 +142,11 @@ static void by_xen_name(const struct device_query *query, const struct sysfs_dev
     int shift = xen_shift(query);
     char letters[8];
 
-    disk_letters(device->name, letters, sizeof(letters));
+    device_disk_letters(device->name, letters, sizeof(letters));
     for (size_t i = 0; *letters != '\0' && i < query->attached_count; i++) {
         const struct device_attached *volume = &query->attached[i];
         char wanted[8];
-        disk_letters(volume->device_name, wanted, sizeof(wanted));
+        device_disk_letters(volume->device_name, wanted, sizeof(wanted));
         if (*wanted == '\0' || !shift_letters(wanted, shift) || strcmp(wanted, letters) != 0 ||
             numbers_differ(device->name, volume->device_name))
             continue;

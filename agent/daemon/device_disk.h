@@ -19,4 +19,8 @@ struct device_disk {
 void device_disk_identify(const struct device_query *query, const struct sysfs_device *device,
                           struct device_disk *ret_disk);
 
+/* The letters of "xvdf", "sdf1", "/dev/sda1" into LETTERS: "f", "a". "" where it is no such name.
+ */
+void device_disk_letters(const char *name, char *letters, size_t size);
+
 #endif

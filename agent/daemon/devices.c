@@ -148,9 +148,49 @@ static bool go_down(struct walk *walk, const struct sysfs_device *device, bool m
     return ok;
 }
 
+/* Device mapper writes a hyphen of a name twice, and one between the group and the volume. */
+static bool lvm_place(const char *mapper, char *place, size_t size)
+{
+    size_t len = (size_t)snprintf(place, size, "lvm:");
+    bool split = false;
+
+    for (const char *at = mapper; *at != '\0' && len + 1 < size; at++) {
+        bool twice = at[0] == '-' && at[1] == '-';
+        bool between = at[0] == '-' && !twice && !split;
+        split = split || between;
+        place[len++] = *(between ? "/" : at);
+        at += twice;
+    }
+    place[len] = '\0';
+    return split;
+}
+
+/* Where on its disk the filesystem lies, so that it is found again on a copy. */
+static bool note_place(struct walk *walk, const struct sysfs_device *device)
+{
+    char text[TEXT], uuid[TEXT], place[300];
+    bool known = true;
+
+    if (walk->trace->place != NULL)
+        return true;
+    if (mapped_volume(walk, device) != NULL) {
+        (void)snprintf(place, sizeof(place), "disk");
+    } else if (sysfs_text(device, "partition", text)) {
+        (void)snprintf(place, sizeof(place), "p%.20s", text);
+    } else if (device->mapper[0] != '\0') {
+        known = sysfs_text(device, "dm/uuid", uuid) && strncmp(uuid, "LVM-", 4) == 0 &&
+                lvm_place(device->mapper, place, sizeof(place));
+    } else {
+        (void)snprintf(place, sizeof(place), "disk");
+        known = !sysfs_has(device, "md") && !sysfs_has(device, "loop/backing_file");
+    }
+    return !known || strs_dup(&walk->trace->place, place, walk->err);
+}
+
 static bool start_at(struct walk *walk, const struct sysfs_device *device)
 {
-    return strs_printf(&walk->trace->stats, walk->err, "%s/stat", device->dir) &&
+    return note_place(walk, device) &&
+           strs_printf(&walk->trace->stats, walk->err, "%s/stat", device->dir) &&
            go_down(walk, device, false, 0);
 }
 
@@ -357,6 +397,7 @@ void devices_trace_free(struct device_trace *trace)
     strs_free(&trace->backing);
     strs_free(&trace->unmapped_backing);
     strs_free(&trace->stats);
+    free(trace->place);
     free(trace->why);
     *trace = (struct device_trace){.kind = DEVICE_OTHER};
 }

@@ -47,7 +47,9 @@ struct device_trace {
     struct strs unmapped_backing; /* those of which it does not */
     struct strs stats;            /* SYSFS/dev/block/MAJ:MIN/stat of the mount's own device(s), for
                                      devices_stat_writes */
-    char *why;                    /* in words, for all but DEVICE_EBS; NULL else */
+    char *place; /* of the mount's own (first) device: "disk", "p1" for a partition,
+                    "lvm:vg/lv"; NULL where it is none of these */
+    char *why;   /* in words, for all but DEVICE_EBS; NULL else */
 };
 
 /* MOUNT must be of class MOUNT_BLOCK. Walks partitions, LVM, MD, dm-crypt, multipath, bcache by

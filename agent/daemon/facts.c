@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/daemon/launch_facts.h"
 #include "hooks/hook_mysql.h"
 
 static bool no_memory(struct err *err)
@@ -45,6 +46,7 @@ static bool put_places(const struct plan *plan, struct backup *backup, struct er
             return no_memory(err);
         if (!put(&mount->path, plan->mounts[i].path, err) ||
             !put(&mount->fs, plan->mounts[i].fs, err) ||
+            !put(&mount->place, plan->mounts[i].place, err) ||
             !strs_copy(&mount->volumes, &plan->mounts[i].volumes, err))
             return false;
     }
@@ -70,12 +72,22 @@ static bool put_volumes(const struct plan *plan, struct backup *backup, struct e
     return true;
 }
 
+/* For the day when the instance can't be asked any more. */
+static bool put_launch(const struct ec2_instance *instance, struct backup *backup, struct err *err)
+{
+    struct launch_facts launch = {.type = ""};
+
+    launch_facts_of(instance, &launch);
+    return launch_facts_text(&launch, &backup->launch, err);
+}
+
 bool facts_begin(struct work *work, struct err *err)
 {
     work->backup = backup_new();
     if (work->backup == NULL)
         return no_memory(err);
     return put_head(work, work->backup, err) && put_places(work->plan, work->backup, err) &&
+           put_launch(work->instance, work->backup, err) &&
            put_volumes(work->plan, work->backup, err);
 }
 
@@ -113,6 +125,25 @@ static bool put_position(struct backup_database *database, const struct db_posit
     return put(&database->gtid, position->gtid, err);
 }
 
+/* Where a server on a copy finds its files, and with what settings. */
+static bool put_server(struct backup_database *database, const struct db_server *server,
+                       struct err *err)
+{
+    const char *line = server->settings;
+
+    if (!put(&database->server, server->version_text, err) ||
+        !put(&database->datadir, server->path_count > 0 ? server->paths[0].path : NULL, err))
+        return false;
+    strs_free(&database->settings);
+    while (line != NULL && *line != '\0') {
+        size_t len = strcspn(line, "\n");
+        if (!strs_printf(&database->settings, err, "%.*s", (int)len, line))
+            return false;
+        line += len + (line[len] == '\n');
+    }
+    return true;
+}
+
 bool facts_positions(struct work *work, struct err *err)
 {
     for (size_t i = 0; i < work->hooks.count; i++) {
@@ -125,7 +156,7 @@ bool facts_positions(struct work *work, struct err *err)
         if (database == NULL)
             return no_memory(err);
         if (!put(&database->name, link->hook.name, err) ||
-            (server != NULL && !put(&database->server, server->version_text, err)) ||
+            (server != NULL && !put_server(database, server, err)) ||
             !put(&database->method,
                  link->held && server != NULL ? db_method_name(server->choice.method) : NULL,
                  err) ||

@@ -2,6 +2,7 @@
 #include "agent/daemon/inventory_gather.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/daemon/survey.h"
@@ -15,6 +16,7 @@ struct gathering {
     const struct inventory_query *query;
     const char *instance; /* whose alone; NULL: any */
     struct job *job;
+    char *node, *group; /* of the query, as a filter has them; NULL: any */
 };
 
 static bool is(const struct ec2_tags *tags, const char *key, const char *wanted)
@@ -24,7 +26,7 @@ static bool is(const struct ec2_tags *tags, const char *key, const char *wanted)
     return wanted == NULL || (value != NULL && strcmp(value, wanted) == 0);
 }
 
-/* EC2 takes '*' and '?' in a filter's value for more than themselves. */
+/* Whatever EC2 makes of the filters. */
 static bool wanted(const struct gathering *gathering, const struct ec2_tags *tags)
 {
     const struct inventory_query *query = gathering->query;
@@ -68,6 +70,7 @@ static bool on_image(void *self, const struct ec2_image *image, struct err *err)
     return true;
 }
 
+/* The filters point into GATHERING. */
 static size_t make_filters(const struct gathering *gathering, struct ec2_filter *filters)
 {
     static const char *const ours = "stillpoint:*", *const id_key = "stillpoint:id";
@@ -80,9 +83,11 @@ static size_t make_filters(const struct gathering *gathering, struct ec2_filter 
     if (gathering->instance != NULL)
         filters[count++] = (struct ec2_filter){"tag:stillpoint:instance", &gathering->instance, 1};
     if (query->node != NULL)
-        filters[count++] = (struct ec2_filter){"tag:stillpoint:node", &query->node, 1};
+        filters[count++] =
+            (struct ec2_filter){"tag:stillpoint:node", (const char *const *)&gathering->node, 1};
     if (query->group != NULL)
-        filters[count++] = (struct ec2_filter){"tag:stillpoint:group", &query->group, 1};
+        filters[count++] =
+            (struct ec2_filter){"tag:stillpoint:group", (const char *const *)&gathering->group, 1};
     return count;
 }
 
@@ -113,12 +118,27 @@ bool inventory_open_ec2(struct work *work, int64_t deadline_ms, struct err *err)
                : work_ec2(work->config, NULL, work->job->agent->credentials, &work->ec2, err);
 }
 
+static bool gather(struct work *work, struct gathering *gathering, int64_t deadline_ms,
+                   struct err *err)
+{
+    const struct cancel *cancel = &work->job->cancel;
+    struct ec2_filter filters[FILTERS_MAX];
+    size_t count = make_filters(gathering, filters);
+
+    return ec2_describe_snapshots(work->ec2, NULL, 0, filters, count, deadline_ms, cancel,
+                                  on_snapshot, gathering, err) &&
+           ec2_describe_images(work->ec2, NULL, 0, filters, count, deadline_ms, cancel, on_image,
+                               gathering, err) &&
+           ask_again(work, gathering, deadline_ms, err) &&
+           inventory_settle(gathering->inventory, err);
+}
+
 bool inventory_gather(struct work *work, const struct inventory_query *query, int64_t deadline_ms,
                       struct inventory *ret_inventory, struct err *err)
 {
     bool node = work->config->aws.identity == CONFIG_IDENTITY_IMDS;
-    struct gathering gathering = {ret_inventory, query, query->instance, work->job};
-    struct ec2_filter filters[FILTERS_MAX];
+    struct gathering gathering = {
+        .inventory = ret_inventory, .query = query, .instance = query->instance, .job = work->job};
 
     if (!inventory_open_ec2(work, deadline_ms, err) ||
         !inventory_begin(ret_inventory,
@@ -126,12 +146,10 @@ bool inventory_gather(struct work *work, const struct inventory_query *query, in
         return false;
     if (gathering.instance == NULL && node && !query->all_nodes)
         gathering.instance = work->identity.document.instance_id;
-    size_t count = make_filters(&gathering, filters);
-    if (!ec2_describe_snapshots(work->ec2, NULL, 0, filters, count, deadline_ms, &work->job->cancel,
-                                on_snapshot, &gathering, err) ||
-        !ec2_describe_images(work->ec2, NULL, 0, filters, count, deadline_ms, &work->job->cancel,
-                             on_image, &gathering, err) ||
-        !ask_again(work, &gathering, deadline_ms, err) || !inventory_settle(ret_inventory, err))
-        return err_wrap(err, "looking for backups");
-    return true;
+    bool ok = ec2_filter_literal(query->node, &gathering.node, err) &&
+              ec2_filter_literal(query->group, &gathering.group, err) &&
+              gather(work, &gathering, deadline_ms, err);
+    free(gathering.node);
+    free(gathering.group);
+    return ok || err_wrap(err, "looking for backups");
 }

@@ -11,6 +11,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
 #include "agent/daemon/agent.h"
+#include "agent/daemon/loan_gate.h"
 
 /* Sanitizers make large frames; what is not touched weighs nothing. */
 enum { JOB_STACK_BYTES = 4 * 1024 * 1024 };
@@ -111,16 +112,14 @@ void job_end(struct job *job)
     job_free(job);
 }
 
-bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err)
+void job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended)
 {
     (void)pthread_mutex_lock(&job->mutex);
-    bool ok = job->events.len == 0 || buf_add(ret_lines, job->events.data, job->events.len, err);
-    if (ok)
-        buf_clear(&job->events);
+    *ret_lines = job->events;
+    job->events = (struct buf)BUF_INIT(JOB_EVENTS_BYTES_MAX);
     *ret_ended = job->ended;
     (void)pthread_cond_broadcast(&job->room);
     (void)pthread_mutex_unlock(&job->mutex);
-    return ok;
 }
 
 void job_detach(struct job *job)
@@ -192,7 +191,10 @@ bool job_take_node(struct job *job, struct err *err)
     (void)pthread_mutex_unlock(&agent->mutex);
     if (holder == NULL) {
         job->node = true;
-        return true;
+        if (loan_gate_settle(agent, clock_boot_ms() + LOAN_GATE_SETTLE_MS, &job->cancel, err))
+            return true;
+        job_leave_node(job);
+        return false;
     }
     if (strcmp(step, JOB_STEP_SETTLE) == 0) {
         (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");

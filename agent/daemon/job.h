@@ -58,9 +58,10 @@ bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), 
                void *client, struct job **ret_job, struct err *err);
 /* Joins the thread and frees; only once job->ended. Loop thread. */
 void job_end(struct job *job);
-/* Moves what was told to RET_LINES (its cap must be JOB_EVENTS_BYTES_MAX). Loop thread.
+/* What was told and not taken yet. Loop thread.
+ *   ret_lines  given to the caller (buf_free)
  *   ret_ended  the thread has told all */
-bool job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended, struct err *err);
+void job_take_events(struct job *job, struct buf *ret_lines, bool *ret_ended);
 /* The client has gone: the job goes on, nobody listens. Loop thread. */
 void job_detach(struct job *job);
 /* Asks it to undo what it does. Any thread.
@@ -77,7 +78,8 @@ void job_stop(struct job *job);
  */
 
 /* The node for this job alone, until job_leave_node.
- *   false  ERR_BUSY: names the job that has it */
+ * Waits for volumes that come or go just then (loan_gate.h).
+ *   false  ERR_BUSY: names the job that has it; ERR_CANCELLED */
 bool job_take_node(struct job *job, struct err *err);
 void job_leave_node(struct job *job);
 

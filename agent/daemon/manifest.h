@@ -9,6 +9,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/err.h"
 #include "agent/daemon/backup_record.h"
+#include "agent/daemon/strs.h"
 
 enum { MANIFEST_BYTES_MAX = 60 * 1024, MANIFEST_FORMAT = 1 };
 
@@ -23,5 +24,18 @@ enum { MANIFEST_BYTES_MAX = 60 * 1024, MANIFEST_FORMAT = 1 };
  *   false           ERR_LIMIT, ERR_INTERNAL; ret_text as it was */
 bool manifest_text(const struct backup *backup, int64_t written_utc_us, struct buf *ret_text,
                    struct err *err);
+
+/* One that was found on a disk. */
+struct manifest {
+    struct backup *backup; /* what it says; volumes in place of snapshots */
+    int64_t written_utc_us;
+    struct strs volumes; /* ids of those that the set was to have */
+};
+
+/* From a disk that anybody may have written to: strict in types, bounded.
+ *   ret_manifest  given to the caller (manifest_free)
+ *   false         ERR_PROTOCOL: it is none, or of a later format; ERR_LIMIT, ERR_INTERNAL */
+bool manifest_read(const char *text, size_t len, struct manifest *ret_manifest, struct err *err);
+void manifest_free(struct manifest *manifest); /* idempotent; {0} is an empty one */
 
 #endif

@@ -374,6 +374,7 @@ void plan_free(struct plan *plan)
     for (size_t i = 0; i < plan->mount_count; i++) {
         free(plan->mounts[i].path);
         free(plan->mounts[i].fs);
+        free(plan->mounts[i].place);
         strs_free(&plan->mounts[i].volumes);
         strs_free(&plan->mounts[i].stats);
     }

@@ -70,6 +70,7 @@ enum plan_use {
 struct plan_mount {
     char *path;
     char *fs;
+    char *place; /* backup_record.h */
     uint32_t dev_major, dev_minor;
     uint64_t mnt_id;
     enum plan_use use;

@@ -154,6 +154,7 @@ static bool add_mount(struct plan_maker *maker, const struct plan_item *item, bo
     plan->freeze_count += item->use == PLAN_FREEZE;
     return strs_dup(&mount->path, from->path, maker->err) &&
            strs_dup(&mount->fs, from->fs, maker->err) &&
+           strs_dup(&mount->place, item->trace->place, maker->err) &&
            strs_copy(&mount->volumes, &item->volumes, maker->err) &&
            (item->use != PLAN_SYNC_ONLY ||
             strs_copy(&mount->stats, &item->trace->stats, maker->err));

@@ -7,11 +7,13 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
+#include "agent/daemon/loan_sweep.h"
 #include "agent/daemon/resume_left.h"
 #include "agent/daemon/survey.h"
 
 enum {
     PASS_MS = 60000,
+    WHO_MS = 15000,
     FIRST_WAIT_MS = 500,
     WAIT_MAX_MS = 20000,
     GIVE_UP_MS = 24 * 3600 * 1000, /* a node without EC2 for a day: the next start looks again */
@@ -229,19 +231,37 @@ void resume_want(struct agent *agent)
     agent->wake(agent);
 }
 
+/* Whether the state directory is another instance's, which came here with a copy of its disks: one
+ * look, so that the copy says who it is from its first start on. What can't be known now the next
+ * backup asks again. */
+static void know_the_node(struct job *job)
+{
+    struct err err = ERR_INIT;
+    struct work work;
+
+    if (job->agent->config->aws.identity == CONFIG_IDENTITY_NONE)
+        return;
+    work_open(&work, job);
+    if (!survey_identity(&work, clock_boot_ms() + WHO_MS, &err) && err.kind != ERR_CANCELLED)
+        log_err(LOG_LEVEL_NOTICE, "identity_unknown", &err);
+    work_close(&work);
+}
+
 void resume_command(struct job *job)
 {
     int64_t until_ms = clock_boot_ms() + GIVE_UP_MS, wait_ms = FIRST_WAIT_MS;
     bool told = false;
 
+    know_the_node(job);
     for (;;) {
         struct err err = ERR_INIT, nap_err = ERR_INIT;
-        size_t open = 0;
+        size_t open = 0, lent = 0;
         bool ok = resume_pass(job, clock_boot_ms() + PASS_MS, &open, &err);
+        ok = ok && loan_sweep(job, clock_boot_ms() + PASS_MS, &lent, &err);
         if (!ok && !told)
             log_err(LOG_LEVEL_WARNING, "not_settled", &err);
         told = !ok;
-        if ((ok && open == 0) ||
+        if ((ok && open + lent == 0) ||
             !deadline_sleep(clock_boot_ms() + wait_ms, until_ms, &job->cancel, &nap_err))
             return;
         wait_ms = wait_ms * 3 / 2 < WAIT_MAX_MS ? wait_ms * 3 / 2 : WAIT_MAX_MS;

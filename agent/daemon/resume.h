@@ -22,7 +22,8 @@ enum { RESUME_NOTES_MAX = 8 };
  *   false     state directory, metadata service: nothing could be looked at */
 bool resume_pass(struct job *job, int64_t deadline_ms, size_t *ret_open, struct err *err);
 
-/* The job that goes on until nothing is open; without a client. Loop thread starts it. */
+/* The job that goes on until nothing is open, of volumes on loan neither (loan_sweep.h); without a
+ * client. Loop thread starts it. */
 void resume_command(struct job *job);
 /* Asks the loop for such a job. Any thread. */
 void resume_want(struct agent *agent);

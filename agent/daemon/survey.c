@@ -7,6 +7,8 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/daemon/loan_gate.h"
+#include "agent/daemon/loan_record.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
@@ -48,6 +50,43 @@ static const struct ec2_device *mapping_of(const struct ec2_instance *instance, 
     return NULL;
 }
 
+/* Known to this process, or by its tag: an earlier daemon's. The volume that the instance runs from
+ * is nobody's loan, whatever its tags say. */
+static bool note_loan(struct work *work, const struct strs *known, const struct ec2_volume *volume,
+                      const struct device_attached *attached, struct err *err)
+{
+    if (attached->root ||
+        (!strs_has(known, volume->id) && ec2_tags_get(&volume->tags, LOAN_TAG) == NULL))
+        return true;
+    log_event(LOG_LEVEL_INFO, "on_loan", "id=%s volume=%s", work->job->id[0] ? work->job->id : "-",
+              volume->id);
+    return strs_add_once(&work->on_loan, volume->id, err);
+}
+
+static bool list_attached(struct work *work, struct err *err)
+{
+    struct strs known = {NULL, 0};
+    bool ok = loan_gate_list(work->job->agent, &known, err);
+
+    for (size_t i = 0; ok && i < work->volumes.count; i++) {
+        const struct ec2_volume *volume = &work->volumes.list[i];
+        const struct ec2_device *device = mapping_of(work->instance, volume->id);
+        if (device == NULL)
+            continue; /* attached since: DescribeInstances is what CreateSnapshots goes by */
+        struct device_attached *attached = &work->attached[work->attached_count++];
+        *attached = (struct device_attached){
+            .volume_id = volume->id,
+            .device_name = device->name,
+            .size_gib = volume->size_gib,
+            .root = strcmp(device->name, work->instance->root_device_name) == 0,
+            .multi_attach = volume->multi_attach,
+        };
+        ok = note_loan(work, &known, volume, attached, err);
+    }
+    strs_free(&known);
+    return ok;
+}
+
 bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
 {
     const char *id = work->identity.document.instance_id;
@@ -61,20 +100,7 @@ bool survey_cloud(struct work *work, int64_t deadline_ms, struct err *err)
     work->attached = calloc(work->volumes.count + 1, sizeof(*work->attached));
     if (work->attached == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    for (size_t i = 0; i < work->volumes.count; i++) {
-        const struct ec2_volume *volume = &work->volumes.list[i];
-        const struct ec2_device *device = mapping_of(work->instance, volume->id);
-        if (device == NULL)
-            continue; /* attached since: DescribeInstances is what CreateSnapshots goes by */
-        work->attached[work->attached_count++] = (struct device_attached){
-            .volume_id = volume->id,
-            .device_name = device->name,
-            .size_gib = volume->size_gib,
-            .root = strcmp(device->name, work->instance->root_device_name) == 0,
-            .multi_attach = volume->multi_attach,
-        };
-    }
-    return true;
+    return list_attached(work, err);
 }
 
 static struct device_query device_query(const struct work *work)
@@ -113,6 +139,16 @@ bool survey_stays(struct work *work, int64_t deadline_ms, struct err *err)
                           err);
 }
 
+/* Whether all of it lies on volumes that are left out of the cut. */
+static bool is_lent(const struct work *work, const struct device_trace *trace)
+{
+    bool lent = trace->kind == DEVICE_EBS && trace->elsewhere.count == 0;
+
+    for (size_t i = 0; i < trace->volumes.count; i++)
+        lent = lent && strs_has(&work->on_loan, trace->volumes.items[i]);
+    return lent;
+}
+
 static bool note_appeared(struct work *work, const struct mount_list *list, struct err *err)
 {
     const struct device_query query = device_query(work);
@@ -126,7 +162,8 @@ static bool note_appeared(struct work *work, const struct mount_list *list, stru
             continue;
         if (!devices_trace(&query, pick->mount, &trace, err))
             return false;
-        bool ours = trace.kind == DEVICE_EBS || trace.kind == DEVICE_UNKNOWN;
+        bool ours =
+            (trace.kind == DEVICE_EBS && !is_lent(work, &trace)) || trace.kind == DEVICE_UNKNOWN;
         devices_trace_free(&trace);
         if (ours && !strs_printf(&work->appeared, err, "%s was mounted meanwhile and not frozen",
                                  pick->mount->path))
@@ -326,6 +363,7 @@ static bool plan_with(struct work *work, struct plan_server *servers, struct hoo
         .traces = work->traces,
         .attached = work->attached,
         .attached_count = work->attached_count,
+        .exclude_volumes = &work->on_loan,
         .config = &work->config->backup,
         .asked = work->options.asked,
         .servers = servers,

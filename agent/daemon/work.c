@@ -31,6 +31,7 @@ void work_close(struct work *work)
     mounts_free(&work->mounts);
     buf_free(&work->mount_text);
     free(work->attached);
+    strs_free(&work->on_loan);
     ec2_volumes_free(&work->volumes);
     ec2_instance_free(work->instance);
     ec2_free(work->ec2);

@@ -29,7 +29,8 @@ struct work_options {
     bool image;
     bool pin;
     bool dry_run;
-    int64_t keep_ms; /* 0: no expiry of its own */
+    int64_t keep_ms;    /* 0: no expiry of its own */
+    int64_t max_age_ms; /* of one that may be used in its place: reuse.h. 0: none may */
     char reason[WORK_REASON_BYTES];
     bool reason_cut; /* more was given than fits */
     struct strs tags;
@@ -58,6 +59,7 @@ struct work {
     struct ec2_volumes volumes;
     struct device_attached *attached; /* one per volume */
     size_t attached_count;
+    struct strs on_loan; /* of attached: left out of a cut (loan_gate.h) */
 
     struct buf mount_text;
     struct mounts mounts;

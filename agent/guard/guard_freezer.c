@@ -33,7 +33,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t length)
     return true;
 }
 
-int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length)
+static int write_manifest(int dir_fd, const uint8_t *bytes, size_t length)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(dir_fd, MANIFEST_TEMPORARY, flags, 0600);
@@ -56,6 +56,16 @@ int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length
     if (ok)
         os_errno = errno;
     (void)unlinkat(dir_fd, MANIFEST_TEMPORARY, 0);
+    return os_errno;
+}
+
+/* An older backup's must not go for this one's on a copy, where there is no room for ours. */
+int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length)
+{
+    int os_errno = write_manifest(dir_fd, bytes, length);
+
+    if (os_errno != 0)
+        (void)unlinkat(dir_fd, GUARD_MANIFEST_NAME, 0);
     return os_errno;
 }
 

@@ -12,7 +12,7 @@
 int guard_freezer_run(struct guard_twin *twin, struct guard_manifest *manifest);
 
 /* Writes the manifest under the directory DIR_FD, as a temporary file first.
- *   0 or the errno; the temporary file is gone after a failure */
+ *   0 or the errno; after a failure the temporary file is gone, and an older manifest, too */
 int guard_freezer_write_manifest(int dir_fd, const uint8_t *bytes, size_t length);
 
 #endif

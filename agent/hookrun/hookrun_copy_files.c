@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent/hookrun/hookrun_copy_child.h"
-#include "agent/hookrun/hookrun_copy_mount.h"
+#include "agent/hookrun/hookrun_copy_path.h"
 #include "agent/hookrun/hookrun_copy_target.h"
 
 enum {
@@ -46,7 +46,7 @@ static enum copy_status find_paths(struct copy_session *session, struct job *job
         if (job->count == PATHS_MAX)
             return copy_session_say(session, COPY_FULL, 0, "more than %d paths", PATHS_MAX);
         enum copy_status status =
-            copy_mount_find(session, files->paths + at, real, sizeof(real), deadline_ms);
+            copy_path_find(session, files->paths + at, real, sizeof(real), deadline_ms);
         if (status != COPY_OK)
             return status;
         const char *relative = real[1] == '\0' ? "." : real + 1;

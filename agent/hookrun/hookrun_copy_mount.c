@@ -5,18 +5,19 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/guard/guard_wire.h" /* the manifest's name */
 #include "agent/hookrun/hookrun_copy_child.h"
-#include "agent/hookrun/hookrun_copy_room.h"
+#include "agent/hookrun/hookrun_copy_path.h"
 
 #define LOOK_AT "/run/look"
+
+enum { UNMOUNT_TRIES = 50, UNMOUNT_PAUSE_NS = 50 * 1000 * 1000 };
 
 /* What a type wants. A filesystem with errors=panic in it must not take the node down; XFS has the
  * same UUID mounted already, the node's own. */
@@ -100,6 +101,20 @@ static int write_manifest(const char *at)
     return os_errno;
 }
 
+/* The kernel may take a moment to drop the last file of a process that has just ended. */
+static int unmount(void *context)
+{
+    const struct timespec pause = {0, UNMOUNT_PAUSE_NS};
+    int os_errno = EBUSY;
+
+    for (int i = 0; i < UNMOUNT_TRIES && os_errno == EBUSY; i++) {
+        if (i > 0)
+            (void)nanosleep(&pause, NULL);
+        os_errno = umount2(context, 0) == 0 ? 0 : errno;
+    }
+    return os_errno;
+}
+
 /* Mounts, and unmounts again at once. */
 static int visit(void *context)
 {
@@ -112,9 +127,9 @@ static int visit(void *context)
         return os_errno == ENOENT ? ENXIO : os_errno; /* ENOENT is for the manifest */
     if (job->manifest)
         os_errno = write_manifest(LOOK_AT);
-    if (umount2(LOOK_AT, 0) < 0 && os_errno == 0)
-        os_errno = errno;
-    return os_errno;
+    char at[] = LOOK_AT;
+    int unmounted = unmount(at);
+    return os_errno != 0 ? os_errno : unmounted;
 }
 
 static int stay(void *context)
@@ -122,11 +137,6 @@ static int stay(void *context)
     const struct job *job = context;
 
     return mount_it(job, job->at);
-}
-
-static int unmount(void *context)
-{
-    return umount2(context, 0) == 0 ? 0 : errno;
 }
 
 /* ---- LOOK, CHECK ---- */
@@ -202,126 +212,6 @@ enum copy_status copy_mount_check(struct copy_session *session, int64_t deadline
         session, copy_child_succeeded(&session->tool) ? COPY_OK : COPY_TOOL_FAILED, &session->tool);
 }
 
-/* ---- paths on the copy ---- */
-
-bool copy_mount_path(const struct copy_session *session, const char *path, char *ret_path,
-                     size_t bytes)
-{
-    int length = snprintf(ret_path, bytes, "%s%s", session->tree ? COPY_TREE : "",
-                          session->tree && path[1] == '\0' ? "" : path);
-
-    return length > 0 && (size_t)length < bytes;
-}
-
-/* The mount of the copy's that PATH, without links, lies on; NULL. */
-static const struct copy_mounted *mount_of(const struct copy_session *session, const char *path)
-{
-    const struct copy_mounted *best = NULL;
-    size_t best_length = 0;
-
-    for (uint32_t i = 0; i < session->mount_count; i++) {
-        const char *at = session->mounts[i].at;
-        size_t length = strlen(at);
-        if (length == 1 ||
-            (strncmp(path, at, length) == 0 && (path[length] == '/' || path[length] == '\0'))) {
-            if (best == NULL || length >= best_length) {
-                best = &session->mounts[i];
-                best_length = length;
-            }
-        }
-    }
-    return best;
-}
-
-struct walk {
-    const char *root, *path;
-};
-
-/* The root folder is the limit of every link then. */
-static int walk(void *context)
-{
-    const struct walk *job = context;
-    char real[PATH_MAX];
-
-    if (chroot(job->root) < 0 || chdir("/") < 0 || realpath(job->path, real) == NULL)
-        return errno;
-    return write(STDOUT_FILENO, real, strlen(real)) < 0 ? errno : 0;
-}
-
-/* Follows PATH; not said in the reply. */
-static enum copy_status follow(struct copy_session *session, const char *path, char *ret_path,
-                               size_t bytes, int64_t deadline_ms)
-{
-    struct walk job = {session->tree ? COPY_TREE : "/", path};
-    const struct copy_text *text = &session->tool_text;
-    enum copy_status status = copy_child_call(session, walk, &job, deadline_ms);
-
-    if (status != COPY_OK)
-        return status;
-    if (session->tool.os_errno != 0)
-        return copy_session_say(session, COPY_FAILED, session->tool.os_errno, "%s", path);
-    if (text->bytes == 0 || text->bytes >= bytes)
-        return copy_session_say(session, COPY_FAILED, ENAMETOOLONG, "%s", path);
-    memcpy(ret_path, text->text, text->bytes);
-    ret_path[text->bytes] = '\0';
-    return COPY_OK;
-}
-
-enum copy_status copy_mount_resolve(struct copy_session *session, const char *path, bool writable,
-                                    char *ret_path, size_t bytes, int64_t deadline_ms)
-{
-    enum copy_status status = follow(session, path, ret_path, bytes, deadline_ms);
-
-    if (status == COPY_FAILED &&
-        (session->reply.os_errno == ENOENT || session->reply.os_errno == ENOTDIR))
-        return copy_session_say(session, COPY_NO_FILE, 0, "%s", path);
-    if (status != COPY_OK)
-        return status;
-    const struct copy_mounted *on = mount_of(session, ret_path);
-    if (on == NULL || (writable && !on->writable))
-        return copy_session_say(session, COPY_OUTSIDE, 0, "%s", path);
-    return COPY_OK;
-}
-
-/* Is PATH, or anything below it, on the copy? */
-static bool has_of_copy(const struct copy_session *session, const char *path)
-{
-    size_t length = path[1] == '\0' ? 0 : strlen(path);
-
-    if (mount_of(session, path) != NULL)
-        return true;
-    for (uint32_t i = 0; i < session->mount_count; i++)
-        if (strncmp(session->mounts[i].at, path, length) == 0 &&
-            session->mounts[i].at[length] == '/')
-            return true;
-    return false;
-}
-
-enum copy_status copy_mount_find(struct copy_session *session, const char *path, char *ret_path,
-                                 size_t bytes, int64_t deadline_ms)
-{
-    static char parent[COPY_PATHS_BYTES], seen[PATH_MAX];
-    const char *name = strrchr(path, '/') + 1;
-    struct stat st;
-
-    (void)snprintf(parent, sizeof(parent), "%.*s", name - path == 1 ? 1 : (int)(name - path - 1),
-                   path);
-    enum copy_status status = follow(session, parent, ret_path, bytes, deadline_ms);
-    if (status == COPY_FAILED &&
-        (session->reply.os_errno == ENOENT || session->reply.os_errno == ENOTDIR))
-        return copy_session_say(session, COPY_NO_FILE, 0, "%s", path);
-    if (status != COPY_OK)
-        return status;
-    size_t length = ret_path[1] == '\0' ? 0 : strlen(ret_path);
-    if (name[0] != '\0' &&
-        (size_t)snprintf(ret_path + length, bytes - length, "/%s", name) >= bytes - length)
-        return copy_session_say(session, COPY_FAILED, ENAMETOOLONG, "%s", path);
-    if (!copy_mount_path(session, ret_path, seen, sizeof(seen)) || lstat(seen, &st) < 0)
-        return copy_session_say(session, COPY_NO_FILE, 0, "%s", path);
-    return has_of_copy(session, ret_path) ? COPY_OK
-                                          : copy_session_say(session, COPY_OUTSIDE, 0, "%s", path);
-}
-
 /* ---- MOUNT ---- */
 
 /* A tmpfs over PATH, a folder of the node's, which is not to be changed. What lies there is not
@@ -386,7 +276,7 @@ static enum copy_status prepare_place(struct copy_session *session, const char *
 {
     static char real[PATH_MAX];
 
-    if (!copy_mount_path(session, at, place, PATH_MAX))
+    if (!copy_path_seen(session, at, place, PATH_MAX))
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s", at);
     size_t depth = existing_depth(place);
     if (place[depth] != '\0') {
@@ -394,13 +284,13 @@ static enum copy_status prepare_place(struct copy_session *session, const char *
         char parent[PATH_MAX];
         (void)snprintf(parent, sizeof(parent), "%.*s", (int)(depth > in_tree ? depth - in_tree : 1),
                        depth > in_tree ? at : "/");
-        if (mount_of(session, parent) != NULL) /* the copy itself lacks it */
+        if (copy_path_mount(session, parent) != NULL) /* the copy itself lacks it */
             return copy_session_say(session, COPY_NO_FILE, 0, "%s", at);
         int os_errno = make_place(place, depth);
         if (os_errno != 0)
             return copy_session_say(session, COPY_FAILED, os_errno, "mkdir %s", at);
     }
-    enum copy_status status = follow(session, at, real, sizeof(real), deadline_ms);
+    enum copy_status status = copy_path_follow(session, at, real, sizeof(real), deadline_ms);
     if (status == COPY_OK && strcmp(real, at) != 0)
         return copy_session_say(session, COPY_FAILED, ELOOP, "%s", at);
     return status;
@@ -470,7 +360,7 @@ enum copy_status copy_mount_end(struct copy_session *session, int64_t deadline_m
     while (session->mount_count > 0) {
         const struct copy_mounted *last = &session->mounts[--session->mount_count];
         session->places[last->item].mounted = false;
-        if (!copy_mount_path(session, last->at, path, sizeof(path)) ||
+        if (!copy_path_seen(session, last->at, path, sizeof(path)) ||
             copy_child_call(session, unmount, path, deadline_ms) != COPY_OK ||
             session->tool.os_errno != 0)
             status = copy_session_say(session, COPY_FAILED, session->tool.os_errno, "umount %s",

@@ -19,7 +19,7 @@
 #include "agent/base/clock.h"
 #include "agent/hookrun/copy_settings.h"
 #include "agent/hookrun/hookrun_copy_child.h"
-#include "agent/hookrun/hookrun_copy_mount.h"
+#include "agent/hookrun/hookrun_copy_path.h"
 #include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_path.h"
 
@@ -126,7 +126,7 @@ static enum copy_status add_path(struct copy_session *session, struct start *sta
         slash[slash == folder] = '\0';
     }
     enum copy_status status =
-        copy_mount_resolve(session, folder, true, real, sizeof(real), deadline_ms);
+        copy_path_resolve(session, folder, true, real, sizeof(real), deadline_ms);
     if (status == COPY_OK)
         add(start, "--loose-%.*s%s%s", (int)setting->value_at, setting->text, real, name);
     return status;
@@ -164,10 +164,10 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
 
     memset(start, 0, sizeof(*start));
     enum copy_status status =
-        copy_mount_resolve(session, serve->datadir, true, real, sizeof(real), deadline_ms);
+        copy_path_resolve(session, serve->datadir, true, real, sizeof(real), deadline_ms);
     if (status != COPY_OK)
         return status;
-    if (!copy_mount_path(session, real, seen, sizeof(seen)) || stat(seen, &st) < 0)
+    if (!copy_path_seen(session, real, seen, sizeof(seen)) || stat(seen, &st) < 0)
         return copy_session_say(session, COPY_FAILED, errno, "%s", serve->datadir);
     if (!S_ISDIR(st.st_mode) || st.st_uid == 0)
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s is %s", serve->datadir,

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The pause and the footprint, measured beside the floor and two peers in one run: about 20 minutes.
+# The pause and the footprint, measured beside the floor and two peers in one run, and what many sets
+# cost to look at: about 25 minutes.
 # `make bench` calls it when everything is built. Prints a table and whether each claim holds;
 # everything measured is in build/bench.json. Exit 1 where a claim does not hold.
 #
-#   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 bench.sh
+#   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 SETS=10000 ROUNDS_SETS=3 bench.sh
 #
 # The machine should have nothing else to do.
 set -euo pipefail
@@ -41,4 +42,6 @@ for volumes in ${VOLUMES:-1 4 8}; do
 done
 echo "bench: footprint" >&2
 part tests/bench/footprint.sh "$PWD/$work/footprint.json"
-python3 tests/bench/report.py "$work/pauses.jsonl" "$work/footprint.json" build/bench.json
+echo "bench: ${SETS:-10000} sets" >&2
+part tests/bench/sets.sh "$PWD/$work/sets.jsonl"
+python3 tests/bench/report.py "$work"/{pauses.jsonl,footprint.json,sets.jsonl} build/bench.json

@@ -7,7 +7,10 @@
 #include "agent/base/clock.h"
 #include "aws/ec2_describe.h"
 #include "aws/ec2_images.h"
+#include "aws/ec2_launch.h"
+#include "aws/ec2_root_task.h"
 #include "aws/ec2_snapshots.h"
+#include "aws/ec2_volumes.h"
 #include "aws/ec2_wire.h"
 
 /* The first byte chooses the call, the rest is EC2's answer to it. */
@@ -39,6 +42,66 @@ static bool on_tag(void *self, const struct ec2_described_tag *tag, struct err *
     if (tag->key[0] == '\0' || tag->value == NULL)
         abort();
     return true;
+}
+
+static bool on_instance(void *self, const struct ec2_instance *instance, struct err *err)
+{
+    (void)self;
+    (void)err;
+    if (instance->id[0] == '\0' || instance->device_count > EC2_DEVICES_MAX ||
+        instance->security_group_count > EC2_SECURITY_GROUPS_MAX)
+        abort();
+    return true;
+}
+
+static bool on_volume(void *self, const struct ec2_volume *volume, struct err *err)
+{
+    (void)self;
+    (void)err;
+    if (volume->id[0] == '\0' || volume->attachment_count > EC2_ATTACHMENTS_MAX)
+        abort();
+    return true;
+}
+
+static bool on_task(void *self, const struct ec2_root_task *task, struct err *err)
+{
+    (void)self;
+    (void)err;
+    if (task->id[0] == '\0' || task->state[0] == '\0')
+        abort();
+    return true;
+}
+
+static void run_instance(struct ec2 *ec2, int64_t deadline_ms, struct err *err)
+{
+    struct ec2_run_instance what = {.image_id = "ami-1", .client_token = "t"};
+    struct ec2_instance *instance = NULL;
+
+    if (ec2_run_instance(ec2, &what, deadline_ms, NULL, &instance, err))
+        (void)on_instance(NULL, instance, err);
+    ec2_instance_free(instance);
+}
+
+static void replace_root(struct ec2 *ec2, int64_t deadline_ms, struct err *err)
+{
+    struct ec2_replace_root what = {.instance_id = "i-1", .client_token = "t"};
+    struct ec2_root_task task;
+
+    if (ec2_replace_root_volume(ec2, &what, deadline_ms, NULL, &task, err)) {
+        (void)on_task(NULL, &task, err);
+        ec2_root_task_free(&task);
+    }
+    (void)ec2_list_root_tasks(ec2, NULL, 0, NULL, 0, deadline_ms, NULL, on_task, NULL, err);
+}
+
+static void user_data(struct ec2 *ec2, int64_t deadline_ms, struct err *err)
+{
+    struct secret data = SECRET_INIT;
+
+    if (ec2_describe_user_data(ec2, "i-1", deadline_ms, NULL, &data, err) && secret_is_set(&data) &&
+        strlen(data.bytes) != data.len)
+        abort();
+    secret_free(&data);
 }
 
 static void describe_instance(struct ec2 *ec2, int64_t deadline_ms, struct err *err)
@@ -78,6 +141,10 @@ static void one_text(struct ec2 *ec2, int64_t deadline_ms, struct err *err)
     struct ec2_register_image what = {.name = "n"};
     char id[EC2_ID_BYTES], value[32], *uefi = NULL;
 
+    struct ec2_create_volume volume = {.availability_zone = "z", .client_token = "t"};
+
+    if (ec2_create_volume(ec2, &volume, deadline_ms, NULL, id, err) && strncmp(id, "vol-", 4) != 0)
+        abort();
     if (ec2_register_image(ec2, &what, deadline_ms, NULL, id, err) && strncmp(id, "ami-", 4) != 0)
         abort();
     (void)ec2_describe_instance_attribute(ec2, "i-1", "enaSupport", deadline_ms, NULL, value,
@@ -113,6 +180,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 't':
         (void)ec2_describe_tags(ec2, NULL, 0, deadline_ms, NULL, on_tag, NULL, &err);
+        break;
+    case 'I':
+        (void)ec2_list_instances(ec2, NULL, 0, NULL, 0, deadline_ms, NULL, on_instance, NULL, &err);
+        break;
+    case 'V':
+        (void)ec2_list_volumes(ec2, NULL, 0, NULL, 0, deadline_ms, NULL, on_volume, NULL, &err);
+        break;
+    case 'l':
+        run_instance(ec2, deadline_ms, &err);
+        break;
+    case 'r':
+        replace_root(ec2, deadline_ms, &err);
+        break;
+    case 'u':
+        user_data(ec2, deadline_ms, &err);
         break;
     default:
         one_text(ec2, deadline_ms, &err);

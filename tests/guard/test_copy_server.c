@@ -3,6 +3,7 @@
  * work, and whatever is killed then. */
 #include "tests/guard/copy_rig.h"
 
+#include <grp.h>
 #include <mysql.h>
 #include <pthread.h>
 #include <sched.h>
@@ -164,6 +165,52 @@ static void copy_with_a_root_folder_is_served_by_its_own_programs(void **state)
     copy_rig_close(scene->rig);
 }
 
+/* In a child: what stillpointd is, unprivileged and not dumpable, reaches the server. 0, or what
+ * did not go. */
+static int be_daemon(struct scene *scene)
+{
+    const struct copy_config config = {scene->rig->socket, COPY_RIG_ID, COPY_VERIFY, NULL, soon()};
+    const struct copy_device device = copy_rig_device(&scene->rig->disks[DATA]);
+    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20,
+                                       scene->settings};
+    struct copy *copy = NULL;
+    struct err *err = &scene->rig->err;
+
+    if (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0 ||
+        prctl(PR_SET_DUMPABLE, 0) < 0)
+        return 1;
+    if (!copy_open(&config, soon(), NULL, &copy, err))
+        return 2;
+    if (!copy_add_device(copy, &device, soon(), NULL, err) ||
+        !copy_mount(copy, 0, scene->db, COPY_WRITABLE, soon(), NULL, err))
+        return 3;
+    if (!copy_serve(copy, &server, soon(), NULL, &scene->serving, &scene->log, err) ||
+        !scene->serving.ready)
+        return 4;
+    MYSQL *db = mysql_init(NULL);
+    if (mysql_real_connect(db, NULL, "anyone", NULL, NULL, 0, scene->serving.socket, 0) == NULL)
+        return 5;
+    mysql_close(db);
+    bool closed = copy_close(copy, soon(), err);
+    copy_free(copy);
+    return closed ? 0 : 6;
+}
+
+static void server_answers_a_daemon_without_rights(void **state)
+{
+    struct scene *scene = *state;
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(be_daemon(scene));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(read(scene->rig->pids_fd, &scene->rig->outer, sizeof(pid_t)), sizeof(pid_t));
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    copy_rig_assert_nothing_left(scene->rig, 0, 0);
+}
+
 /* ---- what goes wrong ---- */
 
 static void server_that_can_not_start_says_why(void **state)
@@ -185,11 +232,18 @@ static void server_that_is_late_is_ended(void **state)
 {
     struct scene *scene = *state;
 
-    open_and_mount(scene, COPY_WRITABLE);
-    int64_t begin_ms = clock_boot_ms();
-    if (!serve(scene, scene->settings, begin_ms + 40))
-        fail_msg("%s", scene->rig->err.text);
+    int64_t begin_ms = 0;
+    bool told = false;
 
+    open_and_mount(scene, COPY_WRITABLE);
+    for (int64_t for_ms = 40; !told && for_ms < 1000; for_ms *= 2) { /* a loaded machine's start */
+        begin_ms = clock_boot_ms();
+        told = serve(scene, scene->settings, begin_ms + for_ms);
+        if (!told && scene->rig->err.kind != ERR_DEADLINE)
+            fail_msg("%s", scene->rig->err.text);
+    }
+
+    assert_true(told);
     assert_false(scene->serving.ready);
     assert_int_equal(scene->serving.exit_code, -1);
     assert_int_equal(scene->serving.signal, 0);
@@ -436,6 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(server_recovers_beside_its_original),
         TEST(server_is_alone_and_modest),
+        TEST(server_answers_a_daemon_without_rights),
         TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
         TEST(server_that_can_not_start_says_why),
         TEST(server_that_is_late_is_ended),

@@ -415,6 +415,28 @@ static void manifest_replaces_the_last_one(void **state)
     assert_string_equal(rig_read(manifest_of(rig, EXT4)), "second");
 }
 
+/* On a copy the older one would say that it is of another backup. */
+static void manifest_that_can_not_be_replaced_takes_the_last_one_with_it(void **state)
+{
+    struct rig *rig = *state;
+    char in_the_way[400];
+    struct stat st;
+
+    rig_format(in_the_way, sizeof(in_the_way), "%s.new", manifest_of(rig, EXT4));
+    assert_int_equal(rig_add(rig, EXT4, 0), GUARD_OK);
+    assert_int_equal(send_chunk(rig, 0, "first", 5), GUARD_OK);
+    assert_int_equal(write_manifests(rig), GUARD_OK);
+    assert_int_equal(mkdir(in_the_way, 0700), 0);
+    assert_int_equal(send_chunk(rig, 0, "second", 6), GUARD_OK);
+    (void)write_manifests(rig);
+    uint32_t failed_count = rig->reply.manifests.failed_count;
+    int there = lstat(manifest_of(rig, EXT4), &st);
+    (void)rmdir(in_the_way);
+
+    assert_int_equal(failed_count, 1);
+    assert_int_equal(there, -1);
+}
+
 static void manifest_follows_no_planted_link(void **state)
 {
     struct rig *rig = *state;
@@ -639,6 +661,7 @@ int main(void)
         WITH_GUARD(btrfs_is_known_by_its_mount),
         WITH_GUARD(manifest_is_on_every_mount_before_the_freeze),
         WITH_GUARD(manifest_replaces_the_last_one),
+        WITH_GUARD(manifest_that_can_not_be_replaced_takes_the_last_one_with_it),
         WITH_GUARD(manifest_follows_no_planted_link),
         WITH_GUARD(manifest_that_can_not_be_written_names_the_mount),
         WITH_GUARD(manifest_that_finds_no_room_names_the_mount),

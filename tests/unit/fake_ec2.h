@@ -8,8 +8,6 @@
 #include "aws/ec2.h"
 
 /* An EC2 client in front of a scripted endpoint: each answer is given as its body. */
-enum { FAKE_EC2_ANSWERS_MAX = 16 };
-
 struct fake_ec2 {
     struct fake_http *http;
     struct fake_step *steps;

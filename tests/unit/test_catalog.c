@@ -112,6 +112,7 @@ static struct backup *full_backup(void)
     backup->image.method = text("register");
     backup->expires_utc_us = moment("2026-12-24T08:15:31Z");
     backup->version = text("0.1.0");
+    backup->launch = text("type=m5.large subnet=subnet-1");
     assert_true(strs_add(&backup->tags, "Team=media", &err));
     return backup;
 }
@@ -215,6 +216,7 @@ static void the_common_tags_say_what_the_contract_names(void **state)
     assert_tag(&tags, "stillpoint:verified", NULL);
     assert_tag(&tags, "stillpoint:version", "0.1.0");
     assert_tag(&tags, "stillpoint:image", "register");
+    assert_tag(&tags, "stillpoint:launch", "type=m5.large subnet=subnet-1");
     assert_tag(&tags, "stillpoint:device", NULL);
     assert_tag(&tags, "Name", "kaltura-db1 " ID);
     assert_tag(&tags, "Team", "media");
@@ -703,18 +705,20 @@ static void the_json_is_the_one_of_the_contract(void **state)
         "\"timing_ms\":{\"hooks_hold\":0.9,\"freeze\":1.4,\"exchange\":300.2,\"thaw\":0.5,"
         "\"hooks_release\":0.3,\"hold\":303.3},"
         "\"mounts\":[{\"path\":\"/var/lib/mysql\",\"fs\":\"ext4\",\"volumes\":[\"" VOL_DATA
-        "\"],\"frozen\":true}],"
+        "\"],\"frozen\":true,\"place\":null}],"
         "\"left_out\":[{\"path\":\"/opt/kaltura/web\","
         "\"why\":\"nfs4: not on a volume of this instance\"}],"
         "\"databases\":[{\"server\":\"10.11.19-MariaDB\",\"method\":\"backup-stage\","
         "\"binlog_file\":\"binlog.000007\",\"binlog_pos\":73421,\"binlog_exact\":true,"
-        "\"gtid\":\"0-1-991\",\"name\":\"mysql\",\"source_file\":null,\"source_pos\":null}],"
+        "\"gtid\":\"0-1-991\",\"name\":\"mysql\",\"source_file\":null,\"source_pos\":null,"
+        "\"datadir\":null,\"settings\":null}],"
         "\"snapshots\":[{\"id\":\"snap-0a\",\"volume\":\"" VOL_ROOT "\",\"device\":\"/dev/sda1\","
         "\"size_gib\":8,\"state\":\"completed\"}],"
         "\"image\":{\"id\":\"ami-01\",\"state\":\"available\",\"method\":\"register\"},"
         "\"kaltura\":{\"roles\":[\"database\"],\"versions\":{\"kaltura-base\":\"20.1.0-1\"}},"
         "\"expires\":\"2026-12-24T08:15:31Z\",\"pinned\":false,\"verified\":null,"
         "\"policy\":\"daily\",\"group\":\"cluster\",\"members\":2,\"version\":\"0.1.0\","
+        "\"launch\":\"type=m5.large subnet=subnet-1\","
         "\"tags\":{\"Team\":\"media\"},\"left_out_more\":2}";
     struct backup *backup = full_backup();
 

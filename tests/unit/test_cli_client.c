@@ -310,6 +310,40 @@ static void what_was_given_is_what_is_asked_for(void **state)
                         "{\"v\":1,\"cmd\":\"backup\",\"args\":{\"image\":true,\"pin\":true}}\n");
 }
 
+static void a_kind_is_a_command_of_its_own_for_the_daemon(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL},
+        {SAY, "{'event':'accepted','id':'sp-1'}\n"},
+        {SAY, "{'event':'result','exit':3,'data':{'backup':'sp-1','instance':'i-1','state':"
+              "'running','less':['no\\u001bdata']}}\n"},
+        {END, NULL},
+    };
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "restore instance sp-1 --wait none --tag A=1 --name n", script), 3);
+    assert_string_equal(world->heard,
+                        "{\"v\":1,\"cmd\":\"restore-instance\",\"args\":{\"wait\":\"none\","
+                        "\"tags\":{\"A\":\"1\"},\"id\":\"sp-1\",\"name\":\"n\"}}\n");
+    assert_memory_equal(world->out, "restore instance sp-1 started\ni-1 is running\n", 45);
+    assert_string_equal(world->err, "stillpoint: restore instance sp-1: less than the original\n"
+                                    "  why: no\\x1bdata\n");
+}
+
+static void a_restore_whose_daemon_goes_away_is_unknown_and_can_be_given_again(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL}, {SAY, "{'event':'accepted','id':'sp-1'}\n"}, {END, NULL}};
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "restore instance latest", script), 6);
+    assert_string_equal(world->err,
+                        "stillpoint: restore instance latest: stillpointd closed the connection\n"
+                        "  do:  give the same command again: it goes on with what this one made, "
+                        "or says what became of it\n"
+                        "  now: stillpointd goes on with it if it still runs\n");
+}
+
 static void with_json_every_event_is_a_line_and_the_backup_the_last(void **state)
 {
     static const struct step script[] = {
@@ -863,6 +897,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_WORLD(a_backup_tells_its_story_and_ends_with_what_was_made),
         WITH_WORLD(what_was_given_is_what_is_asked_for),
+        WITH_WORLD(a_kind_is_a_command_of_its_own_for_the_daemon),
+        WITH_WORLD(a_restore_whose_daemon_goes_away_is_unknown_and_can_be_given_again),
         WITH_WORLD(with_json_every_event_is_a_line_and_the_backup_the_last),
         WITH_WORLD(quiet_says_nothing_when_all_is_well),
         WITH_WORLD(a_backup_after_which_not_all_was_let_go_says_where_to_look),

@@ -56,8 +56,8 @@ static void a_backup_takes_all_its_options(void **state)
 {
     (void)state;
     struct line *line = read_line("backup --reason before_the_upgrade --consistency=filesystem "
-                                  "--wait cut --no-image --keep 30d --tag A=1 --tag B=x=y -n "
-                                  "--json --quiet --config /x.conf");
+                                  "--wait cut --no-image --keep 30d --max-age 30m --tag A=1 "
+                                  "--tag B=x=y -n --json --quiet --config /x.conf");
 
     assert_true(line->ok);
     const struct cli_options *options = &line->options;
@@ -67,6 +67,7 @@ static void a_backup_takes_all_its_options(void **state)
     assert_string_equal(options->wait, "cut");
     assert_int_equal(options->image, CLI_IMAGE_NO);
     assert_int_equal(options->keep_ms, 30LL * 86400 * 1000);
+    assert_int_equal(options->max_age_ms, 30 * 60 * 1000);
     assert_string_equal(json_string_value(json_object_get(options->tags, "A")), "1");
     assert_string_equal(json_string_value(json_object_get(options->tags, "B")), "x=y");
     assert_true(options->dry_run && options->json && options->quiet && !options->pin);
@@ -85,6 +86,7 @@ static void what_is_not_given_stays_for_the_configuration_to_decide(void **state
     assert_null(line->options.tags);
     assert_int_equal(line->options.image, CLI_IMAGE_AS_CONFIGURED);
     assert_int_equal(line->options.keep_ms, 0);
+    assert_int_equal(line->options.max_age_ms, 0);
 }
 
 static void options_stand_before_or_behind_the_verb_and_its_argument(void **state)
@@ -110,6 +112,63 @@ static void after_two_dashes_nothing_is_an_option(void **state)
     assert_true(line->ok);
     assert_string_equal(line->options.id, "--json");
     assert_false(line->options.json);
+}
+
+static void a_kind_stands_before_the_id(void **state)
+{
+    (void)state;
+    struct line *line = read_line("restore -n instance sp-1 --json");
+
+    assert_true(line->ok);
+    assert_int_equal(line->options.command, CLI_RESTORE);
+    assert_string_equal(line->options.kind, "instance");
+    assert_string_equal(line->options.id, "sp-1");
+    assert_int_equal(line->options.path_count, 0);
+    refuses("restore", "restore needs to know what",
+            "write stillpoint restore KIND ID; KIND is one of: instance, volumes, files");
+    refuses("restore instanse sp-1", "restore: 'instanse' is not known", "did you mean instance?");
+    refuses("restore instance", "restore instance needs ID",
+            "stillpoint list shows the ids; `latest' is the newest");
+    refuses("restore instance sp-1 sp-2", "restore: 'sp-2' is one word too many",
+            "see stillpoint restore --help");
+    refuses("restore instance sp-1 --pin", "restore instance has no option --pin",
+            "see stillpoint restore --help");
+}
+
+static void a_new_instance_takes_all_its_options(void **state)
+{
+    (void)state;
+    struct line *line = read_line(
+        "restore instance latest --type t3.small --subnet subnet-1 --zone eu-west-1a "
+        "--security-group sg-1 --security-group=sg-2 --private-ip 10.0.0.9 --key ops --profile p "
+        "--user-data /f --name new_node --tag A=1 --replace --another --wait none");
+
+    assert_true(line->ok);
+    const struct cli_options *options = &line->options;
+    assert_string_equal(options->type, "t3.small");
+    assert_string_equal(options->subnet, "subnet-1");
+    assert_string_equal(options->zone, "eu-west-1a");
+    assert_int_equal(options->security_group_count, 2);
+    assert_string_equal(options->security_groups[1], "sg-2");
+    assert_string_equal(options->private_ip, "10.0.0.9");
+    assert_string_equal(options->key, "ops");
+    assert_string_equal(options->profile, "p");
+    assert_string_equal(options->user_data_path, "/f");
+    assert_string_equal(options->name, "new node");
+    assert_string_equal(options->wait, "none");
+    assert_true(options->replace && options->another);
+}
+
+static void what_can_be_waited_for_depends_on_the_command(void **state)
+{
+    (void)state;
+    assert_true(read_line("--wait running restore instance latest")->ok);
+    refuses("restore instance latest --wait cut", "--wait: 'cut' is not known",
+            "write running or none");
+    refuses("backup --wait running", "--wait: 'running' is not known", "write complete or cut");
+    refuses("backup --type x", "backup has no option --type", "see stillpoint backup --help");
+    refuses("restore instance latest --name=", "--name must not be empty",
+            "name one, or leave --name out");
 }
 
 static void the_later_of_two_contradicting_options_wins(void **state)
@@ -150,6 +209,9 @@ static void wrong_usage_says_what_would_be_right(void **state)
     refuses("backup --keep 5", "--keep: '5' is not a duration",
             "write a number with its unit: 500ms, 10s, 5m, 2h, 7d, 4w");
     refuses("backup --keep 0", "--keep: 0 is out of range", "write a duration from 1s to 3650d");
+    refuses("backup --max-age 0", "--max-age: 0 is out of range",
+            "write a duration from 1s to 3650d");
+    refuses("list --max-age 1h", "list has no option --max-age", "see stillpoint list --help");
     refuses("backup --pin --keep 3d", "--pin and --keep exclude each other",
             "a pinned backup never expires: leave one of them out");
     refuses("list --group=", "--group must not be empty", "name one, or leave --group out");
@@ -363,6 +425,58 @@ static int free_last(void **state)
     return 0;
 }
 
+static void verify_and_the_restores_of_volumes_take_their_options(void **state)
+{
+    (void)state;
+
+    struct line *line = read_line("verify latest --deep --again -n");
+    assert_true(line->ok);
+    assert_int_equal(line->options.command, CLI_VERIFY);
+    assert_true(line->options.deep && line->options.again && line->options.dry_run);
+
+    line =
+        read_line("restore volumes sp-1 --zone eu-west-1b --type io2 --iops 500 --kms-key alias/k "
+                  "--volume vol-1 --volume /dev/sdf --attach i-1 --initialize 200");
+    assert_true(line->ok);
+    assert_string_equal(line->options.kind, "volumes");
+    assert_int_equal(line->options.iops, 500);
+    assert_int_equal(line->options.initialize, 200);
+    assert_int_equal(line->options.volume_count, 2);
+    assert_string_equal(line->options.kms_key, "alias/k");
+
+    line = read_line("restore files sp-1 /etc /srv --to /tmp/back");
+    assert_true(line->ok);
+    assert_int_equal(line->options.path_count, 2);
+    assert_string_equal(line->options.to, "/tmp/back");
+}
+
+static void what_verify_and_the_restores_can_not_use_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "verify",
+        "verify latest --zone x",
+        "verify latest --deep=yes",
+        "restore volumes sp-1 --to /x",
+        "restore volumes sp-1 --iops many",
+        "restore volumes sp-1 --kms-key a --kms-key b",
+        "restore volumes sp-1 --kms-key=",
+        "restore volumes sp-1 /etc",
+        "restore files sp-1 /etc",
+        "restore files sp-1 --to /x",
+        "restore files sp-1 /etc --to=",
+        "restore instance sp-1 --deep",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct line *line = read_line(bad[i]);
+        if (line->ok)
+            fail_msg("'%s' was taken", bad[i]);
+        assert_int_equal(line->err.kind, ERR_USAGE);
+        assert_string_not_equal(line->err.remedy, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +484,9 @@ int main(void)
         cmocka_unit_test(what_is_not_given_stays_for_the_configuration_to_decide),
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
+        cmocka_unit_test(a_kind_stands_before_the_id),
+        cmocka_unit_test(a_new_instance_takes_all_its_options),
+        cmocka_unit_test(what_can_be_waited_for_depends_on_the_command),
         cmocka_unit_test(the_later_of_two_contradicting_options_wins),
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
@@ -383,6 +500,8 @@ int main(void)
         cmocka_unit_test(the_man_page_names_every_command_and_option),
         cmocka_unit_test(iam_policy_takes_roles_rights_and_arns),
         cmocka_unit_test(iam_policy_says_what_it_wants_instead),
+        cmocka_unit_test(verify_and_the_restores_of_volumes_take_their_options),
+        cmocka_unit_test(what_verify_and_the_restores_can_not_use_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_last);

@@ -166,6 +166,7 @@ static void any_json_can_be_shown(void **state)
         struct cli_page page = plain_page(80);
         cli_show_backup(&page, value);
         cli_show_made(&page, value);
+        cli_show_reused(&page, value, false);
         cli_show_plan(&page, value);
         cli_status_show(&page, value, 0);
         cli_status_check(&page, value);
@@ -348,6 +349,22 @@ static void a_plan_says_what_would_be_held_and_what_not(void **state)
     json_decref(data);
 }
 
+static void what_was_used_says_that_nothing_new_was_taken(void **state)
+{
+    (void)state;
+    struct cli_page page = plain_page(80);
+    json_t *backup =
+        json_of("{'id':'sp-1','state':'complete','consistency':'application',"
+                "'snapshots':[{'id':'snap-1','size_gib':8}],'reused':true,'age_s':723}");
+
+    cli_show_reused(&page, backup, false);
+
+    page_is(&page, "nothing new was taken: there is a backup as good, 12m 3s old\n"
+                   "backup sp-1 complete: application consistent; 1 snapshot, 8 GiB\n"
+                   "  more: stillpoint show sp-1\n");
+    json_decref(backup);
+}
+
 static void what_was_made_is_said_in_two_lines(void **state)
 {
     (void)state;
@@ -521,6 +538,7 @@ int main(void)
         cmocka_unit_test(time_that_no_step_explains_shows_as_a_gap),
         cmocka_unit_test(a_clock_of_which_nothing_is_known_is_not_called_right),
         cmocka_unit_test(a_plan_says_what_would_be_held_and_what_not),
+        cmocka_unit_test(what_was_used_says_that_nothing_new_was_taken),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
         cmocka_unit_test(status_tells_daemon_guard_node_job_and_last_backup),
         cmocka_unit_test(status_says_what_is_not_there),

@@ -253,6 +253,7 @@ static void bad_backup_arguments_are_named(void **state)
         {"{\"consistency\":\"perfect\"}", "application, filesystem, crash"},
         {"{\"wait\":\"forever\"}", "one of cut, complete"},
         {"{\"keep_ms\":-1}", "keep_ms"},
+        {"{\"max_age_ms\":0}", "max_age_ms"},
         {"{\"tags\":{\"aws:x\":\"y\"}}", "aws:"},
         {"{\"tags\":{\"stillpoint:id\":\"y\"}}", "stillpoint:"},
         {"{\"pin\":\"yes\"}", "pin"},

@@ -21,40 +21,59 @@
 
 /* More than a client's write queue and its socket take, less than a job waits for room with. */
 enum { ITEMS = 9, ITEM_BYTES = 300 * 1024, PATIENCE_MS = 5000 };
+/* More than the socket takes, less than stays with the job. */
+enum { LAG_ITEMS = 2, ANSWER_BYTES = (LAG_ITEMS + 1) * ITEM_BYTES };
 
 static atomic_bool flood_is_out;
-
-static void flood(struct job *job)
-{
-    char *text = calloc(1, ITEM_BYTES);
-
-    memset(text, 'x', ITEM_BYTES - 1);
-    for (int i = 0; i < ITEMS; i++)
-        job_item(job, json_string(text));
-    free(text);
-    job_result(job, 0, json_null());
-    atomic_store(&flood_is_out, true);
-}
-
-const struct command *command_find(const char *name)
-{
-    static const struct command command = {"flood", flood};
-
-    return strcmp(name, command.name) == 0 ? &command : NULL;
-}
-
-const char *const *command_names(void)
-{
-    static const char *const names[] = {"flood", NULL};
-
-    return names;
-}
 
 static void nap(void)
 {
     const struct timespec span = {0, 20 * 1000 * 1000};
 
     (void)nanosleep(&span, NULL);
+}
+
+static void tell_items(struct job *job, int count)
+{
+    char *text = calloc(1, ITEM_BYTES);
+
+    memset(text, 'x', ITEM_BYTES - 1);
+    for (int i = 0; i < count; i++)
+        job_item(job, json_string(text));
+    free(text);
+    job_result(job, 0, json_null());
+}
+
+static void flood(struct job *job)
+{
+    tell_items(job, ITEMS);
+    atomic_store(&flood_is_out, true);
+}
+
+/* Its thread ends when the loop has taken its last word already. */
+static void lag(struct job *job)
+{
+    tell_items(job, LAG_ITEMS);
+    for (int i = 0; i < 10; i++)
+        nap();
+}
+
+const struct command *command_find(const char *name)
+{
+    static const struct command all[] = {{"flood", flood}, {"lag", lag}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(name, all[i].name) == 0)
+            return &all[i];
+    }
+    return NULL;
+}
+
+const char *const *command_names(void)
+{
+    static const char *const names[] = {"flood", "lag", NULL};
+
+    return names;
 }
 
 static int join(const struct control_rig *rig)
@@ -88,10 +107,32 @@ static void a_job_that_ended_unread_is_gone_with_its_client(void **state)
     assert_int_equal(rig->agent.job_count, 0);
 }
 
+static void a_client_that_reads_late_has_the_last_word_too(void **state)
+{
+    static const char request[] = "{\"v\":1,\"cmd\":\"lag\"}\n";
+    char *all = calloc(1, ANSWER_BYTES);
+    int fd = join(*state);
+    size_t len = 0;
+    ssize_t got;
+
+    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+    for (int i = 0; i < 25; i++)
+        nap(); /* the job has ended */
+    while (len < ANSWER_BYTES - 1 && (got = read(fd, all + len, ANSWER_BYTES - 1 - len)) > 0)
+        len += (size_t)got;
+
+    assert_true(len > LAG_ITEMS * ITEM_BYTES);
+    assert_non_null(strstr(all + LAG_ITEMS * ITEM_BYTES, "\"event\":\"result\""));
+    free(all);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_that_ended_unread_is_gone_with_its_client,
+                                        control_rig_set_up, control_rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_client_that_reads_late_has_the_last_word_too,
                                         control_rig_set_up, control_rig_tear_down),
     };
 

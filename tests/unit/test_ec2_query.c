@@ -58,6 +58,26 @@ static void lists_tags_and_filters_are_numbered_from_one(void **state)
     ec2_tags_free(&tags);
 }
 
+static void a_literal_filter_means_nothing_but_its_text(void **state)
+{
+    static const char *const cases[][2] = {
+        {"kaltura-db1", "kaltura-db1"}, {"", ""}, {"a*b?c\\d", "a\\*b\\?c\\\\d"}, {NULL, NULL}};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err err = ERR_INIT;
+        char *value = NULL;
+
+        assert_true(ec2_filter_literal(cases[i][0], &value, &err));
+
+        if (cases[i][1] == NULL)
+            assert_null(value);
+        else
+            assert_string_equal(value, cases[i][1]);
+        free(value);
+    }
+}
+
 static void too_long_a_query_is_told_at_its_end(void **state)
 {
     char *big = calloc(1, 1 << 20);
@@ -116,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(query_encodes_names_and_values),
         cmocka_unit_test(lists_tags_and_filters_are_numbered_from_one),
+        cmocka_unit_test(a_literal_filter_means_nothing_but_its_text),
         cmocka_unit_test(too_long_a_query_is_told_at_its_end),
         cmocka_unit_test(tags_replace_and_refuse),
     };

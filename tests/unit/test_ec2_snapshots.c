@@ -183,12 +183,62 @@ static void snapshots_come_page_by_page(void **state)
     assert_string_equal(notes.data, "snap-1 vol-1 completed 100% a\nsnap-2 vol-2 error 3% -\n"
                                     "snap-3 vol-3 unknown -1% -\n");
     fake_ec2_assert_has(&fake, 0, "Owner.1=self");
-    fake_ec2_assert_has(&fake, 0, "MaxResults=200");
+    fake_ec2_assert_has(&fake, 0, "MaxResults=1000");
     fake_ec2_assert_has(&fake, 0, "Filter.1.Name=tag:stillpoint:id");
     fake_ec2_assert_has(&fake, 1, "NextToken=t");
     fake_ec2_assert_has(&fake, 1, "Filter.1.Value.1=sp-1");
     buf_free(&notes);
     fake_ec2_stop(&fake);
+}
+
+/* Of blanks: larger than what a client takes. */
+static char *huge_answer(void)
+{
+    static const char head[] = "<DescribeSnapshotsResponse>",
+                      tail[] = "</DescribeSnapshotsResponse>";
+    size_t len = 9 * 1024 * 1024;
+    char *text = malloc(len);
+
+    assert_non_null(text);
+    memset(text, ' ', len);
+    memcpy(text, head, sizeof(head) - 1);
+    memcpy(text + len - sizeof(tail), tail, sizeof(tail));
+    return text;
+}
+
+static void a_page_that_is_too_large_is_asked_for_in_smaller_ones(void **state)
+{
+    char *huge = huge_answer();
+    const char *answers[] = {
+        "<DescribeSnapshotsResponse><snapshotSet><item><snapshotId>snap-1</snapshotId></item>"
+        "</snapshotSet><nextToken>t</nextToken></DescribeSnapshotsResponse>",
+        huge, huge,
+        "<DescribeSnapshotsResponse><snapshotSet><item><snapshotId>snap-2</snapshotId></item>"
+        "</snapshotSet><nextToken>u</nextToken></DescribeSnapshotsResponse>",
+        "<DescribeSnapshotsResponse/>"};
+    static const char *const items[] = {"1000", "1000", "250", "62", "62"};
+    static const char *const tokens[] = {NULL, "t", "t", "t", "u"};
+    struct fake_ec2 fake = fake_ec2_start(answers, 5);
+    struct buf notes = BUF_INIT(1000);
+    char wanted[40];
+    (void)state;
+
+    bool ok = ec2_describe_snapshots(fake.ec2, NULL, 0, NULL, 0, soon(), NULL, note_snapshot,
+                                     &notes, &fake.err);
+
+    assert_string_equal(fake.err.text, "");
+    assert_true(ok);
+    assert_string_equal(notes.data, "snap-1  unknown -1% -\nsnap-2  unknown -1% -\n");
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(wanted, sizeof(wanted), "MaxResults=%s", items[i]);
+        fake_ec2_assert_has(&fake, i, wanted);
+        (void)snprintf(wanted, sizeof(wanted), "NextToken=%s", tokens[i] ? tokens[i] : "");
+        if (tokens[i] != NULL)
+            fake_ec2_assert_has(&fake, i, wanted);
+    }
+    buf_free(&notes);
+    fake_ec2_stop(&fake);
+    free(huge);
 }
 
 static void snapshots_by_id_are_asked_without_a_page_size(void **state)
@@ -258,6 +308,26 @@ static void tags_wait_for_what_ec2_does_not_show_yet(void **state)
     fake_ec2_stop(&fake);
 }
 
+static void keys_are_taken_off_whatever_their_values(void **state)
+{
+    static const char *const answers[] = {EMPTY("DeleteTags")};
+    static const char *const ids[] = {"snap-1", "i-1"}, *const keys[] = {"stillpoint:a", "b"};
+    struct fake_ec2 fake = fake_ec2_start(answers, 1);
+    (void)state;
+
+    assert_true(ec2_delete_tags(fake.ec2, ids, 2, keys, 2, soon(), NULL, &fake.err));
+    assert_false(ec2_delete_tags(fake.ec2, ids, 2, keys, 0, soon(), NULL, &fake.err));
+
+    assert_int_equal(fake.err.kind, ERR_INTERNAL);
+    assert_int_equal(ec2_calls(fake.ec2), 1);
+    fake_ec2_assert_has(&fake, 0, "Action=DeleteTags");
+    fake_ec2_assert_has(&fake, 0, "ResourceId.2=i-1");
+    fake_ec2_assert_has(&fake, 0, "Tag.1.Key=stillpoint:a");
+    fake_ec2_assert_has(&fake, 0, "Tag.2.Key=b");
+    fake_ec2_assert_lacks(&fake, 0, "Value");
+    fake_ec2_stop(&fake);
+}
+
 static void snapshot_that_is_gone_counts_as_deleted(void **state)
 {
     static const char *const answers[] = {EMPTY("DeleteSnapshot"),
@@ -279,14 +349,17 @@ static void snapshot_that_is_gone_counts_as_deleted(void **state)
 
 static void every_action_can_be_tried_dry(void **state)
 {
-    static const char *const answers[EC2_ACTION_COUNT] = {
-        DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK,
-        DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK, DRY_RUN_OK};
-    struct ec2_dry_run_target target = {
-        .instance_id = INSTANCE, .snapshot_id = "snap-1", .image_id = "ami-1"};
-    struct fake_ec2 fake = fake_ec2_start(answers, EC2_ACTION_COUNT);
+    const char *answers[EC2_ACTION_COUNT];
+    struct ec2_dry_run_target target = {.instance_id = INSTANCE,
+                                        .snapshot_id = "snap-1",
+                                        .image_id = "ami-1",
+                                        .volume_id = "vol-1",
+                                        .zone = "eu-west-1a"};
     char action[100];
     (void)state;
+    for (int n = 0; n < EC2_ACTION_COUNT; n++)
+        answers[n] = DRY_RUN_OK;
+    struct fake_ec2 fake = fake_ec2_start(answers, EC2_ACTION_COUNT);
 
     for (int n = 0; n < EC2_ACTION_COUNT; n++) {
         enum ec2_action which = (enum ec2_action)n;
@@ -319,9 +392,11 @@ int main(void)
         cmocka_unit_test(dry_run_that_was_none_is_an_error),
         cmocka_unit_test(good_answer_that_makes_no_sense_counts_as_sent),
         cmocka_unit_test(snapshots_come_page_by_page),
+        cmocka_unit_test(a_page_that_is_too_large_is_asked_for_in_smaller_ones),
         cmocka_unit_test(snapshots_by_id_are_asked_without_a_page_size),
         cmocka_unit_test(callback_ends_the_listing_with_its_own_error),
         cmocka_unit_test(tags_wait_for_what_ec2_does_not_show_yet),
+        cmocka_unit_test(keys_are_taken_off_whatever_their_values),
         cmocka_unit_test(snapshot_that_is_gone_counts_as_deleted),
         cmocka_unit_test(every_action_can_be_tried_dry),
         cmocka_unit_test(dry_run_without_a_target_is_not_sent),

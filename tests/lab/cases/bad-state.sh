@@ -28,6 +28,8 @@ stop_part daemon
 mount -t tmpfs -o size=64k tmpfs "$state" || fail "no tmpfs"
 chown stillpoint "$state"
 start_part daemon
+for _ in {1..200}; do [ -e "$state/identity.json" ] && break; sleep 0.02; done # a daemon's first look
+rm "$state/identity.json" || fail "the daemon remembers nothing at its start"
 setpriv --reuid=stillpoint --clear-groups dd if=/dev/zero of="$state/fill" bs=1k count=1000 2>/dev/null
 refused 5 'identity.json.new: .*No space left on device' "make room in $state" sp backup
 assert_match 'now: nothing was held or frozen, no snapshot was made' "$OUT" "what is said to be"

@@ -40,6 +40,26 @@ sp show latest --json >"$LAB/shown.json" || fail "show ended with $?"
 assert_eq complete "$(json "d['state']" <"$LAB/shown.json")" "the set"
 assert_eq application "$(json "d['consistency']" <"$LAB/shown.json")" "the set's label"
 
+# A node restored from it has the set's data, and a root that is newer, which is said.
+OUT=$(sp restore instance latest --name copy 2>&1)
+assert_eq 3 $? "exit code of: $OUT"
+assert_match 'the root is newer than the data' "$OUT" "the warning"
+copy=$(sed -nE 's/^(i-[0-9a-f]+) is running$/\1/p' <<<"$OUT")
+python3 - "$LAB" "$copy" <<'PY' || fail "the copy: $OUT"
+import json, sys
+sys.path.insert(0, "tests/lab")
+from labclient import Lab
+lab = Lab(sys.argv[1])
+backup = json.load(open(f"{sys.argv[1]}/backup.json", encoding="utf-8"))
+ec2 = lab.ec2("admin")
+rows = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [sys.argv[2]]}])
+found = {row["Attachments"][0]["Device"]: row["SnapshotId"] for row in rows["Volumes"]}
+own = ec2.describe_images(Owners=["self"])["Images"][0]["BlockDeviceMappings"]
+wanted = {s["device"]: s["id"] for s in backup["snapshots"]}
+wanted |= {m["DeviceName"]: m["Ebs"]["SnapshotId"] for m in own if "Ebs" in m}
+assert found == wanted, (found, wanted)
+PY
+
 # An image that fails in EC2 goes, and what CreateImage made for it too; the set stays.
 before=$(cloud_get snapshots | json 'len(d)')
 cloud_fault '{"action": "CreateImage", "kind": "partial", "dry_run": false}'

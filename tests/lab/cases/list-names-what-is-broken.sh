@@ -74,6 +74,10 @@ assert_eq 'elsewhere' "$(names --node front7)" "--node NAME"
 assert_eq 'elsewhere' "$(names --node i-0fedcba9876543210 --state complete)" "--node INSTANCE"
 assert_eq 'elsewhere' "$(names --all-nodes --group site-b)" "--group"
 assert_eq '' "$(names --all-nodes --group 'site-*')" "a group is no pattern"
+edit 'tag(sets[elsewhere] + images[elsewhere], node="front*7?\\x")'
+assert_eq 'elsewhere' "$(names --node 'front*7?\x')" "a name with what EC2 takes for a pattern"
+assert_eq '' "$(names --node 'front*')" "a name is no pattern"
+edit 'tag(sets[elsewhere] + images[elsewhere], node="front7")'
 assert_eq 'missing foreign' "$(names --state broken)" "--state broken"
 assert_eq 'missing foreign' "$(names --state failed)" "--state failed"
 assert_eq 'good' "$(names --state complete)" "--state complete"

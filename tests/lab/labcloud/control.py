@@ -13,6 +13,7 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /node {instance_id, dir}   the instance is node.py's in DIR: its map.json is kept in step, and
                  it goes through the instance's reboots (reboot.py; DIR/log/reboot.log)
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
+      /damage {snapshot, device}   the snapshot has from now on what that device of /restore has
       /finish_snapshots {}       everything pending is completed now
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
       /iam {role: node|user|pruner|restore, policy: {...} or null}   what its keys may do from now on
@@ -192,10 +193,15 @@ class Control:
                 gone = volume.get("delete_on_termination", volume["device"] == "/dev/sda1")
                 order = volumes.check_order(world, order, None)
                 disks.append((volume["device"], order, None, gone))
+            subnet = world.moto.get_default_subnets()[zone]
             plan = launch_core.Plan(
                 body.get("image", "ami-0123456789abcdef0"), body.get("type", "m6i.large"),
-                world.moto.get_default_subnets()[zone], disks,
+                subnet, disks,
             )
+            plan.groups = [
+                group.id for group in world.moto.groups[subnet.vpc_id].values()
+                if group.name == "default"
+            ]
             plan.metadata = {"HttpTokens": "required"}
             plan.tags = {"instance": body.get("tags", {})}
             instance_id = launch_core.start(world, plan, 1, 0)[0]
@@ -258,6 +264,16 @@ class Control:
                     snapshot_id, snapshot.cut, snapshot.volume_id
                 )
             return {"devices": devices}
+
+    def post_damage(self, body):
+        world, dataplane = self.cloud.world, self.cloud.dataplane
+        with world.lock:
+            snapshot = world.snapshots[body["snapshot"]]
+            cut = dataplane.recut(snapshot.cut, snapshot.volume_id, body["device"])
+            dataplane.use(cut)
+            dataplane.drop(snapshot.cut)
+            snapshot.cut = cut
+        return {}
 
     def post_release(self, body):
         for device in body["devices"]:

@@ -267,6 +267,24 @@ class Dataplane:
             self.restored[device] = path
             return device
 
+    def recut(self, cut, volume_id, device):
+        """What a device of restore() has now, as a cut of that volume alone; its begin and end are
+        CUT's. For damage that a snapshot is to have."""
+        with self.lock:
+            self.cuts += 1
+            path = os.path.join(self.pool, "sets", str(self.cuts))
+            source = os.open(self.restored[device], os.O_RDONLY | os.O_CLOEXEC)
+            target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.fsync(source)
+                fcntl.ioctl(target, FICLONE, source)
+            finally:
+                os.close(source)
+                os.close(target)
+            size = cut.ranges[volume_id][1]
+            moments = (cut.begin_mono, cut.begin_time), (cut.end_mono, cut.end_time)
+            return Cut(path, {volume_id: (0, size)}, *moments)
+
     def release(self, device):
         with self.lock:
             path = self.restored.pop(device)

@@ -6,7 +6,7 @@ and look-ups there work) but what they are - states over time, mapping, attribut
 One lock guards all of it; it is never held during a latency.
 """
 import datetime
-import fnmatch
+import functools
 import os
 import re
 import secrets
@@ -441,8 +441,15 @@ class World:
         return True
 
 
+@functools.lru_cache(100)
+def _meant(pattern):
+    # EC2 knows * and ? (for one character or none), and \ before what stands for itself.
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    meant = [{"*": ".*", "?": ".?"}.get(part) or re.escape(part[-1]) for part in parts]
+    return re.compile("".join(meant), re.DOTALL)
+
+
 def _wild(value, pattern):
     if isinstance(value, bool):
         value = "true" if value else "false"
-    # EC2 knows * and ? only: a bracket stands for itself.
-    return fnmatch.fnmatchcase(str(value), pattern.replace("[", "[[]"))
+    return _meant(pattern).fullmatch(str(value)) is not None

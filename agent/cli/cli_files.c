@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/control_wire.h"
+#include "agent/cli/cli_client.h"
+#include "agent/cli/cli_table.h"
+#include "agent/cli/cli_talk.h"
+#include "agent/hookrun/copy_wire.h"
+
+enum { SHOW_TIMEOUT_MS = 150000 };
+
+/* --- which backup ----------------------------------------------------------------------------- */
+
+/* The marker has the whole id, whatever was typed.
+ *   ret_exit  of the failure */
+static bool ask_id(const struct cli *cli, const char *socket_path, char *id, size_t size,
+                   int *ret_exit, struct err *err)
+{
+    AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX);
+    struct cli_client client = CLI_CLIENT_INIT;
+    json_t *event = NULL;
+    bool found = false;
+
+    *ret_exit = CLI_EXIT_PRECONDITION;
+    bool ok = cli_client_open(&client, socket_path, err) &&
+              control_add_request(&line, "show",
+                                  json_pack("{s:o}", "id", control_text(cli->options->id)), err) &&
+              cli_client_send(&client, &line, err);
+    while (ok && !found && (ok = cli_client_next(&client, -1, SHOW_TIMEOUT_MS, &event, err))) {
+        const char *name = cli_str(event, "event");
+        const char *whole = cli_str(json_object_get(event, "data"), "id");
+        if (strcmp(name, "result") == 0 && whole != NULL && strlen(whole) < size) {
+            strcpy(id, whole);
+            found = true;
+        } else if (strcmp(name, "error") == 0 || strcmp(name, "result") == 0) {
+            const char *text = cli_str(event, "text"), *remedy = cli_str(event, "remedy");
+            const char *kind = cli_str(event, "kind");
+            *ret_exit =
+                kind != NULL && strcmp(kind, "usage") == 0 ? CLI_EXIT_USAGE : CLI_EXIT_PRECONDITION;
+            ok = err_set(err, ERR_PRECONDITION, 0, "%s", text ? text : "no such backup");
+            if (remedy != NULL)
+                (void)err_suggest(err, "%s", remedy);
+        }
+        json_decref(event);
+    }
+    cli_client_close(&client);
+    return ok;
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+static bool make_absolute(const char *path, char *absolute, struct err *err)
+{
+    char folder[PATH_MAX] = "";
+
+    if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+        return err_set(err, ERR_SYS, errno, "where we are");
+    int len = snprintf(absolute, PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    if (len < 0 || len >= COPY_PATH_BYTES)
+        return err_set(err, ERR_USAGE, 0, "--to: longer than %d bytes", COPY_PATH_BYTES);
+    while (len > 1 && absolute[len - 1] == '/')
+        absolute[--len] = '\0';
+    return true;
+}
+
+/* A marker alone was left by one of us that was killed. */
+static bool check_empty(const char *path, struct err *err)
+{
+    const struct dirent *item;
+    DIR *dir = opendir(path);
+
+    if (dir == NULL)
+        return err_set(err, ERR_PRECONDITION, errno, "--to %s", path);
+    while ((item = readdir(dir)) != NULL) {
+        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
+            strcmp(item->d_name, COPY_MARKER_NAME) != 0)
+            break;
+    }
+    if (item != NULL)
+        (void)err_set(err, ERR_PRECONDITION, 0, "--to %s: it is not empty, there is %.100s", path,
+                      item->d_name);
+    (void)closedir(dir);
+    return item == NULL || err_suggest(err, "name a folder that is not there yet, or is empty");
+}
+
+/*   ret_made  it was not there before */
+static bool take_folder(const char *path, bool dry_run, bool *ret_made, struct err *err)
+{
+    struct stat status;
+
+    *ret_made = false;
+    if (lstat(path, &status) == 0)
+        return S_ISDIR(status.st_mode)
+                   ? check_empty(path, err)
+                   : err_set(err, ERR_PRECONDITION, 0, "--to %s: not a folder", path);
+    if (errno != ENOENT)
+        return err_set(err, ERR_PRECONDITION, errno, "--to %s", path);
+    if (dry_run)
+        return true;
+    if (mkdir(path, 0700) < 0) {
+        (void)err_set(err, ERR_PRECONDITION, errno, "make %s", path);
+        return errno == ENOENT ? err_suggest(err, "make the folder above it first") : false;
+    }
+    return *ret_made = true;
+}
+
+static bool put_marker(const char *folder, const char *id, struct err *err)
+{
+    char path[PATH_MAX + sizeof(COPY_MARKER_NAME) + 1];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, COPY_MARKER_NAME);
+    (void)unlink(path); /* an older one; if it can't go, open says why */
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || fchmod(fd, 0600) < 0 || dprintf(fd, "%s\n", id) < 0)
+        return err_set(err, ERR_PRECONDITION, errno, "write %s", path);
+    return true;
+}
+
+static void drop_marker(const char *folder)
+{
+    char path[PATH_MAX + sizeof(COPY_MARKER_NAME) + 1];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, COPY_MARKER_NAME);
+    (void)unlink(path); /* gone already where root's part has taken it */
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static int restore(const struct cli *cli, const char *socket_path, const char *to)
+{
+    struct cli_options options = *cli->options;
+    struct cli with = *cli;
+    char id[COPY_ID_BYTES];
+    struct err err = ERR_INIT;
+    bool made = false;
+    int exit_code = CLI_EXIT_PRECONDITION;
+
+    with.options = &options;
+    options.to = to;
+    if (!take_folder(to, options.dry_run, &made, &err))
+        return cli_fail(cli, exit_code, &err, "nothing was made");
+    if (!options.dry_run) {
+        if (!ask_id(cli, socket_path, id, sizeof(id), &exit_code, &err) ||
+            !put_marker(to, id, &err)) {
+            if (made)
+                (void)rmdir(to);
+            return cli_fail(cli, exit_code, &err, "nothing was made");
+        }
+        options.id = id;
+    }
+    exit_code = cli_talk(&with, socket_path);
+    if (!options.dry_run)
+        drop_marker(to);
+    if (made && exit_code != 0)
+        (void)rmdir(to); /* stays where something is in it */
+    return exit_code;
+}
+
+int cli_files(const struct cli *cli, const char *socket_path)
+{
+    char to[PATH_MAX];
+    struct err err = ERR_INIT;
+
+    if (!make_absolute(cli->options->to, to, &err))
+        return cli_fail(cli, cli_exit_of(err.kind), &err, "nothing was made");
+    if (geteuid() != 0 && !cli->options->dry_run) {
+        (void)err_set(&err, ERR_PRECONDITION, 0, "only root can have files restored");
+        (void)err_suggest(&err, "sudo stillpoint restore files …");
+        return cli_fail(cli, CLI_EXIT_PRECONDITION, &err, "nothing was made");
+    }
+    return restore(cli, socket_path, to);
+}
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void show_files(struct cli_page *page, bool dry_run, const json_t *data)
+{
+    int64_t files = 0, bytes = 0, volumes = 0;
+
+    (void)cli_int(data, "files", &files);
+    (void)cli_int(data, "bytes", &bytes);
+    (void)cli_int(data, "volumes", &volumes);
+    if (dry_run)
+        cli_page_printf(page, "would make, attach and remove again %lld volumes of ",
+                        (long long)volumes);
+    else
+        cli_page_printf(page, "%lld files, %.1f MiB of ", (long long)files,
+                        (double)bytes / (1 << 20));
+    cli_page_clean(page, cli_str(data, "id"));
+    cli_page_text(page, dry_run ? ", and copy files into " : " are in ");
+    cli_page_clean(page, cli_str(data, "to"));
+    cli_page_text(page, "\n");
+}
+
+static void show_mounts(struct cli_table *table, const json_t *mounts)
+{
+    AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
+    struct err ignored = ERR_INIT; /* no memory: the table says so */
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        const char *path = json_string_value(mount);
+        (void)buf_printf(&text, &ignored, "%s%s", i > 0 ? " " : "", path ? path : "-");
+    }
+    cli_table_add(table, buf_text(&text));
+}
+
+static void show_volumes(struct cli_page *page, bool dry_run, const json_t *data)
+{
+    static const char *const titles[] = {"VOLUME", "OF", "WAS", "MOUNTS", "DEVICE", NULL};
+    const char *attached = cli_str(data, "attached");
+    struct cli_table table;
+    const json_t *volume;
+    size_t i;
+
+    cli_page_text(page, dry_run ? "would make volumes of " : "volumes of ");
+    cli_page_clean(page, cli_str(data, "id"));
+    cli_page_text(page, " in ");
+    cli_page_clean(page, cli_str(data, "zone"));
+    if (attached != NULL) {
+        cli_page_text(page, dry_run ? ", and attach them to " : ", attached to ");
+        cli_page_clean(page, attached);
+    }
+    cli_page_text(page, ":\n");
+    cli_table_begin(&table, page, titles);
+    json_array_foreach(json_object_get(data, "volumes"), i, volume)
+    {
+        cli_table_add(&table, cli_str(volume, "volume"));
+        cli_table_add(&table, cli_str(volume, "snapshot"));
+        cli_table_add(&table, cli_str(volume, "source_device"));
+        show_mounts(&table, json_object_get(volume, "mounts"));
+        cli_table_add(&table, cli_str(volume, "device"));
+    }
+    cli_table_end(&table, 2);
+}
+
+void cli_files_show(struct cli_page *page, const struct cli_options *options, const json_t *data)
+{
+    if (strcmp(options->kind, "files") == 0)
+        show_files(page, options->dry_run, data);
+    else
+        show_volumes(page, options->dry_run, data);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/loan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/point.h"
+#include "agent/daemon/catalog_tags.h"
+#include "agent/daemon/device_find.h"
+#include "agent/daemon/device_names.h"
+#include "agent/daemon/finish.h"
+#include "agent/daemon/loan_gate.h"
+#include "aws/ec2_volumes.h"
+
+enum {
+    GATE_MS = 15 * 60 * 1000,            /* for a backup that has the node */
+    ATTACH_MS = LOAN_GATE_SETTLE_MS / 2, /* a backup waits for a move no longer than this twice */
+    FIRST_WAIT_MS = 200,
+    FIND_MS = 60000, /* the kernel, after EC2 says `attached` */
+    FIND_LOOK_MS = 100,
+};
+
+/* --- naming ------------------------------------------------------------------------------- */
+
+static bool is_wanted(const struct strs *only, const struct backup_snapshot *snapshot)
+{
+    return only == NULL || only->count == 0 ||
+           (snapshot->volume != NULL && strs_has(only, snapshot->volume)) ||
+           (snapshot->id != NULL && strs_has(only, snapshot->id)) ||
+           (snapshot->device != NULL && strs_has(only, snapshot->device));
+}
+
+static bool all_known(const struct strs *only, const struct backup *backup, struct err *err)
+{
+    for (size_t i = 0; only != NULL && i < only->count; i++) {
+        bool known = false;
+        struct strs one = {&only->items[i], 1};
+        for (size_t k = 0; k < backup->snapshot_count; k++)
+            known = known || is_wanted(&one, &backup->snapshots[k]);
+        if (known)
+            continue;
+        (void)err_set(err, ERR_USAGE, 0, "%.60s is not in %s", only->items[i], backup->id);
+        return err_suggest(err, "stillpoint show %s has its volumes, snapshots and devices",
+                           backup->id);
+    }
+    return true;
+}
+
+static void put_text(char *to, size_t size, const char *text)
+{
+    (void)snprintf(to, size, "%s", text ? text : "");
+}
+
+bool loan_open(struct work *work, enum loan_purpose purpose, const struct backup *backup,
+               const struct strs *only, struct loan *ret_loan, struct err *err)
+{
+    struct loan loan = {.purpose = purpose};
+
+    if (!all_known(only, backup, err) || !loan_id_new(clock_utc_us(), loan.id, err))
+        return false;
+    loan.volumes = calloc(backup->snapshot_count + 1, sizeof(*loan.volumes));
+    if (loan.volumes == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    put_text(loan.backup_id, sizeof(loan.backup_id), backup->id);
+    put_text(loan.instance, sizeof(loan.instance), work->identity.document.instance_id);
+    for (size_t i = 0; i < backup->snapshot_count; i++) {
+        const struct backup_snapshot *from = &backup->snapshots[i];
+        if (!is_wanted(only, from))
+            continue;
+        struct loan_volume *volume = &loan.volumes[loan.count++];
+        put_text(volume->snapshot_id, sizeof(volume->snapshot_id), from->id);
+        put_text(volume->source_id, sizeof(volume->source_id), from->volume);
+        put_text(volume->source_device, sizeof(volume->source_device), from->device);
+        volume->size_gib = from->size_gib;
+    }
+    *ret_loan = loan;
+    return true;
+}
+
+static bool list_taken(const struct ec2_instance *instance, bool kernel, struct strs *taken,
+                       struct err *err)
+{
+    for (size_t i = 0; i < instance->device_count; i++) {
+        if (!strs_add(taken, instance->devices[i].name, err))
+            return false;
+    }
+    return strs_add(taken, instance->root_device_name, err) &&
+           (!kernel || device_find_names("/sys", taken, err));
+}
+
+static bool check_wanted(const struct strs *taken, const struct ec2_instance *instance,
+                         const char *wanted, size_t count, struct err *err)
+{
+    if (count != 1) {
+        (void)err_set(err, ERR_USAGE, 0, "one device name for %zu volumes", count);
+        return err_suggest(err, "name the one volume with --volume, or leave --device out");
+    }
+    if (!device_names_valid(wanted)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%.60s' is no device name for a data volume", wanted);
+        return err_suggest(err, "write /dev/sdf to /dev/sdp, or leave --device out");
+    }
+    if (!device_names_taken(taken, wanted))
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, 0, "%s is taken on %s", wanted, instance->id);
+    return err_suggest(err, "choose another name, or leave --device out");
+}
+
+bool loan_place(const struct ec2_instance *instance, bool kernel, const char *wanted,
+                struct loan *loan, struct err *err)
+{
+    struct strs taken = {NULL, 0}, names = {NULL, 0};
+    bool ok = list_taken(instance, kernel, &taken, err);
+
+    if (ok && wanted != NULL)
+        ok = check_wanted(&taken, instance, wanted, loan->count, err) &&
+             strs_add(&names, wanted, err);
+    else if (ok)
+        ok = device_names_pick(&taken, loan->count, &names, err) ||
+             err_wrap(err, "%s", instance->id);
+    for (size_t i = 0; ok && i < loan->count; i++)
+        put_text(loan->volumes[i].attach_device, sizeof(loan->volumes[i].attach_device),
+                 names.items[i]);
+    strs_free(&taken);
+    strs_free(&names);
+    return ok;
+}
+
+/* --- making ------------------------------------------------------------------------------- */
+
+/* What the operator's own are to be told by. */
+static bool put_own(const struct loan_volume *volume, const struct backup *backup,
+                    struct ec2_tags *tags, struct err *err)
+{
+    struct ec2_tags own = {.count = 0};
+
+    bool ok = catalog_tags_of_volume(backup, volume->source_id, &own, err);
+    for (size_t i = 0; ok && i < own.count; i++)
+        ok = ec2_tags_set(tags, own.list[i].key, own.list[i].value, err);
+    ec2_tags_free(&own);
+    return ok;
+}
+
+static bool put_tags(const struct loan *loan, const struct loan_volume *volume,
+                     const struct backup *backup, struct ec2_tags *tags, struct err *err)
+{
+    char name[300];
+
+    (void)snprintf(name, sizeof(name), "%.100s %s %s %s", backup->node ? backup->node : "",
+                   loan_purpose_name(loan->purpose), volume->source_device, backup->id);
+    return catalog_tags_put(tags, LOAN_TAG, loan->id, err) &&
+           catalog_tags_put(tags, LOAN_TAG_PURPOSE, loan_purpose_name(loan->purpose), err) &&
+           catalog_tags_put(tags, "stillpoint:id", backup->id, err) &&
+           (loan->instance[0] == '\0' ||
+            catalog_tags_put(tags, "stillpoint:instance", loan->instance, err)) &&
+           put_own(volume, backup, tags, err) &&
+           (loan->purpose == LOAN_RESTORE || catalog_tags_put(tags, "Name", name, err));
+}
+
+/* Whether EC2 may have made something although ERR came of it. */
+static bool is_unknown(const struct err *err)
+{
+    return err->kind == ERR_SENT || err->kind == ERR_PROTOCOL || err->kind == ERR_DEADLINE ||
+           err->kind == ERR_CANCELLED;
+}
+
+static bool make_one(struct work *work, const struct loan *loan, struct loan_volume *volume,
+                     const struct backup *backup, const struct loan_kind *kind, int64_t deadline_ms,
+                     struct err *err)
+{
+    struct ec2_tags tags = {.count = 0};
+    char token[EC2_CLIENT_TOKEN_MAX + 1];
+    struct ec2_create_volume what = {
+        .availability_zone = kind->zone,
+        .snapshot_id = volume->snapshot_id,
+        .type = kind->type ? kind->type : "gp3",
+        .iops = kind->iops,
+        .throughput_mibs = kind->throughput_mibs,
+        .kms_key_id = kind->kms_key_id,
+        .encrypted = kind->encrypted,
+        .initialization_rate_mibs = kind->initialization_rate_mibs,
+        .tags = &tags,
+        .client_token = token,
+    };
+
+    (void)snprintf(token, sizeof(token), "%.31s-%.32s", loan->id, volume->snapshot_id);
+    bool ok = put_tags(loan, volume, backup, &tags, err);
+    if (ok) {
+        volume->asked = true;
+        ok = ec2_create_volume(work->ec2, &what, deadline_ms, &work->job->cancel, volume->volume_id,
+                               err);
+        volume->asked = ok || is_unknown(err);
+    }
+    ec2_tags_free(&tags);
+    if (ok)
+        ok = loan_gate_add(work->job->agent, volume->volume_id, err);
+    return ok || err_wrap(err, "a volume of %s", volume->snapshot_id);
+}
+
+static bool write_record(struct work *work, struct loan *loan, struct err *err)
+{
+    journal_boot_id(loan->boot_id);
+    loan->written_boot_ms = clock_boot_ms();
+    loan->written_utc_us = clock_utc_us();
+    return loan_record_write(work->config->paths.state, loan, err);
+}
+
+/* --- waiting ------------------------------------------------------------------------------ */
+
+/* What EC2 says of all of them, for one look. */
+struct look {
+    struct loan *loan;
+    const char *instance; /* NULL: waits for `available`, else for `attached` to it */
+    size_t ready;
+    char failed[EC2_ID_BYTES]; /* one that will never be ready */
+};
+
+static bool is_attached(const struct ec2_volume *volume, const char *instance)
+{
+    for (size_t i = 0; i < volume->attachment_count; i++) {
+        if (strcmp(volume->attachments[i].instance_id, instance) == 0 &&
+            strcmp(volume->attachments[i].status, "attached") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool look_at(void *self, const struct ec2_volume *volume, struct err *err)
+{
+    struct look *look = self;
+
+    (void)err;
+    look->ready += look->instance == NULL ? strcmp(volume->state, "available") == 0
+                                          : is_attached(volume, look->instance);
+    if (strcmp(volume->state, "error") == 0)
+        put_text(look->failed, sizeof(look->failed), volume->id);
+    return true;
+}
+
+static bool wait_for(struct work *work, struct loan *loan, const char *instance,
+                     int64_t deadline_ms, struct err *err)
+{
+    const char *step = instance ? "attach" : "make";
+    const char *ids[LOAN_VOLUMES_MAX];
+    int64_t wait_ms = FIRST_WAIT_MS;
+    char text[80];
+
+    for (size_t i = 0; i < loan->count; i++)
+        ids[i] = loan->volumes[i].volume_id;
+    const struct ec2_filter filter = {"volume-id", ids, loan->count};
+    for (;;) {
+        struct look look = {.loan = loan, .instance = instance};
+        struct err why = ERR_INIT;
+        if (!ec2_list_volumes(work->ec2, NULL, 0, &filter, 1, deadline_ms, &work->job->cancel,
+                              look_at, &look, &why) &&
+            !finish_passes(work, &why)) {
+            *err = why;
+            return false;
+        }
+        if (look.failed[0] != '\0') {
+            (void)err_set(err, ERR_AWS, 0, "volume %s is in error", look.failed);
+            return err_suggest(err, "an encrypted volume needs rights to its KMS key");
+        }
+        (void)snprintf(text, sizeof(text), "%zu of %zu volumes %s", look.ready, loan->count,
+                       instance ? "attached" : "available");
+        job_progress(work->job, step, (int64_t)look.ready, (int64_t)loan->count, text);
+        if (look.ready == loan->count)
+            return true;
+        if (!finish_nap(work, &wait_ms, deadline_ms, err))
+            return err_wrap(err, "%s", text);
+    }
+}
+
+bool loan_make(struct work *work, struct loan *loan, const struct backup *backup,
+               const struct loan_kind *kind, int64_t deadline_ms, struct err *err)
+{
+    if (!loan_gate_add(work->job->agent, loan->id, err) || !write_record(work, loan, err))
+        return false;
+    point_reach("loan-recorded");
+    for (size_t i = 0; i < loan->count; i++) {
+        if (!make_one(work, loan, &loan->volumes[i], backup, kind, deadline_ms, err))
+            return false;
+        point_reach_number("loan-made", (unsigned)i);
+    }
+    log_event(LOG_LEVEL_INFO, "lent", "loan=%s id=%s purpose=%s volumes=%zu", loan->id,
+              loan->backup_id, loan_purpose_name(loan->purpose), loan->count);
+    /* With their ids, which are no longer to be looked for. */
+    return write_record(work, loan, err) && wait_for(work, loan, NULL, deadline_ms, err);
+}
+
+/* --- attaching ---------------------------------------------------------------------------- */
+
+static bool attach_all(struct work *work, struct loan *loan, const char *instance_id,
+                       int64_t deadline_ms, struct err *err)
+{
+    for (size_t i = 0; i < loan->count; i++) {
+        struct loan_volume *volume = &loan->volumes[i];
+        volume->attached = true;
+        if (!ec2_attach_volume(work->ec2, volume->volume_id, instance_id, volume->attach_device,
+                               deadline_ms, &work->job->cancel, err))
+            return err_wrap(err, "attach %s as %s", volume->volume_id, volume->attach_device);
+    }
+    return wait_for(work, loan, instance_id, deadline_ms, err);
+}
+
+bool loan_attach(struct work *work, struct loan *loan, const char *instance_id, int64_t deadline_ms,
+                 struct err *err)
+{
+    struct agent *agent = work->job->agent;
+    bool here = strcmp(instance_id, work->identity.document.instance_id) == 0, waited = false;
+
+    if (!here)
+        return attach_all(work, loan, instance_id, deadline_ms, err);
+    if (!loan_gate_enter(agent, deadline_sooner(deadline_ms, GATE_MS), &work->job->cancel, &waited,
+                         err))
+        return false;
+    if (waited)
+        log_event(LOG_LEVEL_INFO, "loan_waited", "loan=%s", loan->id);
+    bool ok = attach_all(work, loan, instance_id, deadline_sooner(deadline_ms, ATTACH_MS), err);
+    loan_gate_leave(agent);
+    point_reach("loan-attached");
+    return ok;
+}
+
+/* --- the kernel's side -------------------------------------------------------------------- */
+
+static bool find_all(const struct device_query *query, struct loan *loan, struct err *err)
+{
+    for (size_t i = 0; i < loan->count; i++) {
+        struct loan_volume *volume = &loan->volumes[i];
+        struct sysfs_device device;
+        if (!device_find_volume(query, volume->volume_id, &device, err))
+            return false;
+        (void)snprintf(volume->kernel_device, sizeof(volume->kernel_device), "/dev/%.50s",
+                       device.name);
+        volume->dev_major = device.major;
+        volume->dev_minor = device.minor;
+    }
+    return true;
+}
+
+/* The map is read anew: whoever keeps it writes the volume into it once it is there. */
+static bool look_for(struct work *work, struct loan *loan, const struct device_attached *attached,
+                     struct err *err)
+{
+    struct device_map map = {NULL, 0};
+
+    if (!devices_map_load(work->config->devices.map, &map, err))
+        return false;
+    const struct device_query query = {
+        .sysfs = "/sys", .map = &map, .attached = attached, .attached_count = loan->count};
+    bool ok = find_all(&query, loan, err);
+    devices_map_free(&map);
+    return ok;
+}
+
+bool loan_find(struct work *work, struct loan *loan, int64_t deadline_ms, struct err *err)
+{
+    struct device_attached attached[LOAN_VOLUMES_MAX];
+
+    deadline_ms = deadline_sooner(deadline_ms, FIND_MS);
+    for (size_t i = 0; i < loan->count; i++)
+        attached[i] = (struct device_attached){.volume_id = loan->volumes[i].volume_id,
+                                               .device_name = loan->volumes[i].attach_device};
+    for (;;) {
+        struct err why = ERR_INIT;
+        if (look_for(work, loan, attached, &why))
+            return true;
+        if (why.kind == ERR_NOT_FOUND &&
+            deadline_sleep(clock_boot_ms() + FIND_LOOK_MS, deadline_ms, &work->job->cancel, err))
+            continue;
+        if (why.kind != ERR_NOT_FOUND || err->kind != ERR_CANCELLED)
+            *err = why;
+        if (why.kind == ERR_NOT_FOUND && err->kind != ERR_CANCELLED) {
+            err->kind = ERR_PRECONDITION;
+            (void)err_suggest(err, "EC2 says that it is attached: see `lsblk -o NAME,SERIAL`; a "
+                                   "stack that hides it needs [devices] map");
+        }
+        return false;
+    }
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files out of a copy of a set, mounted read-only, into a folder that root has named. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/control_wire.h"
+#include "agent/daemon/commands.h"
+#include "agent/daemon/copy_tree.h"
+#include "agent/daemon/loan.h"
+#include "agent/daemon/settle.h"
+#include "agent/daemon/survey.h"
+#include "agent/daemon/whole_set.h"
+
+enum {
+    FILES_MS = 23 * 60 * 60 * 1000, /* below COPY_SESSION_MS_MAX */
+    FIND_MS = 120000,
+    MAKE_MS = 30 * 60 * 1000,
+    ATTACH_MS = 20 * 60 * 1000,
+    MOUNT_MS = 10 * 60 * 1000,
+    PATHS_MAX = 1024,
+};
+
+struct files {
+    struct job *job;
+    struct work work;
+    struct whole_set set;
+    struct loan loan;
+    struct copy_tree tree;
+    struct copy_progress done;
+    const char *id, *to;
+    const char *paths[PATHS_MAX];
+    size_t path_count;
+    bool dry_run;
+};
+
+/* --- asked for ------------------------------------------------------------------------------ */
+
+static bool read_paths(struct files *files, struct err *err)
+{
+    const json_t *list = json_object_get(files->job->args, "paths");
+    size_t count = json_array_size(list);
+
+    if (count == 0 || count > PATHS_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "%zu paths", count);
+        return err_suggest(err, "name 1 to %d, or the folders that they lie in", PATHS_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *path = json_string_value(json_array_get(list, i));
+        if (path == NULL || path[0] != '/') {
+            (void)err_set(err, ERR_USAGE, 0, "'%.100s' is no absolute path", path ? path : "?");
+            return err_suggest(err, "name files as they are called on the node: /etc/hosts");
+        }
+        files->paths[files->path_count++] = path;
+    }
+    return true;
+}
+
+static bool read_args(struct files *files, struct err *err)
+{
+    static const char *const keys[] = {"id", "paths", "to", "dry_run", NULL};
+    const json_t *args = files->job->args;
+
+    if (control_only_keys(args, keys, err) && control_get_string(args, "id", &files->id, err) &&
+        control_get_string(args, "to", &files->to, err) &&
+        control_opt_bool(args, "dry_run", &files->dry_run, err) && read_paths(files, err)) {
+        if (files->to[0] == '/')
+            return true;
+        (void)err_set(err, ERR_USAGE, 0, "--to: '%.100s' is no absolute path", files->to);
+    }
+    err->kind = ERR_USAGE;
+    return false;
+}
+
+/* --- before anything is made ---------------------------------------------------------------- */
+
+static bool prepare(struct files *files, struct err *err)
+{
+    struct work *work = &files->work;
+    int64_t deadline_ms = clock_boot_ms() + FIND_MS;
+
+    job_set_step(files->job, "find");
+    if (work->config->aws.identity == CONFIG_IDENTITY_NONE) {
+        (void)err_set(err, ERR_PRECONDITION, 0,
+                      "this machine is no instance: [aws] identity = none");
+        return err_suggest(err, "restore files on an instance in the region of the backup");
+    }
+    if (!survey_identity(work, deadline_ms, err) ||
+        !whole_set_find(work, files->id, false, deadline_ms, &files->set, err))
+        return false;
+    job_set_id(files->job, files->set.backup->id);
+    return survey_cloud(work, deadline_ms, err) &&
+           loan_open(work, LOAN_FILES, files->set.backup, NULL, &files->loan, err) &&
+           loan_place(work->instance, true, NULL, &files->loan, err);
+}
+
+static json_t *result_json(const struct files *files)
+{
+    json_t *paths = json_array();
+
+    for (size_t i = 0; i < files->path_count; i++)
+        (void)json_array_append_new(paths, control_text(files->paths[i]));
+    return json_pack("{s:s,s:o,s:o,s:I,s:I,s:I}", "id", files->set.backup->id, "to",
+                     control_text(files->to), "paths", paths, "files",
+                     (json_int_t)files->done.files_done, "bytes",
+                     (json_int_t)files->done.bytes_done, "volumes", (json_int_t)files->loan.count);
+}
+
+/* --- copying ---------------------------------------------------------------------------------- */
+
+static bool lend(struct files *files, struct err *err)
+{
+    struct work *work = &files->work;
+    const struct loan_kind kind = {.zone = work->identity.document.availability_zone};
+
+    job_set_step(files->job, "make");
+    if (!loan_make(work, &files->loan, files->set.backup, &kind, clock_boot_ms() + MAKE_MS, err))
+        return false;
+    job_set_step(files->job, "attach");
+    return loan_attach(work, &files->loan, work->identity.document.instance_id,
+                       clock_boot_ms() + ATTACH_MS, err) &&
+           loan_find(work, &files->loan, clock_boot_ms() + ATTACH_MS, err);
+}
+
+static bool mount_all(struct files *files, struct err *err)
+{
+    const struct places *places = &files->tree.places;
+
+    if (places->count == 0)
+        return err_set(err, ERR_PRECONDITION, 0, "no filesystem of the backup was found%s%s",
+                       places->missing.count ? ": " : "",
+                       places->missing.count ? places->missing.items[0] : "");
+    for (size_t i = 0; i < places->missing.count; i++)
+        job_warn(files->job, places->missing.items[i], NULL);
+    for (size_t i = 0; i < places->count; i++) {
+        const struct place *place = &places->list[i];
+        if (!copy_mount(files->tree.copy, place->item, place->mount->path, 0,
+                        clock_boot_ms() + MOUNT_MS, &files->job->cancel, err))
+            return err_wrap(err, "%s", place->mount->path);
+    }
+    return true;
+}
+
+static void tell_progress(void *context, const struct copy_progress *progress)
+{
+    struct job *job = context;
+    char text[120];
+
+    (void)snprintf(
+        text, sizeof(text), "%llu of %llu files, %.1f of %.1f MiB",
+        (unsigned long long)progress->files_done, (unsigned long long)progress->files_total,
+        (double)progress->bytes_done / (1 << 20), (double)progress->bytes_total / (1 << 20));
+    job_progress(job, "copy", (int64_t)progress->bytes_done, (int64_t)progress->bytes_total, text);
+}
+
+static bool copy_out(struct files *files, int64_t deadline_ms, struct err *err)
+{
+    job_set_step(files->job, "look");
+    if (!copy_tree_open(&files->tree, COPY_FILES, files->to, deadline_ms, err) ||
+        !copy_tree_find(&files->tree, err) || !mount_all(files, err))
+        return false;
+    job_set_step(files->job, "copy");
+    if (copy_files(files->tree.copy, files->paths, files->path_count, tell_progress, files->job,
+                   deadline_ms, &files->job->cancel, &files->done, err))
+        return true;
+    if (err->kind == ERR_NOT_FOUND)
+        err->kind = ERR_PRECONDITION;
+    return err_suggest(err, "name files as they were called on the node when the backup was taken");
+}
+
+static bool run(struct files *files, struct verdict *verdict, struct err *err)
+{
+    struct err back_err = ERR_INIT;
+
+    files->tree = (struct copy_tree){.job = files->job,
+                                     .socket = files->work.config->hook_socket,
+                                     .set = files->set.backup,
+                                     .loan = &files->loan};
+    bool ok = lend(files, err) && copy_out(files, clock_boot_ms() + FILES_MS, err);
+    job_set_step(files->job, "remove");
+    copy_tree_close(&files->tree);
+    bool back = loan_end(&files->work, &files->loan, &back_err);
+    if (!back)
+        job_warn(files->job, back_err.text, back_err.remedy);
+    if (!ok)
+        return settle_end(verdict, err->kind == ERR_PRECONDITION ? 5 : 1,
+                          back ? "no file was copied; all volumes are gone again"
+                               : "no file was copied; the daemon still gives volumes back");
+    job_result(files->job, 0, result_json(files));
+    return true;
+}
+
+void restore_files_command(struct job *job)
+{
+    struct files *files = calloc(1, sizeof(*files)); /* large for a stack */
+    struct verdict verdict = {.exit_code = 1};
+    struct err err = ERR_INIT;
+
+    if (files == NULL) {
+        (void)err_set(&err, ERR_INTERNAL, 0, "out of memory");
+        job_fail(job, 1, &err, "nothing was made");
+        return;
+    }
+    files->job = job;
+    work_open(&files->work, job);
+    bool ok = read_args(files, &err) && prepare(files, &err);
+    if (!ok)
+        (void)settle_end(&verdict, work_exit_code(&err), "nothing was made");
+    else if (files->dry_run)
+        job_result(job, 0, result_json(files));
+    else
+        ok = run(files, &verdict, &err);
+    if (!ok)
+        job_fail(job, verdict.exit_code, &err, verdict.now);
+    copy_tree_free(&files->tree);
+    loan_free(&files->loan);
+    whole_set_free(&files->set);
+    work_close(&files->work);
+    free(files);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/reuse.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/daemon/catalog_json.h"
+#include "agent/daemon/gather.h"
+#include "agent/daemon/inventory_gather.h"
+#include "agent/daemon/survey.h"
+
+/* --- which ----------------------------------------------------------------------------- */
+
+static bool has_volume(const struct inventory *inventory, const struct inventory_set *set,
+                       const char *volume)
+{
+    const struct set_member *members = inventory_members(inventory, set);
+
+    for (uint32_t i = 0; i < set->members; i++) {
+        if (members[i].volume != NULL && strcmp(members[i].volume, volume) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_image(const struct inventory *inventory, const struct inventory_set *set)
+{
+    const struct inventory_image *images = inventory_images(inventory, set);
+
+    for (uint32_t i = 0; i < set->images; i++) {
+        if (images[i].state == EC2_IMAGE_AVAILABLE && !images[i].lost && !images[i].disowned)
+            return true;
+    }
+    return false;
+}
+
+/* Judged: where anything is wrong its state is failed; a label that was not proved is below all. */
+static bool is_sound(const struct inventory_set *set, const struct work_options *options)
+{
+    bool settled =
+        set->state == BACKUP_COMPLETE || (set->state == BACKUP_PENDING && !options->wait_complete);
+
+    return settled && set->consistency >= options->asked &&
+           (set->verified == NULL || strncmp(set->verified, "failed", 6) != 0);
+}
+
+/* As long as asked for, but for the time by which it may be older than a new one. */
+static bool is_kept(const struct inventory_set *set, const struct work_options *options,
+                    int64_t now_utc_us)
+{
+    if (set->pinned || (options->keep_ms == 0 && !options->pin))
+        return true;
+    return !options->pin && set->expires_utc_us != BACKUP_UNKNOWN &&
+           set->expires_utc_us >= now_utc_us + (options->keep_ms - options->max_age_ms) * 1000;
+}
+
+static bool fits(const struct inventory *inventory, const struct inventory_set *set,
+                 const struct work_options *options, const struct device_attached *attached,
+                 size_t count, int64_t now_utc_us)
+{
+    if (now_utc_us - set->start_utc_us >= options->max_age_ms * 1000 || !is_sound(set, options) ||
+        !is_kept(set, options, now_utc_us))
+        return false;
+    if (options->image && set->state == BACKUP_COMPLETE && !has_image(inventory, set))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!has_volume(inventory, set, attached[i].volume_id))
+            return false;
+    }
+    return true;
+}
+
+const struct inventory_set *reuse_choose(const struct inventory *inventory,
+                                         const struct work_options *options,
+                                         const struct device_attached *attached, size_t count,
+                                         int64_t now_utc_us)
+{
+    for (size_t i = 0; i < inventory->count; i++) { /* newest first */
+        const struct inventory_set *set = &inventory->sets[i];
+        if (fits(inventory, set, options, attached, count, now_utc_us))
+            return set;
+    }
+    return NULL;
+}
+
+/* --- looking --------------------------------------------------------------------------- */
+
+static json_t *told(const struct backup *backup, int64_t age_s)
+{
+    json_t *object = catalog_json(backup);
+
+    if (object != NULL && json_object_set_new(object, "reused", json_true()) == 0 &&
+        json_object_set_new(object, "age_s", json_integer(age_s)) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* All that the tags tell of it; what has changed meanwhile counts. */
+static bool take_whole(struct work *work, const struct work_options *options, const char *id,
+                       int64_t deadline_ms, json_t **ret_backup, struct err *err)
+{
+    int64_t now_utc_us = clock_utc_us() + ec2_clock_ahead_s(work->ec2) * 1000000;
+    struct gather gather = {.id = id};
+
+    bool ok = gather_catalog(work, &gather, deadline_ms, err);
+    const struct inventory_set *set = ok && gather.set != NULL
+                                          ? reuse_choose(&gather.inventory, options, work->attached,
+                                                         work->attached_count, now_utc_us)
+                                          : NULL;
+    if (set != NULL) {
+        int64_t age_s = (now_utc_us - set->start_utc_us) / 1000000;
+        *ret_backup = told(gather.catalog.items[0], age_s);
+        ok = *ret_backup != NULL || err_set(err, ERR_INTERNAL, 0, "out of memory");
+        log_event(LOG_LEVEL_NOTICE, "reused", "id=%s age_s=%" PRId64, id, age_s);
+    }
+    gather_free(&gather);
+    return ok;
+}
+
+bool reuse_find(struct job *job, const struct work_options *options, int64_t deadline_ms,
+                json_t **ret_backup, struct err *err)
+{
+    const struct inventory_query query = {.step = "look"};
+    struct inventory inventory = {.count = 0};
+    const struct inventory_set *set = NULL;
+    struct work work;
+
+    *ret_backup = NULL;
+    work_open(&work, job);
+    bool ok = survey_node(&work, deadline_ms, err) && survey_cloud(&work, deadline_ms, err) &&
+              inventory_gather(&work, &query, deadline_ms, &inventory, err);
+    if (ok)
+        set = reuse_choose(&inventory, options, work.attached, work.attached_count,
+                           clock_utc_us() + ec2_clock_ahead_s(work.ec2) * 1000000);
+    if (set != NULL)
+        ok = take_whole(&work, options, set->id, deadline_ms, ret_backup, err);
+    inventory_free(&inventory);
+    work_close(&work);
+    return ok;
+}

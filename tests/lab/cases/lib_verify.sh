@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# For verify-*.sh, after lib.sh:
+#
+#   back_up NAME [OPTION...]      under an armed thaw; its record is $LAB/NAME.json
+#   verify_now STATUS [OPTION...] stillpoint verify latest; its last event is $LAB/verify.json
+#   check_of NAME                 the result of the check whose name begins so; text_of NAME its text
+#   assert_finding NAME REGEX     that check failed and says so, no other did, and the verdict is in the tags
+#   assert_no_loans               no volume is there but the node's own, and no record of any;
+#   assert_no_volumes             the first of it
+#   snapshot_of NAME MOUNT        the snapshot of the volume at a mount: snapshot_of a data
+#   damage SNAPSHOT COMMAND...    a copy of the snapshot on a device that COMMAND gets; what it then
+#                                 has is the snapshot's
+#   damage_files SNAPSHOT COMMAND...   the same with the copy mounted: COMMAND gets the folder
+# shellcheck source=tests/lab/lib.sh
+
+_thaw_armed=0
+
+back_up() {
+    local name=$1
+    shift
+    arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+    sp backup --json "$@" >"$LAB/$name.events" || fail "backup $name ended with $?: $(tail -n 3 "$LAB/$name.events")"
+    disarm_thaw
+    tail -n 1 "$LAB/$name.events" >"$LAB/$name.json"
+}
+
+verify_now() {
+    local wanted=$1 status=0
+    shift
+    sp verify latest --json "$@" >"$LAB/verify.events" 2>"$LAB/verify.err" || status=$?
+    tail -n 1 "$LAB/verify.events" >"$LAB/verify.json"
+    [ "$status" -eq "$wanted" ] ||
+        fail "verify $*: wanted exit $wanted, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
+    assert_no_loans
+}
+
+v() { json "$1" <"$LAB/verify.json"; }
+check_of() { v "([c['result'] for c in d['checks'] if c['name'].startswith('$1')] + ['none'])[0]"; }
+text_of() { v "' / '.join(c['text'] for c in d['checks'] if c['name'].startswith('$1') and c['result'] == 'failed')"; }
+
+assert_finding() {
+    assert_eq failed "$(v "d['outcome']")" "outcome"
+    assert_match "$2" "$(text_of "$1")" "the finding of '$1'"
+    assert_match "^failed 2[0-9T:-]+Z( deep)?: $1" "$(v "d['verified']")" "verdict"
+    assert_eq "$(v "d['verified']")" "$(sp show "$(v "d['id']")" --json | json "d['verified']")" "verdict in the tags"
+}
+
+assert_no_findings() {
+    assert_eq ok "$(v "d['outcome']")" "outcome of $(cat "$LAB/verify.json")"
+    assert_eq '[]' "$(v "[c for c in d['checks'] if c['result'] not in ('ok', 'warning')]")" "findings"
+}
+
+assert_no_loans() {
+    assert_no_volumes
+    assert_eq '' "$(ls "$LAB/state/loans" 2>/dev/null)" "records of loans"
+}
+
+assert_no_volumes() {
+    python3 - "$LIB_DIR" "$LAB" <<'PY' || fail "volumes on loan are left"
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+lab = Lab(sys.argv[2])
+with open(f"{sys.argv[2]}/node.json", encoding="utf-8") as stream:
+    own = {mount["volume"] for mount in json.load(stream)["mounts"]}
+for _ in range(150):  # a deleted volume is shown for a moment, the daemon may just be at it
+    volumes = lab.ec2("admin").describe_volumes()["Volumes"]
+    others = [v for v in volumes if v["VolumeId"] not in own and v["State"] not in ("deleting", "deleted")]
+    if not others:
+        break
+    time.sleep(0.1)
+print(*[(v["VolumeId"], v["State"], v.get("Tags")) for v in others], sep="\n", file=sys.stderr)
+sys.exit(1 if others else 0)
+PY
+}
+
+snapshot_of() {
+    json "[s['id'] for s in d['snapshots'] if s['volume'] == '$(volume_of "$2")'][0]" <"$LAB/$1.json"
+}
+
+_copy_device() { restore_copy "$1" | json "d['$1']"; }
+
+damage() {
+    local snapshot=$1 device
+    shift
+    device=$(_copy_device "$snapshot") || fail "no copy of $snapshot"
+    "$@" "$device" || fail "$* $device"
+    blockdev --flushbufs "$device"
+    cloud_post damage "{\"snapshot\": \"$snapshot\", \"device\": \"$device\"}" >/dev/null || fail "damage $snapshot"
+    cloud_post release "{\"devices\": [\"$device\"]}" >/dev/null || fail "release $device"
+}
+
+_in_folder() {
+    local device=${!#} status=0 kind options=rw
+    set -- "${@:1:$#-1}"
+    kind=$(blkid -o value -s TYPE "$device")
+    [ "$kind" != xfs ] || options=nouuid
+    mkdir -p "$LAB/damaged"
+    mount -t "$kind" -o "$options" "$device" "$LAB/damaged" || return
+    "$@" "$LAB/damaged" || status=$?
+    umount "$LAB/damaged" || status=$?
+    return $status
+}
+
+damage_files() {
+    local snapshot=$1
+    shift
+    damage "$snapshot" _in_folder "$@"
+}
