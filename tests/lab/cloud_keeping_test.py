@@ -81,7 +81,7 @@ class Tests(Base):
         self.until("available", lambda: self.volume(made)["State"])
 
     def what_lies_in_the_bin_goes_when_its_time_is_up(self):
-        self.lab.post("set", {"recycle_snapshots_s": 0.3})
+        self.lab.post("set", {"recycle_snapshots_s": 2})
         made = self.taken()
         self.ec2.delete_snapshot(SnapshotId=made)
         assert self.ec2.list_snapshots_in_recycle_bin(SnapshotIds=[made])["Snapshots"]
@@ -145,10 +145,10 @@ class Tests(Base):
         self.ec2.delete_snapshot(SnapshotId=made)
 
     def compliance_can_be_extended_only_and_ends_by_itself(self):
-        self.lab.post("set", {"lock_day_s": 2})
+        self.lab.post("set", {"lock_day_s": 4})
         made = self.taken()
         self.ec2.lock_snapshot(
-            SnapshotId=made, LockMode="compliance", CoolOffPeriod=6, LockDuration=1)
+            SnapshotId=made, LockMode="compliance", CoolOffPeriod=12, LockDuration=1)
         assert self.lock_state(made) == "compliance-cooloff"
         self.until("compliance", lambda: self.lock_state(made))
         for order in (
@@ -218,6 +218,7 @@ class Tests(Base):
         return made
 
     def a_snapshot_is_archived_over_time_and_then_of_no_use(self):
+        self.lab.post("set", {"archive_time_s": 2})
         made, other = self.taken(), self.taken()
         order = {"SnapshotId": made, "AvailabilityZone": "eu-west-1a"}
         self.ec2.modify_snapshot_tier(SnapshotId=made, StorageTier="archive")
@@ -250,7 +251,7 @@ class Tests(Base):
         self.ec2.delete_snapshot(SnapshotId=made)
 
     def an_archived_snapshot_is_recalled_for_good_or_for_days(self):
-        self.lab.post("set", {"archive_day_s": 0.4})
+        self.lab.post("set", {"archive_day_s": 1.2, "recall_time_s": 1.5})
         made = self._archived()
         row = self.ec2.restore_snapshot_tier(SnapshotId=made, TemporaryRestoreDays=2)
         assert row["RestoreDuration"] == 2 and row["IsPermanentRestore"] is False
@@ -266,7 +267,7 @@ class Tests(Base):
         self.until("archive", lambda: self.tiering(made)["StorageTier"])
         self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
         self.until("permanent-restore-completed", lambda: self._last(made))
-        time.sleep(0.5)
+        time.sleep(2.5)  # more than the days of before
         assert self.tiering(made)["StorageTier"] == "standard"
         with self.refused("IncorrectState"):
             self.ec2.restore_snapshot_tier(SnapshotId=made, PermanentRestore=True)
@@ -333,6 +334,10 @@ class Tests(Base):
 
     # -- keys
 
+    def _volumes(self, volume_id):
+        rows = self.ec2.describe_volumes(Filters=[{"Name": "volume-id", "Values": [volume_id]}])
+        return rows["Volumes"]
+
     def a_volume_whose_key_does_not_serve_the_caller_goes_again(self):
         self.lab.post("set", {"key_users": {"secret": ["restore"]}})
         admin = self.lab.ec2()
@@ -344,7 +349,7 @@ class Tests(Base):
         mine = {"AvailabilityZone": "eu-west-1a", "SnapshotId": snapshot, "ClientToken": "mine"}
         row = self.ec2.create_volume(**mine)
         assert row["State"] == "creating" and row["Encrypted"]
-        time.sleep(0.4)
+        self.until([], lambda: self._volumes(row["VolumeId"]))
         with self.refused("InvalidVolume.NotFound"):
             self.volume(row["VolumeId"])
         with self.refused("IdempotentParameterMismatch"):
@@ -380,9 +385,7 @@ class Tests(Base):
     def a_volume_can_be_gone_on_order(self):
         self.lab.post("fault", {"action": "CreateVolume", "kind": "partial", "gone": True})
         made = self.ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
-        time.sleep(0.4)
-        with self.refused("InvalidVolume.NotFound"):
-            self.volume(made)
+        self.until([], lambda: self._volumes(made))
 
 
 if __name__ == "__main__":

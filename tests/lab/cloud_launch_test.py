@@ -240,7 +240,7 @@ class Tests(Base):
 
     def a_launch_can_be_unknown_or_end_by_itself(self):
         image = self.image()
-        self.lab.post("fault", {"action": "RunInstances", "kind": "invisible", "ms": 300})
+        self.lab.post("fault", {"action": "RunInstances", "kind": "invisible", "ms": 5000})
         made = self.run(image)["InstanceId"]
         with self.refused("InvalidInstanceID.NotFound"):
             self.instance(made)

@@ -170,6 +170,7 @@ class Tests(Base):
         with self.refused("InvalidInstanceID.NotFound"):
             self.ec2.create_replace_root_volume_task(InstanceId="i-" + "0" * 17)
         assert not self.lab.get("calls", action="DetachVolume")
+        self.lab.post("set", {"root_volume_time_s": 2})
         made = self.replace(SnapshotId=ids[0])["ReplaceRootVolumeTaskId"]
         with self.refused("IncorrectInstanceState"):
             self.replace(SnapshotId=ids[0])  # one at a time
@@ -234,13 +235,13 @@ class Tests(Base):
         again = self.replace(SnapshotId=snapshot, ClientToken="lost")
         assert rows[-1]["ReplaceRootVolumeTaskId"] == again["ReplaceRootVolumeTaskId"]
         self.lab.post("fault", {
-            "action": "CreateReplaceRootVolumeTask", "kind": "invisible", "ms": 300})
+            "action": "CreateReplaceRootVolumeTask", "kind": "invisible", "ms": 3000})
         made = again["ReplaceRootVolumeTaskId"]
         self.until("succeeded", lambda: self.task(made)["TaskState"])
         made = self.replace(SnapshotId=snapshot)["ReplaceRootVolumeTaskId"]
         with self.refused("InvalidReplaceRootVolumeTaskID.NotFound"):
             self.task(made)
-        time.sleep(0.35)
+        time.sleep(3)
         self.until("succeeded", lambda: self.task(made)["TaskState"])
 
     def a_task_can_fail_with_the_old_root_or_without_any(self):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The node's reboot: `node.py reboot DIR [--hard] [--halt | --boot]`; the cloud runs it too (nodes.py).
 
-halt    ends database, guard, hook listener, daemon and restarter with SIGTERM (--hard: SIGKILL), then
-        whoever has a file on the node's disks open (writers; a thaw that was armed: both are not
-        started again), and unmounts all below DIR/node and DIR/run, the deepest first.
+halt    ends database, guard, hook listener, daemon and restarter with SIGTERM (--hard: SIGKILL),
+        then whoever has a file on the node's disks open (writers; a thaw that was armed: both are
+        not started again), and unmounts all below DIR/node and DIR/run, the deepest first.
         DIR/halted.json: what ran.
 boot    mounts what the cloud has attached now under each mount's EC2 device name (a data disk that
-        is not there is left out, as with nofail), empties DIR/run as a tmpfs is after a boot, brings
-        node.json into step, and starts what ran.
+        is not there is left out, as with nofail), empties DIR/run as a tmpfs is after a boot,
+        brings node.json into step, and starts what ran.
 
 It is not a reboot to the kernel: boot id and steady clock are the machine's and go on, and what was
 not yet written to a disk is written when it is unmounted.

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The lab's node goes through a reboot, and through a replacement of its root volume, as a real one
-# does: what ran is killed and runs again, the root is as old as its snapshot and the state that lies
-# on it too, the data disks stay.
+# The lab's node goes through a reboot, and a replacement of its root volume, as a real one does:
+# what ran is killed and runs again, the root is as old as its snapshot, and the state that lies on it
+# too, the data disks stay.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 

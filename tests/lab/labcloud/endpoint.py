@@ -5,15 +5,15 @@ import traceback
 import uuid
 
 from . import (
-    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots, tagging,
-    tiers, volumes, wire,
+    attachments, iam, images, instances, launch, locks, power, recycle, roots, snapshots,
+    tagging, tiers, volumes, wire,
 )
 from .httpd import Answer, Drop
 from .wire import Ec2Error
 
 MODULES = (
-    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle, locks,
-    tiers,
+    snapshots, images, instances, volumes, attachments, launch, power, roots, tagging, recycle,
+    locks, tiers,
 )
 HANDLERS = {name: handler for module in MODULES for name, handler in module.HANDLERS.items()}
 DENIED = (

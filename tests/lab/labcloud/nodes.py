@@ -37,7 +37,7 @@ class Nodes:
             stream.write("\n")
         os.rename(path + ".new", path)
 
-    # -- reboots: the caller does not have the world's lock, for the node asks for its disks --------
+    # -- reboots: the caller does not have the world's lock, for the node asks for its disks -------
 
     def halt(self, instance_id, hard=False):
         """Everything of the node's is ended (HARD: killed) and unmounted. Nothing where there is no

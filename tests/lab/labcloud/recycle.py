@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The Recycle Bin: what is deleted under a retention rule is kept there for as long as the rule says.
+"""The Recycle Bin: what is deleted under a retention rule lies there for as long as it says.
 
 The settings recycle_snapshots_s and recycle_images_s are the rules, 0 none. What lies there is gone
 for every other call but those of tags; it keeps its own tags, and has one of AWS's. It can't be

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Root volumes replaced while their instance stays: CreateReplaceRootVolumeTask, its Describe, and the
-reboots that the lab's node goes through (reboot.py).
+"""Root volumes replaced while their instance stays: CreateReplaceRootVolumeTask, its Describe, and
+the reboots that the lab's node goes through (reboot.py).
 
-A task is pending while the new volume is made, in-progress while the instance goes down, the volumes
-change places and it comes up again; each for as long as a setting says, or longer where a node has
-to be rebooted. Fault `partial` makes it fail: {"state": "failed" (the old root stays) or
+A task is pending while the new volume is made, in-progress while the instance goes down, the
+volumes change places and it comes up again; each for as long as a setting says, or longer where a
+node has to be rebooted. Fault `partial` makes it fail: {"state": "failed" (the old root stays) or
 "failed-detached" (there is none), "reboot": true (failed after a reboot; else before it)}.
 """
 import threading
@@ -68,8 +68,8 @@ def _of_snapshot(world, instance, params):
     if not _is_of(world, instance, snapshot):
         raise Ec2Error(
             "InvalidParameterValue",
-            f"The snapshot '{snapshot.snapshot_id}' is not of the same lineage as the root volume of "
-            f"instance '{instance.id}'.",
+            f"The snapshot '{snapshot.snapshot_id}' is not of the same lineage as the root volume "
+            f"of instance '{instance.id}'.",
         )
     return snapshot
 
@@ -225,10 +225,13 @@ def _run(task):
         if fails is None or fails.get("reboot") or fails.get("state") == "failed-detached":
             world.nodes.halt(task.instance_id, hard=True)
             time.sleep(world.settings["root_swap_time_s"])
-            with world.lock:
-                state = _swap(task)
-            if state != "failed-detached":
-                world.nodes.boot(task.instance_id)
+            state = "failed"
+            try:
+                with world.lock:
+                    state = _swap(task)
+            finally:
+                if state != "failed-detached":
+                    world.nodes.boot(task.instance_id)
         else:
             state = "failed"
         with world.lock:

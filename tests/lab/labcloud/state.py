@@ -104,7 +104,9 @@ KINDS = {
     "lost",  # done, no answer (seconds, then reset)
     "slow",  # done, answered ms later
     "dribble",  # done, answered a few bytes every ms
-    "partial",  # done; member N (default 1) goes to `error` later (CreateVolume, gone: it is no more)
+    # done; member N (default 1) goes to `error` later; with CreateVolume and "gone": true the volume
+    # goes altogether, as where its key can't be used
+    "partial",
     "garbage", "truncated", "huge", "deep", "bomb", "empty",  # done, answered with such a body
     "redirect",  # 307 to `location`
     "wrong_date",  # done; the answer's Date is offset_s off

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The archive tier: ModifySnapshotTier, RestoreSnapshotTier, DescribeSnapshotTierStatus.
 
-Archiving takes archive_time_s, a recall recall_time_s, and a day of a temporary one archive_day_s. A
-snapshot can be used while it is being archived, and not before its recall is over. ARCHIVED, the
+Archiving takes archive_time_s, a recall recall_time_s, and a day of a temporary one archive_day_s.
+A snapshot can be used while it is being archived, and not before its recall is over. ARCHIVED, the
 code for one that can't be, is not documented: a guess. Fault `partial` of either call: it fails.
 """
 import time
@@ -37,8 +37,8 @@ def check_usable(snapshot):
     if snapshot.tier == "archive":
         raise Ec2Error(
             ARCHIVED,
-            f"The snapshot '{snapshot.snapshot_id}' is archived. It must be restored to the standard "
-            "tier before it can be used.",
+            f"The snapshot '{snapshot.snapshot_id}' is archived. It must be restored to the "
+            "standard tier before it can be used.",
         )
 
 

@@ -51,7 +51,7 @@ class Model:
 
 
 def complete(service):
-    """Gives a service model of botocore's what is in ADDED; before any of its shapes was asked for."""
+    """Gives a service model of botocore's what is in ADDED, before it was asked for any shape."""
     shapes = service._service_description["shapes"]
     for name, members in ADDED.items():
         for member, shape in members.items():
