@@ -1,17 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A policy without its N-th action, counted over all statements: iam_less.py POLICY.json N"""
+"""A policy without its N-th action, counted over all statements: iam_less.py POLICY.json N; without N
+each action with its statement's Sid, in that order: "Look ec2:DescribeVolumes"."""
 import json
 import sys
+
+
+def actions_of(statement):
+    actions = statement["Action"]
+    return actions if isinstance(actions, list) else [actions]
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as stream:
         policy = json.load(stream)
+    if len(sys.argv) == 2:
+        for statement in policy["Statement"]:
+            for action in actions_of(statement):
+                print(statement["Sid"], action)
+        return 0
     number = int(sys.argv[2])
     for statement in policy["Statement"]:
-        actions = statement["Action"]
-        actions = actions if isinstance(actions, list) else [actions]
+        actions = actions_of(statement)
         if number < len(actions):
             del actions[number]
             statement["Action"] = actions
