@@ -9,7 +9,8 @@
 #                               snapshot of it that says it is Stillpoint's, in $other_snapshot
 #   each_is_needed FILE COMMAND...   without any one action of the policy in FILE, given to the node,
 #                               COMMAND ends with 5 and says which right is missing
-#   far_daemon ROLE             one without identity, with that role's keys; far ROLE COMMAND... asks it
+#   far_daemon ROLE [LINE...]   one without identity, with that role's keys and these lines of
+#                               configuration; far ROLE COMMAND... asks it
 #   each_is_needed_by ROLE FILE COMMAND-OF SETTLED   without any one action of the policy in FILE the
 #                               command that the function COMMAND-OF, given "SID ACTION", runs fails and
 #                               says which right is missing (77: not tried); then, with the whole policy,
@@ -83,6 +84,7 @@ far_daemon() {
         printf '[aws]\nidentity = none\n'
         sed -n '/^region\|^endpoint_ec2\|^ca_bundle/p' "$LAB/stillpoint.conf"
         printf '[paths]\nrun = %s\nstate = %s\n' "$dir/run" "$dir/state"
+        printf '%s\n' "${@:2}"
     } >"$dir/stillpoint.conf"
     env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(json "d['keys']['$role']['access_key']" <"$LAB/cloud.json")" \
         AWS_SECRET_ACCESS_KEY="$(json "d['keys']['$role']['secret_key']" <"$LAB/cloud.json")" \
