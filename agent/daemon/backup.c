@@ -138,6 +138,7 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
          !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
         return false;
     if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err) ||
+        (!hooks && !survey_databases(work, deadline_ms, err)) ||
         !check_rights(work, deadline_ms, err))
         return false;
     for (size_t i = 0; i < work->plan->warnings.count; i++)

@@ -18,10 +18,10 @@
 enum {
     GATE_MS = 15 * 60 * 1000,            /* for a backup that has the node */
     ATTACH_MS = LOAN_GATE_SETTLE_MS / 2, /* a backup waits for a move no longer than this twice */
-    FIRST_WAIT_MS = 200,
-    GONE_MS = 15000, /* EC2 may show a new volume this much later */
-    FIND_MS = 60000, /* the kernel, after EC2 says `attached` */
-    FIND_LOOK_MS = 100,
+    FIRST_WAIT_MS = 50,                  /* grows by half each time */
+    GONE_MS = 15000,                     /* EC2 may show a new volume this much later */
+    FIND_MS = 60000,                     /* the kernel, after EC2 says `attached` */
+    FIND_LOOK_MS = 50,
 };
 
 /* --- naming ------------------------------------------------------------------------------- */

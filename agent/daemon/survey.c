@@ -7,13 +7,14 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/daemon/facts.h"
 #include "agent/daemon/loan_gate.h"
 #include "agent/daemon/loan_record.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
-enum { PATH_LOOKUP_MS = 3000, STAYS_MS = 1000 };
+enum { PATH_LOOKUP_MS = 3000, STAYS_MS = 1000, DATABASE_MS = 3000 };
 
 #define SERVICE_PHASES ((unsigned)CONFIG_PHASE_STOP | (unsigned)CONFIG_PHASE_START)
 
@@ -304,6 +305,44 @@ bool survey_hooks(struct work *work, bool with_exec, struct err *err)
     for (size_t i = 0; i < work->config->mysql_count; i++) {
         if (!add_mysql(work, &work->config->mysql[i], err))
             return err_wrap(err, "%s", work->config->mysql[i].name);
+    }
+    return true;
+}
+
+static bool ask_database(struct work *work, const struct config_mysql *mysql, int64_t deadline_ms,
+                         struct db_server *server, struct err *err)
+{
+    const struct db_target target = {
+        .socket = mysql->socket[0] ? mysql->socket : db_find_socket(),
+        .user = mysql->user[0] ? mysql->user : NULL,
+        .defaults_file = mysql->defaults_file[0] ? mysql->defaults_file : NULL,
+    };
+    struct db *db = NULL;
+
+    if (target.socket == NULL)
+        return err_set(err, ERR_NOT_FOUND, 0, "no database server's socket in the usual places");
+    bool ok = db_open(&target, deadline_ms, &work->job->cancel, &db, err) &&
+              db_server_ask(db, DB_METHOD_NONE, false, deadline_ms, server, err);
+    db_close(db);
+    return ok;
+}
+
+bool survey_databases(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    deadline_ms = deadline_sooner(deadline_ms, DATABASE_MS);
+    for (size_t i = 0; i < work->config->mysql_count; i++) {
+        const struct config_mysql *mysql = &work->config->mysql[i];
+        struct db_server server = DB_SERVER_INIT;
+        struct err why = ERR_INIT;
+        if (!ask_database(work, mysql, deadline_ms, &server, &why)) {
+            if (mysql->configured || why.kind != ERR_NOT_FOUND)
+                log_err(LOG_LEVEL_NOTICE, "database_not_asked", &why);
+            continue;
+        }
+        bool ok = facts_server(work, mysql->name, &server, err);
+        db_server_free(&server);
+        if (!ok)
+            return false;
     }
     return true;
 }
