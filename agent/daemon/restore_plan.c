@@ -198,7 +198,7 @@ static bool take_tags(const struct backup *backup, const struct restore_request 
     json_t *value;
 
     if (!put_both(plan, "Name", plan->facts.name, err) ||
-        !put_both(plan, RESTORE_TAG_FROM, backup->id, err) ||
+        !put_both(plan, CATALOG_TAG_FROM, backup->id, err) ||
         !put_both(plan, RESTORE_TAG_LAUNCH, plan->token, err))
         return false;
     json_object_foreach((json_t *)request->tags, key, value)

@@ -13,8 +13,7 @@
 /* What `restore instance` is going to launch: the original's facts, and what the options say
  * instead. Worker thread. */
 
-#define RESTORE_TAG_FROM   "stillpoint:restored-from" /* on instance and volumes: the backup's id */
-#define RESTORE_TAG_LAUNCH "stillpoint:restore"       /* and the launch's token */
+#define RESTORE_TAG_LAUNCH "stillpoint:restore" /* on instance and volumes: the launch's token */
 
 struct restore_plan {
     struct ec2_instance *original; /* NULL: EC2 has forgotten it */
