@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
 #include "agent/base/parse.h"
+#include "hooks/hook_dial.h"
 
 /* stillpoint-hook ends the program at its deadline and then tells us: we wait so much longer. */
 enum { REPLY_GRACE_MS = 250 };
@@ -40,29 +40,11 @@ static const char *phase_name(enum hook_phase phase)
 
 /* --- one exchange ------------------------------------------------------------------------- */
 
-static bool dial(const char *path, int *ret_fd, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket"); /* not reached: no descriptor is left */
-    if (strlen(path) >= sizeof(address.sun_path))
-        return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
-    memcpy(address.sun_path, path, strlen(path));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        err_set(err, ERR_HOOK, errno, "%s", path);
-        return err_suggest(err, "systemctl start stillpoint-hook.socket");
-    }
-    *ret_fd = auto_take_fd(&fd);
-    return true;
-}
-
 bool hook_exec_reachable(const char *socket, struct err *err)
 {
     AUTO_CLOSE int fd = -1;
 
-    return dial(socket, &fd, err);
+    return hook_dial(socket, &fd, err);
 }
 
 static void fill_request(const struct exec_hook *self, enum hook_phase phase, const char *outcome,
@@ -82,7 +64,7 @@ static bool exchange(const char *path, const struct hook_request *request,
 {
     AUTO_CLOSE int fd = -1;
 
-    if (!dial(path, &fd, err))
+    if (!hook_dial(path, &fd, err))
         return false;
     if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request))
         /* not reached: it would have to end in the moment since the connection */

@@ -11,6 +11,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
 #include "agent/cli/cli_files.h"
+#include "agent/cli/cli_help.h"
 #include "agent/cli/cli_iam.h"
 #include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_talk.h"
@@ -122,7 +123,7 @@ static int help(const struct cli *cli)
     AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
     struct err err = ERR_INIT;
 
-    if (!cli_verbs_help(cli->options->command, &text, &err))
+    if (!cli_help_make(cli->options->command, &text, &err))
         return cli_fail(cli, CLI_EXIT_FAILED, &err, NULL);
     return print_text(cli, buf_text(&text));
 }

@@ -15,6 +15,10 @@
 
 #define CATALOG_OURS "stillpoint:" /* every key of ours begins so */
 
+/* On what was made of a backup: its id. Never stillpoint:id, which is on its own snapshots and
+ * image alone: snapshots that somebody's lifecycle rule makes of such a volume may get its tags. */
+#define CATALOG_TAG_FROM CATALOG_OURS "restored-from"
+
 enum { CATALOG_DATABASES_MAX = 3 }; /* that have tags; the manifest has all */
 
 /* What every snapshot and the image of the set carry alike; what is not known yet has no tag. For

@@ -41,11 +41,12 @@ static void *add_one(void *slot, size_t *count, size_t size, struct err *err)
 
     memcpy(&array, slot, sizeof(array));
     if ((*count & (*count - 1)) == 0) {
-        array = reallocarray(array, *count ? *count * 2 : 1, size);
-        if (array == NULL) {
+        char *grown = reallocarray(array, *count ? *count * 2 : 1, size);
+        if (grown == NULL) {
             (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
             return NULL;
         }
+        array = grown;
         memcpy(slot, &array, sizeof(array));
     }
     return memset(array + (*count)++ * size, 0, size);

@@ -153,7 +153,7 @@ static bool put_tags(const struct loan *loan, const struct loan_volume *volume,
                    loan_purpose_name(loan->purpose), volume->source_device, backup->id);
     return catalog_tags_put(tags, LOAN_TAG, loan->id, err) &&
            catalog_tags_put(tags, LOAN_TAG_PURPOSE, loan_purpose_name(loan->purpose), err) &&
-           catalog_tags_put(tags, "stillpoint:id", backup->id, err) &&
+           catalog_tags_put(tags, CATALOG_TAG_FROM, backup->id, err) &&
            (loan->instance[0] == '\0' ||
             catalog_tags_put(tags, "stillpoint:instance", loan->instance, err)) &&
            put_own(volume, backup, tags, err) &&

@@ -24,14 +24,17 @@ static const char *named(const char *what, const char *which, char *name)
 
 static bool judge_members(struct verify *verify, struct err *err)
 {
+    const struct gather *gather = &verify->set.gather;
+    const size_t count = gather->set->members;
     struct strs findings = {NULL, 0};
     int64_t begun_ms = clock_boot_ms();
     char text[120];
 
-    (void)snprintf(text, sizeof(text), "%zu snapshots, all of one instant", verify->set.fact_count);
-    bool ok = verify_members_judge(verify->set.backup, verify->set.facts, verify->set.fact_count,
-                                   &findings, err) &&
-              verify_report_judge(&verify->report, begun_ms, &findings, "members", text, err);
+    (void)snprintf(text, sizeof(text), "%zu snapshots, all of one instant", count);
+    bool ok =
+        verify_members_judge(verify->set.backup, inventory_members(&gather->inventory, gather->set),
+                             count, &findings, err) &&
+        verify_report_judge(&verify->report, begun_ms, &findings, "members", text, err);
     strs_free(&findings);
     return ok;
 }

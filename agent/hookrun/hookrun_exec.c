@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/hookrun/hookrun_signals.h"
 
 enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64, KILLED_LOOK_MS = 500 };
 
@@ -78,16 +79,6 @@ static void describe(const struct hook_request *request, struct surroundings *en
     env->list[count] = NULL;
 }
 
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* fails for those that can't be caught */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void reset_oom_score(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -119,7 +110,7 @@ static _Noreturn void become_hook(const struct hook_request *request, int output
 
     describe(request, &env);
     (void)setsid();
-    reset_signals();
+    hookrun_reset_signals();
     reset_oom_score();
     (void)umask(022);
     if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 && dup2(output_fd, STDOUT_FILENO) >= 0 &&
@@ -272,18 +263,6 @@ static void fail(struct hook_reply *reply, int os_errno)
     reply->os_errno = os_errno;
 }
 
-static int watch_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void start(const struct hook_request *request, struct run *run)
 {
     int output[2] = {-1, -1}, errors[2] = {-1, -1}, os_errno = 0;
@@ -335,7 +314,7 @@ void hookrun_exec(const struct hook_request *request, int client_fd, struct hook
     run.client_fd = client_fd;
     run.output_fd = -1;
     run.reply = ret_reply;
-    run.signal_fd = watch_signals();
+    run.signal_fd = hookrun_watch_signals();
     start(request, &run);
     if (!run.is_dead) {
         wait_for(&run);

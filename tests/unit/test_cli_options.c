@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/tag.h"
+#include "agent/cli/cli_help.h"
 #include "agent/daemon/iam_policy.h"
 
 enum { ARGS_MAX = 64 };
@@ -355,7 +356,7 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
         struct buf text = BUF_INIT(64 * 1024);
         struct err err = ERR_INIT;
 
-        assert_true(cli_verbs_help((enum cli_command)command, &text, &err));
+        assert_true(cli_help_make((enum cli_command)command, &text, &err));
 
         for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
             char name[64];
@@ -367,6 +368,48 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
             assert_true(strcspn(line, "\n") <= 92);
         buf_free(&text);
     }
+}
+
+static void help_of_a_command_groups_its_options_by_kind(void **state)
+{
+    (void)state;
+    for (const struct cli_kind *kind = cli_verbs_kinds(CLI_RESTORE); kind->name; kind++) {
+        struct buf text = BUF_INIT(64 * 1024);
+        struct err err = ERR_INIT;
+        char name[64];
+
+        assert_true(cli_help_make(CLI_RESTORE, &text, &err));
+        (void)snprintf(name, sizeof(name), "\nOptions of %s\n", kind->name);
+        char *group = strstr(buf_text(&text), name);
+
+        assert_non_null(group);
+        *strstr(group, "\n\n") = '\0';
+        for (unsigned i = 0; i < CLI_OPTION_COUNT; i++) {
+            enum cli_option_id id = (enum cli_option_id)i;
+            bool within = cli_verbs_option_fits(id, CLI_RESTORE, kind->name) &&
+                          !cli_verbs_option_of_all(id, CLI_RESTORE);
+            (void)snprintf(name, sizeof(name), " --%s ", cli_option_table[i].name);
+            assert_int_equal(strstr(group, name) != NULL, within);
+        }
+        buf_free(&text);
+    }
+}
+
+static void help_says_what_an_option_is_to_that_command_and_kind(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    assert_true(cli_help_make(CLI_RESTORE, &text, &err));
+
+    const char *volumes = strstr(buf_text(&text), "\nOptions of volumes\n");
+    assert_non_null(volumes);
+    assert_true(strstr(buf_text(&text), "m5.large") < volumes);
+    assert_null(strstr(volumes, "m5.large"));
+    assert_non_null(strstr(volumes, "gp3 (default)"));
+    assert_null(strstr(buf_text(&text), "cut: the instant"));
+    buf_free(&text);
 }
 
 /* Each hyphen of TEXT from AT on as \-. */
@@ -502,6 +545,7 @@ static void what_verify_and_the_restores_can_not_use_is_refused(void **state)
         "restore volumes sp-1 --kms-key a --kms-key b",
         "restore volumes sp-1 --kms-key=",
         "restore volumes sp-1 /etc",
+        "restore volumes sp-1 --tag a=b",
         "restore files sp-1 /etc",
         "restore files sp-1 --to /x",
         "restore files sp-1 /etc --to=",
@@ -540,6 +584,8 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
+        cmocka_unit_test(help_of_a_command_groups_its_options_by_kind),
+        cmocka_unit_test(help_says_what_an_option_is_to_that_command_and_kind),
         cmocka_unit_test(the_man_page_names_every_command_and_option),
         cmocka_unit_test(iam_policy_takes_roles_rights_and_arns),
         cmocka_unit_test(iam_policy_says_what_it_wants_instead),
