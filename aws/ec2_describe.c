@@ -16,31 +16,12 @@ enum {
 
 /* --- DescribeInstances --- */
 
-struct instance_reading {
-    struct items_instance item;
-    size_t count;
-};
-
-static bool open_instance(void *self, const char *path, struct err *err)
-{
-    struct instance_reading *reading = self;
-
-    if (*path == '\0' && ++reading->count > 1)
-        return err_set(err, ERR_PROTOCOL, 0, "more than the one instance that was asked for");
-    return items_open_instance(&reading->item, path, err);
-}
-
-static bool close_instance(void *self, const char *path, const char *text, struct err *err)
-{
-    return items_close_instance(&((struct instance_reading *)self)->item, path, text, err);
-}
-
 static bool outside_instance(void *self, const char *path, const char *text, struct err *err)
 {
     const char *below = wire_below(path, "reservationSet/item");
 
     return below == NULL ||
-           items_take_reservation(&((struct instance_reading *)self)->item, below, text, err);
+           items_take_reservation(&((struct items_one *)self)->item, below, text, err);
 }
 
 bool ec2_describe_instance(struct ec2 *ec2, const char *instance_id, int64_t deadline_ms,
@@ -54,9 +35,9 @@ bool ec2_describe_instance(struct ec2 *ec2, const char *instance_id, int64_t dea
                              .deadline_ms = deadline_ms,
                              .cancel = cancel};
     struct ec2_instance *instance = calloc(1, sizeof(*instance));
-    struct instance_reading reading = {.item = {.instance = instance}};
-    struct wire_list list = {"reservationSet/item/instancesSet/item", &reading, open_instance,
-                             close_instance, outside_instance};
+    struct items_one reading = {.item = {.instance = instance}};
+    struct wire_list list = {"reservationSet/item/instancesSet/item", &reading, items_open_one,
+                             items_close_one, outside_instance};
 
     if (instance == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");

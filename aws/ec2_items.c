@@ -174,6 +174,20 @@ bool items_take_reservation(struct items_instance *reading, const char *path, co
     return wire_take(fields, WIRE_COUNT(fields), path, text, reading, err);
 }
 
+bool items_open_one(void *self, const char *path, struct err *err)
+{
+    struct items_one *reading = self;
+
+    if (*path == '\0' && ++reading->count > 1)
+        return err_set(err, ERR_PROTOCOL, 0, "more than the one instance that was asked for");
+    return items_open_instance(&reading->item, path, err);
+}
+
+bool items_close_one(void *self, const char *path, const char *text, struct err *err)
+{
+    return items_close_instance(&((struct items_one *)self)->item, path, text, err);
+}
+
 /* --- a volume --- */
 
 #define FIELD(path, type, member) WIRE_FIELD(path, type, struct ec2_volume, member)

@@ -37,6 +37,15 @@ bool items_close_instance(struct items_instance *reading, const char *path, cons
 bool items_take_reservation(struct items_instance *reading, const char *path, const char *text,
                             struct err *err);
 
+/* An answer with one instance at the most, for wire_list's open and close: a second one is
+ * ERR_PROTOCOL. */
+struct items_one {
+    struct items_instance item;
+    size_t count;
+};
+bool items_open_one(void *self, const char *path, struct err *err);
+bool items_close_one(void *self, const char *path, const char *text, struct err *err);
+
 struct items_volume {
     struct ec2_volume *volume; /* borrowed; may move between calls */
     struct wire_tag tag;

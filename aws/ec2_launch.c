@@ -54,28 +54,9 @@ static void add_instance(struct query *query, const struct ec2_run_instance *wha
         query_add(query, "UserData", what->user_data->bytes);
 }
 
-struct launch_reading {
-    struct items_instance item;
-    size_t count;
-};
-
-static bool open_launched(void *self, const char *path, struct err *err)
-{
-    struct launch_reading *reading = self;
-
-    if (*path == '\0' && ++reading->count > 1)
-        return err_set(err, ERR_PROTOCOL, 0, "more than the one instance that was asked for");
-    return items_open_instance(&reading->item, path, err);
-}
-
-static bool close_launched(void *self, const char *path, const char *text, struct err *err)
-{
-    return items_close_instance(&((struct launch_reading *)self)->item, path, text, err);
-}
-
 static bool outside_launched(void *self, const char *path, const char *text, struct err *err)
 {
-    return items_take_reservation(&((struct launch_reading *)self)->item, path, text, err);
+    return items_take_reservation(&((struct items_one *)self)->item, path, text, err);
 }
 
 bool ec2_run_instance(struct ec2 *ec2, const struct ec2_run_instance *what, int64_t deadline_ms,
@@ -89,8 +70,8 @@ bool ec2_run_instance(struct ec2 *ec2, const struct ec2_run_instance *what, int6
                              .just_made = true, /* the image may be young */
                              .deadline_ms = deadline_ms,
                              .cancel = cancel};
-    struct launch_reading reading = {.count = 0};
-    struct wire_list list = {"instancesSet/item", &reading, open_launched, close_launched,
+    struct items_one reading = {.count = 0};
+    struct wire_list list = {"instancesSet/item", &reading, items_open_one, items_close_one,
                              outside_launched};
 
     if (what->client_token == NULL || strlen(what->client_token) > EC2_CLIENT_TOKEN_MAX)

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
 #include "agent/base/parse.h"
+#include "hooks/hook_dial.h"
 
 /* stillpoint-hook ends the program at its deadline and then tells us: we wait so much longer. */
 enum { REPLY_GRACE_MS = 250 };
@@ -31,10 +31,8 @@ struct exec_hook {
 static const char *phase_name(enum hook_phase phase)
 {
     static const char *const names[HOOK_PHASE_COUNT] = {
-        [HOOK_PREPARE] = "prepare",
-        [HOOK_HOLD] = "hold",
-        [HOOK_RELEASE] = "release",
-        [HOOK_FINISH] = "finish",
+        [HOOK_PREPARE] = "prepare", [HOOK_HOLD] = "hold", [HOOK_RELEASE] = "release",
+        [HOOK_FINISH] = "finish",   [HOOK_STOP] = "stop", [HOOK_START] = "start",
     };
 
     return names[phase];
@@ -42,29 +40,11 @@ static const char *phase_name(enum hook_phase phase)
 
 /* --- one exchange ------------------------------------------------------------------------- */
 
-static bool dial(const char *path, int *ret_fd, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket"); /* not reached: no descriptor is left */
-    if (strlen(path) >= sizeof(address.sun_path))
-        return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
-    memcpy(address.sun_path, path, strlen(path));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        err_set(err, ERR_HOOK, errno, "%s", path);
-        return err_suggest(err, "systemctl start stillpoint-hook.socket");
-    }
-    *ret_fd = auto_take_fd(&fd);
-    return true;
-}
-
 bool hook_exec_reachable(const char *socket, struct err *err)
 {
     AUTO_CLOSE int fd = -1;
 
-    return dial(socket, &fd, err);
+    return hook_dial(socket, &fd, err);
 }
 
 static void fill_request(const struct exec_hook *self, enum hook_phase phase, const char *outcome,
@@ -84,7 +64,7 @@ static bool exchange(const char *path, const struct hook_request *request,
 {
     AUTO_CLOSE int fd = -1;
 
-    if (!dial(path, &fd, err))
+    if (!hook_dial(path, &fd, err))
         return false;
     if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request))
         /* not reached: it would have to end in the moment since the connection */
@@ -183,6 +163,8 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
         [HOOK_HOLD] = self->config.hold_timeout_ms,
         [HOOK_RELEASE] = self->config.release_timeout_ms,
         [HOOK_FINISH] = self->config.release_timeout_ms,
+        [HOOK_STOP] = self->config.stop_timeout_ms,
+        [HOOK_START] = self->config.start_timeout_ms,
     };
     struct output *output = &self->outputs[phase];
     struct hook_request request;
@@ -212,13 +194,18 @@ static void take_reason(struct exec_hook *self, const char *reason)
             *c = ' ';
 }
 
+static void take_job(struct exec_hook *self, const struct hook_job *job)
+{
+    (void)snprintf(self->id, sizeof(self->id), "%s", job->id);
+    take_reason(self, job->reason);
+}
+
 static bool exec_prepare(void *hook, const struct hook_job *job, int64_t deadline_ms,
                          const struct cancel *cancel, struct err *err)
 {
     struct exec_hook *self = hook;
 
-    (void)snprintf(self->id, sizeof(self->id), "%s", job->id);
-    take_reason(self, job->reason);
+    take_job(self, job);
     for (size_t i = 0; i < HOOK_PHASE_COUNT; i++)
         self->outputs[i].len = 0;
     return run_phase(self, HOOK_PREPARE, "", deadline_ms, cancel, err);
@@ -243,6 +230,17 @@ static bool exec_release(void *hook, const char *outcome, int64_t deadline_ms, s
 static bool exec_finish(void *hook, const char *outcome, int64_t deadline_ms, struct err *err)
 {
     return run_phase(hook, HOOK_FINISH, outcome, deadline_ms, NULL, err);
+}
+
+bool hook_exec_run(const struct hook *hook, enum hook_phase phase, const struct hook_job *job,
+                   const char *outcome, int64_t deadline_ms, const struct cancel *cancel,
+                   struct err *err)
+{
+    struct exec_hook *self = hook->self;
+
+    assert(hook_is_exec(hook) && (phase == HOOK_STOP || phase == HOOK_START));
+    take_job(self, job);
+    return run_phase(self, phase, outcome, deadline_ms, cancel, err);
 }
 
 static void exec_free(void *hook)

@@ -248,3 +248,24 @@ void parse_cut_utf8(char *text, size_t max_chars, size_t max_bytes)
         at += len;
     }
 }
+
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+void parse_unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *at = text; *at != '\0';) {
+        if (at[0] == '\\' && is_octal(at[1]) && is_octal(at[2]) && is_octal(at[3])) {
+            int c = (at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0');
+            *to++ = (char)(unsigned char)(c & 0xff);
+            at += 4;
+        } else {
+            *to++ = *at++;
+        }
+    }
+    *to = '\0';
+}

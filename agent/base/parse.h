@@ -29,6 +29,10 @@ bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct 
  * text is. */
 bool parse_device(const char *text, uint32_t *ret_major, uint32_t *ret_minor);
 
+/* Makes a byte of each \OOO in TEXT, in place, as the kernel writes blanks in its tables; any other
+ * backslash stays. */
+void parse_unescape(char *text);
+
 /* The candidate that is nearest to WORD (edit distance at most 3 and below half its length), or
  * NULL. For "did you mean". CANDIDATES ends with NULL; the result is one of them. */
 const char *parse_nearest(const char *word, const char *const *candidates);

@@ -11,7 +11,9 @@
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
 #include "agent/cli/cli_files.h"
+#include "agent/cli/cli_help.h"
 #include "agent/cli/cli_iam.h"
+#include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
 #include "agent/daemon/config.h"
@@ -121,7 +123,7 @@ static int help(const struct cli *cli)
     AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
     struct err err = ERR_INIT;
 
-    if (!cli_verbs_help(cli->options->command, &text, &err))
+    if (!cli_help_make(cli->options->command, &text, &err))
         return cli_fail(cli, CLI_EXIT_FAILED, &err, NULL);
     return print_text(cli, buf_text(&text));
 }
@@ -206,6 +208,8 @@ static int run_with_config(const struct cli *cli)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
+    else if (options->command == CLI_ROLLBACK)
+        exit_code = cli_rollback(cli, config->control_socket);
     else if (options->command == CLI_RESTORE && strcmp(options->kind, "files") == 0)
         exit_code = cli_files(cli, config->control_socket);
     else if (options->command == CLI_IAM_POLICY)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_verbs.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct cli_kind restore_kinds[] = {
@@ -17,31 +16,21 @@ static const struct cli_kind *const kinds_of[CLI_COMMAND_COUNT] = {
 
 /* Options that not every kind has. */
 static const char *const option_kinds[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_WAIT] = "instance",
-    [CLI_OPTION_TYPE] = "instance volumes",
-    [CLI_OPTION_SUBNET] = "instance",
-    [CLI_OPTION_ZONE] = "instance volumes",
-    [CLI_OPTION_SECURITY_GROUP] = "instance",
-    [CLI_OPTION_PRIVATE_IP] = "instance",
-    [CLI_OPTION_KEY] = "instance",
-    [CLI_OPTION_PROFILE] = "instance",
-    [CLI_OPTION_USER_DATA] = "instance",
-    [CLI_OPTION_NAME] = "instance",
-    [CLI_OPTION_REPLACE] = "instance",
-    [CLI_OPTION_ANOTHER] = "instance",
-    [CLI_OPTION_IOPS] = "volumes",
-    [CLI_OPTION_THROUGHPUT] = "volumes",
-    [CLI_OPTION_KMS_KEY] = "volumes",
-    [CLI_OPTION_ENCRYPTED] = "volumes",
-    [CLI_OPTION_ATTACH] = "volumes",
-    [CLI_OPTION_DEVICE] = "volumes",
-    [CLI_OPTION_INITIALIZE] = "volumes",
-    [CLI_OPTION_VOLUME] = "volumes",
-    [CLI_OPTION_TO] = "files",
+    [CLI_OPTION_WAIT] = "instance",         [CLI_OPTION_TAG] = "instance",
+    [CLI_OPTION_TYPE] = "instance volumes", [CLI_OPTION_SUBNET] = "instance",
+    [CLI_OPTION_ZONE] = "instance volumes", [CLI_OPTION_SECURITY_GROUP] = "instance",
+    [CLI_OPTION_PRIVATE_IP] = "instance",   [CLI_OPTION_KEY] = "instance",
+    [CLI_OPTION_PROFILE] = "instance",      [CLI_OPTION_USER_DATA] = "instance",
+    [CLI_OPTION_NAME] = "instance",         [CLI_OPTION_REPLACE] = "instance",
+    [CLI_OPTION_ANOTHER] = "instance",      [CLI_OPTION_IOPS] = "volumes",
+    [CLI_OPTION_THROUGHPUT] = "volumes",    [CLI_OPTION_KMS_KEY] = "volumes",
+    [CLI_OPTION_ENCRYPTED] = "volumes",     [CLI_OPTION_ATTACH] = "volumes",
+    [CLI_OPTION_DEVICE] = "volumes",        [CLI_OPTION_INITIALIZE] = "volumes",
+    [CLI_OPTION_VOLUME] = "volumes",        [CLI_OPTION_TO] = "files",
 };
 
 static const enum cli_command changing[] = {
-    CLI_BACKUP, CLI_RESTORE, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
+    CLI_BACKUP, CLI_RESTORE, CLI_ROLLBACK, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -72,6 +61,12 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_RESTORE] = {"restore", "ID", "make something new of a backup",
                      "Makes something new of a backup, and leaves the backup as it is. ID is a "
                      "backup's\nid, a unique prefix of one, or `latest'."},
+    [CLI_ROLLBACK] =
+        {"rollback", "[ID]", "this node back to the instant of a backup",
+         "Puts this node's volumes back to the instant of a backup: data volumes are "
+         "exchanged,\nthe root volume is replaced, with a reboot. The volumes of before "
+         "are kept until\n--commit or --undo. Shows first what will be done and what is "
+         "lost. Without ID,\n--commit and --undo it says how far the last one is."},
     [CLI_VERIFY] = {"verify", "ID", "prove that a backup restores",
                     "Makes volumes of the backup, attaches them here, checks and mounts the copy "
                     "where\nnobody else sees it, starts the database on it, checks tables and "
@@ -103,13 +98,12 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
-                           "why, as a tag and for the list, which finds TEXT in it"},
+                           "why: a tag, and a column of list"},
     [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
     [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
-                         "of a backup complete (default): snapshots and image are\n"
-                         "ready, or cut: the instant is fixed and the node is free;\n"
-                         "of an instance running (default), or none"},
+                         "complete (default): snapshots and image are ready;\n"
+                         "cut: the instant is fixed and the node is free"},
     [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
     [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
                              "make none; of the two the later counts"},
@@ -138,9 +132,20 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                           "complete, pending, cut, held, failed, or broken: failed though\n"
                           "its tags know nothing of it"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
+    [CLI_OPTION_DATA_ONLY] = {"data-only", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                              "the data volumes alone, without a reboot"},
+    [CLI_OPTION_NO_BACKUP] = {"no-backup", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                              "take no backup of the node as it is now before it"},
+    [CLI_OPTION_COMMIT] = {"commit", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                           "for good: delete the volumes of before the rollback"},
+    [CLI_OPTION_UNDO] = {"undo", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                         "bring the volumes of before back, delete those of the\n"
+                         "rollback"},
+    [CLI_OPTION_YES] = {"yes", 'y', NULL, CLI_FOR(CLI_ROLLBACK),
+                        "don't ask; needed where nobody is at a terminal"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE), "yes, do it"},
     [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
-                         "m5.large; this and all that follow:\ninstead of what the original has"},
+                         "m5.large; this one to --name: not what the original has"},
     [CLI_OPTION_SUBNET] = {"subnet", 0, "SUBNET", CLI_FOR(CLI_RESTORE), "subnet-…"},
     [CLI_OPTION_ZONE] = {"zone", 0, "ZONE", CLI_FOR(CLI_RESTORE), "eu-west-1a"},
     [CLI_OPTION_SECURITY_GROUP] = {"security-group", 0, "SG", CLI_FOR(CLI_RESTORE),
@@ -181,16 +186,14 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "verify, rollback: what a node may do besides;\nmay be given again"},
     [CLI_OPTION_BILLED] = {"billed", 0, NULL, CLI_FOR(CLI_IAM_POLICY),
                            "the node's image carries billing product codes"},
-    [CLI_OPTION_KMS_KEY] =
-        {"kms-key", 0, "KEY", CLI_FOR(CLI_IAM_POLICY) | CLI_FOR(CLI_RESTORE),
-         "that volumes are (or are to be) encrypted with; of\niam-policy an ARN, "
-         "may be given again"},
+    [CLI_OPTION_KMS_KEY] = {"kms-key", 0, "KEY", CLI_FOR(CLI_IAM_POLICY) | CLI_FOR(CLI_RESTORE),
+                            "the ARN of one that volumes are encrypted with; may be\ngiven again"},
     [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
                               "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
                             CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
-                                CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) | CLI_FOR(CLI_PIN) |
-                                CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
+                                CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) |
+                                CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] =
         {"json", 0, NULL, CLI_FOR_ALL,
@@ -201,32 +204,6 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_VERSION] = {"version", 0, NULL, CLI_FOR_ALL, "print the version and exit"},
     [CLI_OPTION_HELP] = {"help", 'h', NULL, CLI_FOR_ALL, "print this and exit"},
 };
-
-static const char exit_codes[] =
-    "Exit codes: 0 done as asked, 1 failed and nothing usable left behind, 2 wrong usage or\n"
-    "configuration, 3 done with less than asked for (says what), 4 another job holds the node,\n"
-    "5 a precondition failed and nothing was touched, 6 the outcome is not known here, or the\n"
-    "backup goes on (says how to look).\n";
-
-/* ABOUT may have several lines: they are aligned. */
-static bool add_option(const struct cli_option *option, struct buf *text, struct err *err)
-{
-    char left[40];
-
-    if (option->letter != 0)
-        (void)snprintf(left, sizeof(left), "-%c, --%s", option->letter, option->name);
-    else
-        (void)snprintf(left, sizeof(left), "    --%s%s%s", option->name,
-                       option->argument ? " " : "", option->argument ? option->argument : "");
-    for (const char *line = option->about; line != NULL;) {
-        const char *end = strchr(line, '\n');
-        int len = end ? (int)(end - line) : (int)strlen(line);
-        if (!buf_printf(text, err, "  %-24s  %.*s\n", line == option->about ? left : "", len, line))
-            return false;
-        line = end ? end + 1 : NULL;
-    }
-    return true;
-}
 
 const struct cli_kind *cli_verbs_kinds(enum cli_command command)
 {
@@ -258,6 +235,11 @@ bool cli_verbs_option_fits(enum cli_option_id id, enum cli_command command, cons
     return false;
 }
 
+bool cli_verbs_option_of_all(enum cli_option_id id, enum cli_command command)
+{
+    return kinds_of[command] == NULL || option_kinds[id] == NULL;
+}
+
 bool cli_verbs_changes(enum cli_command command)
 {
     for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
@@ -265,82 +247,4 @@ bool cli_verbs_changes(enum cli_command command)
             return true;
     }
     return false;
-}
-
-/* "restore KIND ID" */
-static const char *how_written(enum cli_command command, char *text, size_t size)
-{
-    const struct cli_verb *verb = &cli_verbs[command];
-
-    (void)snprintf(text, size, "%s%s%s%s", verb->name, kinds_of[command] ? " KIND" : "",
-                   verb->argument ? " " : "", verb->argument ? verb->argument : "");
-    return text;
-}
-
-static bool add_kinds(enum cli_command command, struct buf *text, struct err *err)
-{
-    const struct cli_kind *kind = kinds_of[command];
-    bool ok = kind == NULL || buf_add_text(text, "\nKinds\n", err);
-
-    for (; ok && kind && kind->name; kind++) {
-        char left[40];
-        (void)snprintf(left, sizeof(left), "%s %s%s", kind->name, cli_verbs[command].argument,
-                       kind->paths ? " PATH..." : "");
-        ok = buf_printf(text, err, "  %-24s  %s\n", left, kind->line);
-    }
-    return ok;
-}
-
-static bool add_options(unsigned commands, bool common, struct buf *text, struct err *err)
-{
-    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
-        const struct cli_option *option = &cli_option_table[id];
-        if ((option->commands == CLI_FOR_ALL) == common && (option->commands & commands) != 0 &&
-            !add_option(option, text, err))
-            return false;
-    }
-    return true;
-}
-
-static bool help_of_program(struct buf *text, struct err *err)
-{
-    bool ok = buf_add_text(text,
-                           "usage: stillpoint COMMAND [OPTIONS]\n\n"
-                           "Consistent backups of a Kaltura node on EC2: all volumes at one "
-                           "instant.\n\nCommands\n",
-                           err);
-
-    for (int i = 1; ok && i < CLI_COMMAND_COUNT; i++) {
-        char left[32];
-        ok = buf_printf(text, err, "  %-15s  %s\n",
-                        how_written((enum cli_command)i, left, sizeof(left)), cli_verbs[i].line);
-    }
-    return ok && buf_add_text(text, "\nOptions of every command\n", err) &&
-           add_options(CLI_FOR_ALL, true, text, err) &&
-           buf_add_text(text,
-                        "\n`stillpoint COMMAND --help' has a command's own options; "
-                        "stillpoint(8) has it all.\n",
-                        err) &&
-           buf_add_text(text, exit_codes, err);
-}
-
-bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err)
-{
-    const struct cli_verb *verb = &cli_verbs[command];
-    char written[32];
-    bool own = false;
-
-    if (command == CLI_NO_COMMAND)
-        return help_of_program(ret_text, err);
-    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++)
-        own |= cli_option_table[id].commands != CLI_FOR_ALL &&
-               (cli_option_table[id].commands & CLI_FOR(command)) != 0;
-    return buf_printf(ret_text, err, "usage: stillpoint %s [OPTIONS]\n\n%s\n",
-                      how_written(command, written, sizeof(written)), verb->about) &&
-           add_kinds(command, ret_text, err) &&
-           (!own || (buf_add_text(ret_text, "\nOptions\n", err) &&
-                     add_options(CLI_FOR(command), false, ret_text, err))) &&
-           buf_add_text(ret_text, "\nOptions of every command\n", err) &&
-           add_options(CLI_FOR(command), true, ret_text, err) &&
-           buf_add_text(ret_text, "\n", err) && buf_add_text(ret_text, exit_codes, err);
 }

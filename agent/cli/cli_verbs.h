@@ -4,10 +4,7 @@
 
 #include <stdbool.h>
 
-#include "agent/base/buf.h"
-#include "agent/base/err.h"
-
-/* The verbs and options of `stillpoint`, as two tables, and the help made of them. */
+/* The verbs and options of `stillpoint`, as two tables. cli_help.h makes the help of them. */
 
 enum cli_command {
     CLI_NO_COMMAND,
@@ -19,6 +16,7 @@ enum cli_command {
     CLI_CONFIG,
     CLI_THAW,
     CLI_RESTORE,
+    CLI_ROLLBACK,
     CLI_VERIFY,
     CLI_PRUNE,
     CLI_PIN,
@@ -33,7 +31,7 @@ enum cli_command {
 
 struct cli_verb {
     const char *name;
-    const char *argument; /* NULL: takes none */
+    const char *argument; /* NULL: takes none; in brackets: may be left out */
     const char *line;     /* in the list of commands */
     const char *about;    /* in its own help */
 };
@@ -71,6 +69,11 @@ enum cli_option_id {
     CLI_OPTION_STATE,
     CLI_OPTION_LIMIT,
     CLI_OPTION_FORCE,
+    CLI_OPTION_DATA_ONLY,
+    CLI_OPTION_NO_BACKUP,
+    CLI_OPTION_COMMIT,
+    CLI_OPTION_UNDO,
+    CLI_OPTION_YES,
     CLI_OPTION_DEEP,
     CLI_OPTION_AGAIN,
     CLI_OPTION_TYPE,
@@ -117,11 +120,10 @@ const struct cli_kind *cli_verbs_kinds(enum cli_command command);
 const struct cli_kind *cli_verbs_kind(enum cli_command command, const char *name);
 /* Whether the option is for that kind of COMMAND; KIND may be NULL. */
 bool cli_verbs_option_fits(enum cli_option_id id, enum cli_command command, const char *kind);
+/* Whether the option, if it is COMMAND's, is that of all of its kinds. */
+bool cli_verbs_option_of_all(enum cli_option_id id, enum cli_command command);
 /* Whether COMMAND changes something (unless it is a dry run), so that its end must be known. With
  * --json all that happens on the way is a line each. */
 bool cli_verbs_changes(enum cli_command command);
-
-/* What --help prints: of COMMAND, or of the program for CLI_NO_COMMAND. */
-bool cli_verbs_help(enum cli_command command, struct buf *ret_text, struct err *err);
 
 #endif

@@ -47,8 +47,7 @@ static json_t *moment_or_null(int64_t utc_us)
     return utc_us == BACKUP_UNKNOWN ? json_null() : json_string(clock_utc_text(utc_us, text));
 }
 
-/* A moment that was chosen, not measured, has whole seconds. */
-static json_t *second_or_null(int64_t utc_us)
+json_t *catalog_json_second(int64_t utc_us)
 {
     char text[CLOCK_TEXT_BYTES];
 
@@ -228,7 +227,7 @@ static json_t *kaltura_json(const struct backup *backup)
     return finish(&writer);
 }
 
-static json_t *label_or_null(enum label label)
+json_t *catalog_json_label(enum label label)
 {
     return label == LABEL_UNCONFIRMED ? json_null() : json_string(label_name(label));
 }
@@ -243,7 +242,7 @@ json_t *catalog_json(const struct backup *backup)
     put(&writer, "region", text_or_null(backup->region));
     put(&writer, "reason", text_or_null(backup->reason));
     put(&writer, "state", json_string(backup_state_name(backup->state)));
-    put(&writer, "asked", label_or_null(backup->asked));
+    put(&writer, "asked", catalog_json_label(backup->asked));
     put(&writer, "consistency", json_string(label_name(backup->consistency)));
     put(&writer, "shortfall", list_of_texts(&backup->shortfall));
     put(&writer, "window", window_json(backup));
@@ -254,7 +253,7 @@ json_t *catalog_json(const struct backup *backup)
     put(&writer, "snapshots", list_of(backup, backup->snapshot_count, snapshot_json));
     put(&writer, "image", image_json(&backup->image));
     put(&writer, "kaltura", kaltura_json(backup));
-    put(&writer, "expires", second_or_null(backup->expires_utc_us));
+    put(&writer, "expires", catalog_json_second(backup->expires_utc_us));
     put(&writer, "pinned", json_boolean(backup->pinned));
     put(&writer, "verified", text_or_null(backup->verified));
     put(&writer, "policy", text_or_null(backup->policy));

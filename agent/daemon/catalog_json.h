@@ -12,4 +12,8 @@
  * Milliseconds are reals: dump with JSON_REAL_PRECISION(15) or less. NULL without memory. */
 json_t *catalog_json(const struct backup *backup);
 
+/* Parts of it; null for what is not known. */
+json_t *catalog_json_second(int64_t utc_us); /* chosen, not measured: in whole seconds */
+json_t *catalog_json_label(enum label label);
+
 #endif

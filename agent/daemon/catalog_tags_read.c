@@ -11,28 +11,6 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/catalog_tags.h"
 
-static bool is_octal(char c)
-{
-    return c >= '0' && c <= '7';
-}
-
-/* Undoes the \OOO of catalog_tags.c in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *at = text; *at != '\0';) {
-        if (at[0] == '\\' && is_octal(at[1]) && is_octal(at[2]) && is_octal(at[3])) {
-            int c = (at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0');
-            *to++ = (char)(unsigned char)(c & 0xff);
-            at += 4;
-        } else {
-            *to++ = *at++;
-        }
-    }
-    *to = '\0';
-}
-
 static bool read_number(const char *text, int64_t *ret_value)
 {
     struct err ignored = ERR_INIT; /* what can't be read is absent */
@@ -115,7 +93,7 @@ static bool read_sentences(const char *text, struct strs *ret_list, struct err *
     if (copy == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     for (char *item = strsep(&rest, "|"); item != NULL; item = strsep(&rest, "|")) {
-        unescape(item);
+        parse_unescape(item);
         if (!strs_add(ret_list, item, err))
             return false;
     }
@@ -167,6 +145,19 @@ static const char *database_tag(const struct ec2_tags *tags, const char *key, co
     return ec2_tags_get(tags, name);
 }
 
+/* "DATADIR|NAME=VALUE|…" */
+static bool read_files(const char *text, struct backup_database *database, struct err *err)
+{
+    struct strs list = {NULL, 0};
+    bool ok = read_sentences(text, &list, err) &&
+              (list.count == 0 || strs_dup(&database->datadir, list.items[0], err));
+
+    for (size_t i = 1; ok && i < list.count; i++)
+        ok = strs_add(&database->settings, list.items[i], err);
+    strs_free(&list);
+    return ok;
+}
+
 static bool read_database(const struct ec2_tags *tags, const char *suffix, struct backup *backup,
                           struct err *err)
 {
@@ -181,7 +172,8 @@ static bool read_database(const struct ec2_tags *tags, const char *suffix, struc
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     if (!take_word(&rest, &database->name, err) || !take_word(&rest, &database->server, err) ||
         !take_word(&rest, &database->method, err) ||
-        !strs_dup(&database->gtid, database_tag(tags, "gtid", suffix), err))
+        !strs_dup(&database->gtid, database_tag(tags, "gtid", suffix), err) ||
+        !read_files(database_tag(tags, "files", suffix), database, err))
         return false;
     if (where != NULL) {
         const char *blank = strrchr(where, ' ');
@@ -223,7 +215,7 @@ static bool read_mount(char *item, const char *volume, struct backup *backup, st
     bool frozen = strcmp(rest, "frozen") == 0;
     if (!frozen && strcmp(rest, "moving") != 0)
         return true;
-    unescape(path);
+    parse_unescape(path);
     struct backup_mount *mount = backup_mount_at(backup, path);
     if (mount == NULL) {
         mount = backup_add_mount(backup);

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
+#include "hooks/hook_dial.h"
 
 /* Root ends what is late at the deadline and then tells us: we wait so much longer. */
 enum { REPLY_GRACE_MS = 5000, WORDS_BYTES = 320 };
@@ -27,24 +27,6 @@ struct copy {
 };
 
 /* --- one exchange --------------------------------------------------------------------------- */
-
-static bool dial(const char *path, int *ret_fd, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket"); /* not reached: no descriptor is left */
-    if (strlen(path) >= sizeof(address.sun_path))
-        return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
-    memcpy(address.sun_path, path, strlen(path));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        err_set(err, ERR_HOOK, errno, "%s", path);
-        return err_suggest(err, "systemctl start stillpoint-hook.socket");
-    }
-    *ret_fd = auto_take_fd(&fd);
-    return true;
-}
 
 static void hang_up(struct copy *copy)
 {
@@ -269,7 +251,7 @@ bool copy_open(const struct copy_config *config, int64_t deadline_ms, const stru
     bool opened =
         PUT(open->id, config->backup, err) &&
         PUT(open->destination, config->destination != NULL ? config->destination : "", err) &&
-        dial(config->socket, &copy->fd, err);
+        hook_dial(config->socket, &copy->fd, err);
     if (opened) {
         /* the message's deadline is the session's; ours is for the answer */
         copy->serial = 1;

@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/inventory_json.h"
 
-#include <string.h>
-
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
+#include "agent/daemon/catalog_json.h"
 
 static json_t *moment_or_null(int64_t utc_us, int64_t unknown)
 {
     char text[CLOCK_TEXT_BYTES];
 
     return utc_us == unknown ? json_null() : json_string(clock_utc_text(utc_us, text));
-}
-
-/* A moment that was chosen, not measured, has whole seconds. */
-static json_t *second_or_null(int64_t utc_us)
-{
-    char text[CLOCK_TEXT_BYTES];
-
-    if (utc_us == BACKUP_UNKNOWN)
-        return json_null();
-    (void)clock_utc_text(utc_us, text);
-    char *dot = strchr(text, '.');
-    if (dot != NULL && utc_us % 1000000 == 0)
-        memcpy(dot, "Z", 2);
-    return json_string(text);
-}
-
-static json_t *label_or_null(enum label label)
-{
-    return label == LABEL_UNCONFIRMED ? json_null() : json_string(label_name(label));
 }
 
 static json_t *window_json(const struct inventory_set *set)
@@ -92,12 +72,12 @@ json_t *inventory_json(const struct inventory *inventory, const struct inventory
         control_text(set->node), "region", control_text(inventory->region), "reason",
         control_text(set->reason), "policy", control_text(set->policy), "group",
         control_text(set->group), "state", backup_state_name(set->state), "tagged",
-        backup_state_name(set->tagged), "asked", label_or_null(set->asked), "consistency",
+        backup_state_name(set->tagged), "asked", catalog_json_label(set->asked), "consistency",
         label_name(set->consistency), "started", moment_or_null(set->start_utc_us, 0), "window",
         window_json(set), "snapshots", snapshots_json(inventory, set), "members",
         set->member_count == BACKUP_UNKNOWN ? json_null() : json_integer(set->member_count),
         "size_gib", (json_int_t)set->size_gib, "image", image_json(inventory, set), "expires",
-        second_or_null(set->expires_utc_us), "pinned", (int)set->pinned, "verified",
+        catalog_json_second(set->expires_utc_us), "pinned", (int)set->pinned, "verified",
         control_text(set->verified), "broken", inventory_why_json(inventory, set));
 }
 

@@ -83,17 +83,15 @@ bool journal_open(const char *state_dir, struct err *err)
     return true;
 }
 
-bool journal_list(const char *state_dir, struct strs *ret_ids, struct err *err)
+bool journal_list_in(const char *folder, struct strs *ret_ids, struct err *err)
 {
-    char path[PATH_MAX], id[BACKUP_ID_BYTES];
+    char id[BACKUP_ID_BYTES];
     const struct dirent *item;
     bool ok = true;
 
-    if (!make_path(path, state_dir, "", "", err))
-        return false;
-    DIR *dir = open_folder(path);
+    DIR *dir = open_folder(folder);
     if (dir == NULL)
-        return errno == ENOENT || err_set(err, ERR_SYS, errno, "%s", path);
+        return errno == ENOENT || err_set(err, ERR_SYS, errno, "%s", folder);
     while (ok && (item = readdir(dir)) != NULL) {
         size_t len = strcspn(item->d_name, ".");
         if (len >= sizeof(id) || strcmp(item->d_name + len, ".json") != 0)
@@ -107,6 +105,13 @@ bool journal_list(const char *state_dir, struct strs *ret_ids, struct err *err)
     if (ok)
         strs_sort(ret_ids);
     return ok;
+}
+
+bool journal_list(const char *state_dir, struct strs *ret_ids, struct err *err)
+{
+    char path[PATH_MAX];
+
+    return make_path(path, state_dir, "", "", err) && journal_list_in(path, ret_ids, err);
 }
 
 bool journal_remove(const char *state_dir, const char *id, struct err *err)

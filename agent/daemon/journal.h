@@ -50,6 +50,8 @@ bool journal_remove(const char *state_dir, const char *id, struct err *err);
 /* The ids that have an entry, oldest first; names that are no ids are passed over.
  *   ret_ids  added to */
 bool journal_list(const char *state_dir, struct strs *ret_ids, struct err *err);
+/* The same of any FOLDER of records ID.json; one that is not there has none. */
+bool journal_list_in(const char *folder, struct strs *ret_ids, struct err *err);
 /*   ret_entry  given to the caller (journal_entry_free)
  *   false      ERR_NOT_FOUND, ERR_SYS; ERR_PROTOCOL: not one of ours, or a later version's */
 bool journal_read(const char *state_dir, const char *id, struct journal_entry *ret_entry,

@@ -137,27 +137,6 @@ bool launch_facts_text(const struct launch_facts *facts, char **ret_text, struct
 
 /* --- from a tag ---------------------------------------------------------------------------- */
 
-static bool is_octal(char c)
-{
-    return c >= '0' && c <= '7';
-}
-
-/* In place. */
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from != '\0';) {
-        if (from[0] == '\\' && is_octal(from[1]) && is_octal(from[2]) && is_octal(from[3])) {
-            *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
-            from += 4;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = '\0';
-}
-
 static const char *long_of(const char *switched)
 {
     return switched == NULL               ? ""
@@ -203,7 +182,7 @@ static void read_item(char *item, struct launch_facts *facts)
     if (value == NULL)
         return;
     *value++ = '\0';
-    unescape(value);
+    parse_unescape(value);
     if (strcmp(item, "type") == 0)
         FILL(facts->type, value);
     else if (strcmp(item, "subnet") == 0)

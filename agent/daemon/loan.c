@@ -18,10 +18,10 @@
 enum {
     GATE_MS = 15 * 60 * 1000,            /* for a backup that has the node */
     ATTACH_MS = LOAN_GATE_SETTLE_MS / 2, /* a backup waits for a move no longer than this twice */
-    FIRST_WAIT_MS = 200,
-    GONE_MS = 15000, /* EC2 may show a new volume this much later */
-    FIND_MS = 60000, /* the kernel, after EC2 says `attached` */
-    FIND_LOOK_MS = 100,
+    FIRST_WAIT_MS = 50,                  /* grows by half each time */
+    GONE_MS = 15000,                     /* EC2 may show a new volume this much later */
+    FIND_MS = 60000,                     /* the kernel, after EC2 says `attached` */
+    FIND_LOOK_MS = 50,
 };
 
 /* --- naming ------------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static bool put_tags(const struct loan *loan, const struct loan_volume *volume,
                    loan_purpose_name(loan->purpose), volume->source_device, backup->id);
     return catalog_tags_put(tags, LOAN_TAG, loan->id, err) &&
            catalog_tags_put(tags, LOAN_TAG_PURPOSE, loan_purpose_name(loan->purpose), err) &&
-           catalog_tags_put(tags, "stillpoint:id", backup->id, err) &&
+           catalog_tags_put(tags, CATALOG_TAG_FROM, backup->id, err) &&
            (loan->instance[0] == '\0' ||
             catalog_tags_put(tags, "stillpoint:instance", loan->instance, err)) &&
            put_own(volume, backup, tags, err) &&

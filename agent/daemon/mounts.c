@@ -21,28 +21,6 @@ static char *next_field(char **rest)
     return *rest ? strsep(rest, " ") : NULL;
 }
 
-static bool is_octal(char c)
-{
-    return c >= '0' && c <= '7';
-}
-
-/* Undoes the kernel's \040 \011 \012 \134 (and \043) in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from != '\0';) {
-        if (from[0] == '\\' && is_octal(from[1]) && is_octal(from[2]) && is_octal(from[3])) {
-            int c = (from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0');
-            *to++ = (char)(unsigned char)(c & 0xff);
-            from += 4;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = '\0';
-}
-
 static bool read_number(const char *text, uint64_t max, uint64_t *ret_value)
 {
     uint64_t value = 0;
@@ -81,7 +59,7 @@ static bool has_option(const char *options, const char *name)
 
 static bool keep(char **slot, char *text)
 {
-    unescape(text);
+    parse_unescape(text);
     *slot = strdup(text);
     return *slot != NULL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/prune_record.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -11,7 +10,7 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/fileio.h"
-#include "agent/daemon/catalog.h"
+#include "agent/daemon/journal.h"
 
 enum { RECORD_VERSION = 1, RECORD_BYTES_MAX = 1024 };
 
@@ -48,25 +47,9 @@ bool prune_record_remove(const char *state_dir, const char *id, struct err *err)
 
 bool prune_record_list(const char *state_dir, struct strs *ret_ids, struct err *err)
 {
-    char path[PATH_MAX], id[BACKUP_ID_BYTES];
-    const struct dirent *item;
-    bool ok = true;
+    char path[PATH_MAX];
 
-    if (!make_path(path, state_dir, "", err))
-        return false;
-    DIR *dir = opendir(path); /* close-on-exec, as glibc opens it */
-    if (dir == NULL)
-        return errno == ENOENT || err_set(err, ERR_SYS, errno, "%s", path);
-    while (ok && (item = readdir(dir)) != NULL) {
-        size_t len = strcspn(item->d_name, ".");
-        if (len >= sizeof(id) || strcmp(item->d_name + len, ".json") != 0)
-            continue;
-        memcpy(id, item->d_name, len);
-        id[len] = '\0';
-        ok = !catalog_is_id(id) || strs_add(ret_ids, id, err);
-    }
-    (void)closedir(dir);
-    return ok;
+    return make_path(path, state_dir, "", err) && journal_list_in(path, ret_ids, err);
 }
 
 bool prune_record_is(const char *state_dir, const char *id, const char *instance)

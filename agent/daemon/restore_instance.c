@@ -21,7 +21,7 @@ enum {
 struct restore {
     struct work *work;
     struct restore_request request;
-    struct restore_set set;
+    struct whole_set set;
     struct restore_plan plan;
     struct ec2_instance *instance; /* once EC2 has named it */
     struct ec2_volumes volumes;    /* its own */
@@ -360,8 +360,8 @@ static bool run(struct restore *restore, struct err *err)
     int64_t deadline_ms = clock_boot_ms() + LOOK_MS;
 
     job_set_step(work->job, "look");
-    if (!restore_set_find(work, restore->request.id, &restore->set, deadline_ms, err) ||
-        !restore_set_image(work, &restore->set, deadline_ms, err))
+    if (!whole_set_find(work, restore->request.id, false, deadline_ms, &restore->set, err) ||
+        !whole_set_image(work, &restore->set, deadline_ms, err))
         return end(restore, work_exit_code(err), "nothing was launched");
     job_set_id(work->job, restore->set.backup->id);
     if (!restore_plan_make(work, &restore->set, &restore->request, &restore->plan, deadline_ms,
@@ -394,7 +394,7 @@ void restore_instance_command(struct job *job)
     ec2_volumes_free(&restore->volumes);
     ec2_instance_free(restore->instance);
     restore_plan_free(&restore->plan);
-    restore_set_free(&restore->set);
+    whole_set_free(&restore->set);
     work_close(&work);
     free(restore);
 }

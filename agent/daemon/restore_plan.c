@@ -198,7 +198,7 @@ static bool take_tags(const struct backup *backup, const struct restore_request 
     json_t *value;
 
     if (!put_both(plan, "Name", plan->facts.name, err) ||
-        !put_both(plan, RESTORE_TAG_FROM, backup->id, err) ||
+        !put_both(plan, CATALOG_TAG_FROM, backup->id, err) ||
         !put_both(plan, RESTORE_TAG_LAUNCH, plan->token, err))
         return false;
     json_object_foreach((json_t *)request->tags, key, value)
@@ -227,11 +227,11 @@ static enum ec2_flag goes_with_it(const struct restore_plan *plan, const char *d
 }
 
 /* An image by CreateImage shows its own root alone: the data volumes are the set's. */
-static bool take_mappings(const struct restore_set *set, struct restore_plan *plan, struct err *err)
+static bool take_mappings(const struct whole_set *set, struct restore_plan *plan, struct err *err)
 {
     const char *root = set->image->root_device_name;
 
-    if (!restore_set_root_is_newer(set))
+    if (!whole_set_root_is_newer(set))
         return true;
     for (size_t i = 0; i < set->backup->snapshot_count; i++) {
         const struct backup_snapshot *snapshot = &set->backup->snapshots[i];
@@ -254,10 +254,10 @@ static bool take_mappings(const struct restore_set *set, struct restore_plan *pl
     return true;
 }
 
-static bool note_newer_root(struct work *work, const struct restore_set *set,
+static bool note_newer_root(struct work *work, const struct whole_set *set,
                             struct restore_plan *plan, struct err *err)
 {
-    if (!restore_set_root_is_newer(set))
+    if (!whole_set_root_is_newer(set))
         return true;
     plan->less = true;
     return restore_plan_note(
@@ -268,7 +268,7 @@ static bool note_newer_root(struct work *work, const struct restore_set *set,
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
-bool restore_plan_make(struct work *work, const struct restore_set *set,
+bool restore_plan_make(struct work *work, const struct whole_set *set,
                        const struct restore_request *request, struct restore_plan *plan,
                        int64_t deadline_ms, struct err *err)
 {
@@ -285,7 +285,7 @@ bool restore_plan_make(struct work *work, const struct restore_set *set,
            take_tags(backup, request, plan, err) && take_mappings(set, plan, err);
 }
 
-void restore_plan_launch(const struct restore_plan *plan, const struct restore_set *set,
+void restore_plan_launch(const struct restore_plan *plan, const struct whole_set *set,
                          const char **groups, struct ec2_run_instance *ret_what)
 {
     const struct launch_facts *facts = &plan->facts;
@@ -322,13 +322,13 @@ static json_t *text_or_null(const char *text)
 }
 
 /* Each volume that the new node gets: the set's. */
-static json_t *volumes_json(const struct restore_set *set)
+static json_t *volumes_json(const struct whole_set *set)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < set->backup->snapshot_count; i++) {
         const struct backup_snapshot *snapshot = &set->backup->snapshots[i];
-        bool newer = restore_set_root_is_newer(set) && snapshot->device != NULL &&
+        bool newer = whole_set_root_is_newer(set) && snapshot->device != NULL &&
                      strcmp(snapshot->device, set->image->root_device_name) == 0;
         (void)json_array_append_new(
             list,
@@ -349,7 +349,7 @@ static json_t *texts_json(const struct strs *texts)
     return list;
 }
 
-json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_set *set)
+json_t *restore_plan_json(const struct restore_plan *plan, const struct whole_set *set)
 {
     const struct launch_facts *facts = &plan->facts;
     json_t *groups = json_array();
@@ -358,7 +358,7 @@ json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_
         (void)json_array_append_new(groups, control_text(facts->security_groups[i]));
     return json_pack("{s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:o,s:o,s:o}", "backup",
                      set->backup->id, "image", set->image->id, "root_is_newer",
-                     restore_set_root_is_newer(set), "name", text_or_null(facts->name), "type",
+                     whole_set_root_is_newer(set), "name", text_or_null(facts->name), "type",
                      text_or_null(facts->type), "subnet", text_or_null(facts->subnet),
                      "security_groups", groups, "key", text_or_null(facts->key_name), "profile",
                      text_or_null(facts->profile), "address", text_or_null(plan->address),

@@ -7,14 +7,13 @@
 
 #include "agent/daemon/launch_facts.h"
 #include "agent/daemon/restore_request.h"
-#include "agent/daemon/restore_set.h"
+#include "agent/daemon/whole_set.h"
 #include "aws/ec2_launch.h"
 
 /* What `restore instance` is going to launch: the original's facts, and what the options say
  * instead. Worker thread. */
 
-#define RESTORE_TAG_FROM   "stillpoint:restored-from" /* on instance and volumes: the backup's id */
-#define RESTORE_TAG_LAUNCH "stillpoint:restore"       /* and the launch's token */
+#define RESTORE_TAG_LAUNCH "stillpoint:restore" /* on instance and volumes: the launch's token */
 
 struct restore_plan {
     struct ec2_instance *original; /* NULL: EC2 has forgotten it */
@@ -34,17 +33,17 @@ struct restore_plan {
  *   plan   {0} at first; restore_plan_free in any case
  *   false  ERR_PRECONDITION: something that a launch needs is not known, or another node has its
  *          name or address; ERR_USAGE */
-bool restore_plan_make(struct work *work, const struct restore_set *set,
+bool restore_plan_make(struct work *work, const struct whole_set *set,
                        const struct restore_request *request, struct restore_plan *plan,
                        int64_t deadline_ms, struct err *err);
 
 /* The plan as RunInstances takes it, borrowing from all. GROUPS has room for all of them. */
-void restore_plan_launch(const struct restore_plan *plan, const struct restore_set *set,
+void restore_plan_launch(const struct restore_plan *plan, const struct whole_set *set,
                          const char **groups, struct ec2_run_instance *ret_what);
 
 /* What the client is shown, before and after: {backup, image, root_is_newer, type, subnet, …}.
  * NULL without memory. */
-json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_set *set);
+json_t *restore_plan_json(const struct restore_plan *plan, const struct whole_set *set);
 void restore_plan_free(struct restore_plan *plan); /* idempotent */
 
 #endif

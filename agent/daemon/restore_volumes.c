@@ -227,8 +227,7 @@ static bool hand_over(struct restore *restore, struct err *err)
 {
     struct ec2_tags tags = {.count = 0};
 
-    bool ok = catalog_tags_put(&tags, CATALOG_OURS "restored-from", restore->set.backup->id, err) &&
-              catalog_tags_put(&tags, LOAN_TAG_PURPOSE, "restored", err) &&
+    bool ok = catalog_tags_put(&tags, LOAN_TAG_PURPOSE, "restored", err) &&
               loan_hand_over(&restore->work, &restore->loan, &tags, err);
     ec2_tags_free(&tags);
     return ok;

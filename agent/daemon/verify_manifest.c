@@ -15,7 +15,7 @@ enum {
     AFTER_US = 1000 * 1000,
 };
 
-/* --- EC2's facts -------------------------------------------------------------------------- */
+/* --- the members ---------------------------------------------------------------------------- */
 
 static int compare_moments(const void *a, const void *b)
 {
@@ -25,14 +25,14 @@ static int compare_moments(const void *a, const void *b)
 }
 
 /* The moment that most of them were begun at; 0: not told. */
-static int64_t middle_start(const struct ec2_snapshot *facts, size_t count)
+static int64_t middle_start(const struct set_member *members, size_t count)
 {
     int64_t moments[EC2_DEVICES_MAX];
     size_t told = 0;
 
     for (size_t i = 0; i < count && told < EC2_DEVICES_MAX; i++) {
-        if (facts[i].start_utc_us != 0)
-            moments[told++] = facts[i].start_utc_us;
+        if (members[i].start_utc_us != 0)
+            moments[told++] = members[i].start_utc_us;
     }
     if (told == 0)
         return 0;
@@ -41,14 +41,14 @@ static int64_t middle_start(const struct ec2_snapshot *facts, size_t count)
 }
 
 /* Of two that differ, the one farther from the window is the stranger. */
-static int64_t right_start(const struct backup *set, const struct ec2_snapshot *facts, size_t count)
+static int64_t right_start(const struct backup *set, const struct set_member *members, size_t count)
 {
-    int64_t middle = middle_start(facts, count), best = middle;
+    int64_t middle = middle_start(members, count), best = middle;
 
     if (count != 2 || set->window_begin_utc_us == BACKUP_UNKNOWN)
         return middle;
     for (size_t i = 0; i < count; i++) {
-        int64_t start = facts[i].start_utc_us;
+        int64_t start = members[i].start_utc_us;
         if (start != 0 &&
             llabs(start - set->window_begin_utc_us) < llabs(best - set->window_begin_utc_us))
             best = start;
@@ -56,17 +56,18 @@ static int64_t right_start(const struct backup *set, const struct ec2_snapshot *
     return best;
 }
 
-bool verify_members_judge(const struct backup *set, const struct ec2_snapshot *facts, size_t count,
+bool verify_members_judge(const struct backup *set, const struct set_member *members, size_t count,
                           struct strs *ret_findings, struct err *err)
 {
-    int64_t start = right_start(set, facts, count);
+    int64_t start = right_start(set, members, count);
 
     for (size_t i = 0; i < count; i++) {
-        const struct ec2_snapshot *one = &facts[i];
+        const struct set_member *one = &members[i];
         for (size_t k = 0; k < i; k++) {
-            if (strcmp(facts[k].volume_id, one->volume_id) == 0 &&
-                !strs_printf(ret_findings, err, "%s and %s are both of %s", facts[k].id, one->id,
-                             one->volume_id))
+            if (members[k].volume != NULL && one->volume != NULL &&
+                strcmp(members[k].volume, one->volume) == 0 &&
+                !strs_printf(ret_findings, err, "%s and %s are both of %s", members[k].id, one->id,
+                             one->volume))
                 return false;
         }
         int64_t off_us = one->start_utc_us - start;
@@ -74,8 +75,8 @@ bool verify_members_judge(const struct backup *set, const struct ec2_snapshot *f
             continue;
         if (!strs_printf(ret_findings, err,
                          "%s (%s) is of another instant: EC2 began it %" PRId64 " s %s the others",
-                         one->id, one->volume_id, (int64_t)llabs(off_us) / 1000000,
-                         off_us < 0 ? "before" : "after"))
+                         one->id, one->volume ? one->volume : "a copy",
+                         (int64_t)llabs(off_us) / 1000000, off_us < 0 ? "before" : "after"))
             return false;
     }
     return true;

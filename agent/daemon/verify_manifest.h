@@ -3,15 +3,15 @@
 #define STILLPOINT_VERIFY_MANIFEST_H
 
 #include "agent/daemon/backup_record.h"
+#include "agent/daemon/inventory_judge.h"
 #include "agent/daemon/manifest.h"
-#include "aws/ec2_snapshots.h"
 
 /* What the tags of a set say, against what EC2 says of its members and what stands on its disks.
  * Pure. Findings are sentences, added to RET_FINDINGS; false: ERR_INTERNAL. */
 
-/* EC2's own facts of the members: each of another volume, all begun by one call.
- *   facts  of every snapshot of SET, in any order */
-bool verify_members_judge(const struct backup *set, const struct ec2_snapshot *facts, size_t count,
+/* What EC2 says of the members: each of another volume, all begun by one call.
+ *   members  every snapshot of SET, in any order */
+bool verify_members_judge(const struct backup *set, const struct set_member *members, size_t count,
                           struct strs *ret_findings, struct err *err);
 
 /* The manifest at the root of a filesystem that the set claims to have frozen.

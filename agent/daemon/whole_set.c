@@ -1,20 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/whole_set.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/grow.h"
+#include "agent/daemon/inventory.h"
 
-void whole_set_free(struct whole_set *set)
+/* --- the set ------------------------------------------------------------------------------- */
+
+/* Whoever names what is no set, or is not here, is told so. */
+static bool explain_not_found(const struct work *work, const char *id, struct err *err)
 {
-    gather_free(&set->gather);
-    free(set->facts);
-    *set = (struct whole_set){.backup = NULL};
+    static const char *const others[] = {"snap-", "ami-", "vol-", "i-"};
+    const char *region = work->config->aws.region;
+
+    if (region[0] == '\0')
+        region = work->identity.document.region;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strncmp(id, others[i], strlen(others[i])) == 0) {
+            err->remedy[0] = '\0';
+            return err_suggest(err, "name a backup (sp-…), as `stillpoint list --all-nodes` shows "
+                                    "them; not what it is made of");
+        }
+    }
+    if (strcmp(id, "latest") == 0)
+        return false;
+    err->remedy[0] = '\0';
+    (void)err_suggest(err,
+                      "`stillpoint list --all-nodes` shows what this account has in %s; what "
+                      "is in another region or account must be copied or shared here first",
+                      region[0] ? region : "this region");
+    return err_wrap(err, "in %s", region[0] ? region : "this region");
 }
 
-/* --- whole by its tags -------------------------------------------------------------------- */
+static bool refuse_broken(const struct gather *gather, struct err *err)
+{
+    struct strs why = {NULL, 0};
+
+    if (!inventory_why(&gather->inventory, gather->set, &why, err)) {
+        strs_free(&why);
+        return false;
+    }
+    (void)err_set(err, ERR_PRECONDITION, 0, "it is broken: %s%s",
+                  why.count > 0 ? why.items[0] : "its tags say that it failed",
+                  why.count > 1 ? "; and more" : "");
+    strs_free(&why);
+    return err_suggest(err,
+                       "stillpoint show %s tells it all; take another that is complete, as "
+                       "stillpoint list shows them",
+                       gather->found_id);
+}
 
 static bool refuse_pending(const struct backup *backup, struct err *err)
 {
@@ -24,115 +59,148 @@ static bool refuse_pending(const struct backup *backup, struct err *err)
         completed += backup->snapshots[i].state != NULL &&
                      strcmp(backup->snapshots[i].state, "completed") == 0;
     (void)err_set(err, ERR_PRECONDITION, 0,
-                  "%s is not complete yet: %zu of %zu snapshots are completed, its state is %s",
-                  backup->id, completed, backup->snapshot_count, backup_state_name(backup->state));
+                  "it is not complete yet: %zu of %zu snapshots are, its state is %s", completed,
+                  backup->snapshot_count, backup_state_name(backup->state));
     return err_suggest(err, "wait until `stillpoint show %s` says complete", backup->id);
 }
 
-static bool refuse_broken(const struct whole_set *set, struct err *err)
-{
-    struct strs why = {NULL, 0};
-
-    if (!inventory_why(&set->gather.inventory, set->gather.set, &why, err)) {
-        strs_free(&why);
-        return false;
-    }
-    (void)err_set(err, ERR_PRECONDITION, 0, "%s is broken: %s", set->backup->id,
-                  why.count > 0 ? why.items[0] : "it failed");
-    strs_free(&why);
-    return err_suggest(err, "take another: `stillpoint list`");
-}
-
-static bool judge(const struct whole_set *set, bool to_verify, struct err *err)
+static bool check_state(const struct whole_set *set, bool to_verify, struct err *err)
 {
     const struct inventory_set *judged = set->gather.set;
     unsigned passed = to_verify ? SET_FAULT_BIT(SET_FAULT_TIME) : 0;
 
     if (judged == NULL || set->backup->snapshot_count == 0) {
-        (void)err_set(err, ERR_PRECONDITION, 0, "%s is broken: it has no snapshots",
-                      set->backup->id);
-        return err_suggest(err, "take another: `stillpoint list`");
+        (void)err_set(err, ERR_PRECONDITION, 0, "it is broken: it has no snapshots");
+        return err_suggest(err, "take another that is complete, as stillpoint list shows them");
     }
     if ((judged->faults & ~passed) != 0)
-        return refuse_broken(set, err);
+        return refuse_broken(&set->gather, err);
     return (judged->tagged == BACKUP_COMPLETE && judged->state != BACKUP_PENDING) ||
            refuse_pending(set->backup, err);
 }
 
-/* --- and by EC2's own facts --------------------------------------------------------------- */
-
-static bool keep_fact(void *self, const struct ec2_snapshot *snapshot, struct err *err)
+static bool check_tiers(const struct gather *gather, struct err *err)
 {
-    struct whole_set *set = self;
-    struct ec2_snapshot *fact = grow_by_one(&set->facts, &set->fact_count, sizeof(*fact));
-
-    if (fact == NULL)
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    *fact = *snapshot;
-    fact->tags = (struct ec2_tags){.count = 0}; /* borrowed: theirs go after the call */
-    return true;
-}
-
-static bool judge_facts(const struct whole_set *set, struct err *err)
-{
+    const struct set_member *members = inventory_members(&gather->inventory, gather->set);
+    const char *first = NULL;
     size_t archived = 0;
 
-    for (size_t i = 0; i < set->fact_count; i++) {
-        const struct ec2_snapshot *fact = &set->facts[i];
-        archived += strcmp(fact->storage_tier, "archive") == 0;
-        if (fact->state == EC2_SNAPSHOT_COMPLETED)
-            continue;
-        (void)err_set(err, ERR_PRECONDITION, 0, "%s is broken: snapshot %s is %s", set->backup->id,
-                      fact->id, ec2_snapshot_state_name(fact->state));
-        return err_suggest(err, "take another: `stillpoint list`");
+    for (size_t i = 0; i < gather->set->members; i++) {
+        if (members[i].archived && archived++ == 0)
+            first = members[i].id;
     }
-    if (archived > 0) {
-        (void)err_set(err, ERR_PRECONDITION, 0, "%zu of the %zu snapshots of %s are in the archive",
-                      archived, set->fact_count, set->backup->id);
-        return err_suggest(err,
-                           "recall them first (RestoreSnapshotTier), which takes up to 72 hours");
-    }
-    return true;
-}
-
-static bool look_at_facts(struct work *work, struct whole_set *set, int64_t deadline_ms,
-                          struct err *err)
-{
-    const char *ids[EC2_DEVICES_MAX];
-    size_t count = set->backup->snapshot_count;
-
-    if (count > EC2_DEVICES_MAX)
-        return err_set(err, ERR_LIMIT, 0, "%s has %zu snapshots", set->backup->id, count);
-    for (size_t i = 0; i < count; i++)
-        ids[i] = set->backup->snapshots[i].id;
-    return ec2_describe_snapshots(work->ec2, ids, count, NULL, 0, deadline_ms, &work->job->cancel,
-                                  keep_fact, set, err) &&
-           judge_facts(set, err);
-}
-
-/* --- finding ------------------------------------------------------------------------------ */
-
-/* An id that is not here may be of another region or account: that is what can be done about it. */
-static bool say_where(const struct work *work, struct err *err)
-{
-    const char *region =
-        work->config->aws.region[0] ? work->config->aws.region : work->identity.document.region;
-
-    if (err->kind != ERR_NOT_FOUND)
-        return false;
-    err->kind = ERR_PRECONDITION;
-    err->remedy[0] = '\0';
-    (void)err_suggest(err,
-                      "looked in %s, in this account: `stillpoint list --all-nodes` shows what "
-                      "is there; a copy in another region has an id of its own there",
-                      region[0] ? region : "this region");
-    return false;
+    if (archived == 0)
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, 0, "%zu of its %u snapshots are in the archive tier: %s%s",
+                  archived, gather->set->members, first, archived > 1 ? ", …" : "");
+    return err_suggest(err,
+                       "recall each, which takes up to 72 h, then try again: aws ec2 "
+                       "restore-snapshot-tier --snapshot-id %s --temporary-restore-days 7",
+                       first);
 }
 
 bool whole_set_find(struct work *work, const char *id, bool to_verify, int64_t deadline_ms,
-                    struct whole_set *ret_set, struct err *err)
+                    struct whole_set *set, struct err *err)
 {
-    if (!gather_find(work, id, &ret_set->gather, deadline_ms, &ret_set->backup, err))
-        return say_where(work, err);
-    return judge(ret_set, to_verify, err) && look_at_facts(work, ret_set, deadline_ms, err);
+    if (!gather_find(work, id, &set->gather, deadline_ms, &set->backup, err))
+        return err->kind == ERR_NOT_FOUND ? explain_not_found(work, id, err) : false;
+    return (check_state(set, to_verify, err) && check_tiers(&set->gather, err)) ||
+           err_wrap(err, "backup %s", set->backup->id);
+}
+
+/* --- its image ----------------------------------------------------------------------------- */
+
+static bool take_image(void *self, const struct ec2_image *image, struct err *err)
+{
+    struct ec2_image **slot = self;
+
+    if (*slot != NULL || image->state == EC2_IMAGE_GONE)
+        return true;
+    *slot = malloc(sizeof(**slot));
+    if (*slot == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    **slot = *image;
+    (*slot)->tags.count = 0; /* EC2's texts are borrowed for the call */
+    return true;
+}
+
+static bool no_image(const struct backup *backup, struct err *err)
+{
+    (void)err_set(err, ERR_PRECONDITION, 0, "it has no image to launch from");
+    return err_suggest(err,
+                       "make volumes of it instead: stillpoint restore volumes %s; backups with "
+                       "an image are made without --no-image",
+                       backup->id);
+}
+
+/* By RegisterImage it is made of the set's snapshots: whatever else it shows is not this backup,
+ * whoever tagged it so. By CreateImage its root is its own. */
+static bool check_mappings(const struct whole_set *set, struct err *err)
+{
+    const struct ec2_image *image = set->image;
+    size_t found = 0;
+
+    if (whole_set_root_is_newer(set))
+        return true;
+    for (size_t i = 0; i < image->mapping_count; i++) {
+        bool ours = false;
+        for (size_t j = 0; j < set->backup->snapshot_count && !ours; j++)
+            ours = strcmp(set->backup->snapshots[j].id, image->mappings[i].snapshot_id) == 0;
+        if (!ours) {
+            (void)err_set(err, ERR_PRECONDITION, 0,
+                          "its image %s shows %s as %s, which is not of the set", image->id,
+                          image->mappings[i].snapshot_id, image->mappings[i].device);
+            return err_suggest(err, "see who tagged that image with stillpoint:id; make volumes of "
+                                    "the set instead: stillpoint restore volumes");
+        }
+        found++;
+    }
+    if (found == set->backup->snapshot_count)
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, 0, "its image %s shows %zu of its %zu snapshots",
+                  image->id, found, set->backup->snapshot_count);
+    return err_suggest(err, "make volumes of the set instead: stillpoint restore volumes %s",
+                       set->backup->id);
+}
+
+bool whole_set_image(struct work *work, struct whole_set *set, int64_t deadline_ms, struct err *err)
+{
+    const char *id = set->backup->image.id;
+    bool ok;
+
+    if (id == NULL) {
+        (void)no_image(set->backup, err);
+        return err_wrap(err, "backup %s", set->backup->id);
+    }
+    if (!ec2_describe_images(work->ec2, &id, 1, NULL, 0, deadline_ms, &work->job->cancel,
+                             take_image, &set->image, err) &&
+        err->kind != ERR_AWS_NOT_FOUND)
+        return err_wrap(err, "backup %s", set->backup->id);
+    if (set->image == NULL) {
+        ok = no_image(set->backup, err); /* deregistered since */
+    } else if (set->image->state != EC2_IMAGE_AVAILABLE) {
+        (void)err_set(err, ERR_PRECONDITION, 0, "its image %s is %s%s%s", id,
+                      set->image->state_text, set->image->state_reason[0] ? ": " : "",
+                      set->image->state_reason);
+        ok = set->image->state == EC2_IMAGE_PENDING
+                 ? err_suggest(err, "wait until `stillpoint show %s` says available",
+                               set->backup->id)
+                 : err_suggest(err, "make volumes of it instead: stillpoint restore volumes %s",
+                               set->backup->id);
+    } else {
+        ok = check_mappings(set, err);
+    }
+    return ok || err_wrap(err, "backup %s", set->backup->id);
+}
+
+bool whole_set_root_is_newer(const struct whole_set *set)
+{
+    return set->backup->image.method != NULL && strcmp(set->backup->image.method, "create") == 0;
+}
+
+void whole_set_free(struct whole_set *set)
+{
+    gather_free(&set->gather);
+    free(set->image);
+    *set = (struct whole_set){.backup = NULL};
 }

@@ -20,6 +20,7 @@
 #include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_copy_session.h"
 #include "agent/hookrun/hookrun_copy_target.h"
+#include "agent/hookrun/hookrun_signals.h"
 
 enum { LEAVE_MS = 2000, LOOK_MS = 60 * 1000 };
 
@@ -57,19 +58,6 @@ static _Noreturn void be_session(struct copy_session *session)
 }
 
 /* ---- its starter ---- */
-
-static int watch_signals(void)
-{
-    sigset_t set;
-
-    (void)signal(SIGCHLD, SIG_DFL); /* one that was ignored would never be told */
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 /* Until the session's process has ended. It leaves by itself when the client goes; one that does
  * not (stopped, or stuck) is killed. */
@@ -153,7 +141,7 @@ void hookrun_copy(int client_fd, const void *first, size_t bytes)
     static struct copy_session session;
     struct ucred peer;
     socklen_t peer_bytes = sizeof(peer);
-    int signal_fd = watch_signals();
+    int signal_fd = hookrun_watch_signals();
 
     session.client_fd = client_fd;
     session.target_fd = -1;

@@ -13,20 +13,11 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/hookrun/hookrun_signals.h"
 
 enum { DRAIN_READS_MAX = 64, READ_BYTES = 4096, TICK_MS = 1000 };
 
 /* ---- in the child ---- */
-
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* fails for those that can't be caught */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static void close_but(int first, int a, int b)
 {
@@ -41,7 +32,7 @@ static _Noreturn void be_child(copy_child_body *body, void *context, int out_fd,
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), os_errno = 0;
 
     (void)setsid();
-    reset_signals();
+    hookrun_reset_signals();
     (void)umask(022);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
         dup2(out_fd, STDERR_FILENO) < 0 || chdir("/") < 0 ||

@@ -19,6 +19,7 @@
 #include "agent/hookrun/hookrun_copy_mount.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
 #include "agent/hookrun/hookrun_copy_server.h"
+#include "agent/hookrun/hookrun_signals.h"
 
 enum { POLL_MS_MAX = 60 * 1000, SEND_MS = 10000 };
 
@@ -210,14 +211,7 @@ static void answer(struct copy_session *session, size_t bytes)
 
 _Noreturn void copy_session_run(struct copy_session *session)
 {
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    session->signal_fd = hookrun_watch_signals();
     session->tool.out_fd = session->server.out_fd = -1;
     if (session->signal_fd < 0)
         copy_session_leave();

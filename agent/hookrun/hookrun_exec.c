@@ -15,14 +15,13 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/hookrun/hookrun_signals.h"
 
 enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64, KILLED_LOOK_MS = 500 };
 
 static const char *const phase_names[HOOK_PHASE_COUNT] = {
-    [HOOK_PREPARE] = "prepare",
-    [HOOK_HOLD] = "hold",
-    [HOOK_RELEASE] = "release",
-    [HOOK_FINISH] = "finish",
+    [HOOK_PREPARE] = "prepare", [HOOK_HOLD] = "hold", [HOOK_RELEASE] = "release",
+    [HOOK_FINISH] = "finish",   [HOOK_STOP] = "stop", [HOOK_START] = "start",
 };
 
 static bool is_text(const char *text, size_t bytes)
@@ -74,19 +73,10 @@ static void describe(const struct hook_request *request, struct surroundings *en
     env->list[count++] = env->reason;
     env->list[count++] = env->phase;
     env->list[count++] = env->deadline;
-    if (request->phase == HOOK_RELEASE || request->phase == HOOK_FINISH)
+    if (request->phase == HOOK_RELEASE || request->phase == HOOK_FINISH ||
+        request->phase == HOOK_START)
         env->list[count++] = env->outcome;
     env->list[count] = NULL;
-}
-
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* fails for those that can't be caught */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void reset_oom_score(void)
@@ -120,7 +110,7 @@ static _Noreturn void become_hook(const struct hook_request *request, int output
 
     describe(request, &env);
     (void)setsid();
-    reset_signals();
+    hookrun_reset_signals();
     reset_oom_score();
     (void)umask(022);
     if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 && dup2(output_fd, STDOUT_FILENO) >= 0 &&
@@ -273,18 +263,6 @@ static void fail(struct hook_reply *reply, int os_errno)
     reply->os_errno = os_errno;
 }
 
-static int watch_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void start(const struct hook_request *request, struct run *run)
 {
     int output[2] = {-1, -1}, errors[2] = {-1, -1}, os_errno = 0;
@@ -336,7 +314,7 @@ void hookrun_exec(const struct hook_request *request, int client_fd, struct hook
     run.client_fd = client_fd;
     run.output_fd = -1;
     run.reply = ret_reply;
-    run.signal_fd = watch_signals();
+    run.signal_fd = hookrun_watch_signals();
     start(request, &run);
     if (!run.is_dead) {
         wait_for(&run);

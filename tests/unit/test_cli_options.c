@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/tag.h"
+#include "agent/cli/cli_help.h"
 #include "agent/daemon/iam_policy.h"
 
 enum { ARGS_MAX = 64 };
@@ -250,6 +251,28 @@ static void thaw_without_force_only_looks(void **state)
     assert_true(read_line("thaw --force")->options.force);
 }
 
+static void a_rollback_is_one_of_three_things_or_only_looked_at(void **state)
+{
+    const struct cli_options *options =
+        &read_line("rollback sp-1 --data-only --no-backup -y")->options;
+
+    (void)state;
+    assert_true(options->data_only && options->no_backup && options->yes);
+    assert_true(cli_options_change(options));
+    options = &read_line("rollback")->options;
+    assert_null(options->id);
+    assert_false(cli_options_change(options));
+    assert_false(cli_options_change(&read_line("rollback --undo -n")->options));
+    assert_true(cli_options_change(&read_line("rollback --commit")->options));
+    refuses("rollback sp-1 --undo", "rollback: an id, --commit and --undo exclude each other",
+            "stillpoint rollback says in what state the last one is");
+    refuses("rollback --commit --undo", "rollback: an id, --commit and --undo exclude each other",
+            "stillpoint rollback says in what state the last one is");
+    refuses("rollback --data-only", "rollback: --data-only needs the id of a backup",
+            "stillpoint list shows the ids; `latest' is the newest");
+    refuses("backup --yes", "backup has no option --yes", "see stillpoint backup --help");
+}
+
 static void tags_that_are_not_the_operators_are_refused(void **state)
 {
     (void)state;
@@ -333,7 +356,7 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
         struct buf text = BUF_INIT(64 * 1024);
         struct err err = ERR_INIT;
 
-        assert_true(cli_verbs_help((enum cli_command)command, &text, &err));
+        assert_true(cli_help_make((enum cli_command)command, &text, &err));
 
         for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
             char name[64];
@@ -345,6 +368,48 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
             assert_true(strcspn(line, "\n") <= 92);
         buf_free(&text);
     }
+}
+
+static void help_of_a_command_groups_its_options_by_kind(void **state)
+{
+    (void)state;
+    for (const struct cli_kind *kind = cli_verbs_kinds(CLI_RESTORE); kind->name; kind++) {
+        struct buf text = BUF_INIT(64 * 1024);
+        struct err err = ERR_INIT;
+        char name[64];
+
+        assert_true(cli_help_make(CLI_RESTORE, &text, &err));
+        (void)snprintf(name, sizeof(name), "\nOptions of %s\n", kind->name);
+        char *group = strstr(buf_text(&text), name);
+
+        assert_non_null(group);
+        *strstr(group, "\n\n") = '\0';
+        for (unsigned i = 0; i < CLI_OPTION_COUNT; i++) {
+            enum cli_option_id id = (enum cli_option_id)i;
+            bool within = cli_verbs_option_fits(id, CLI_RESTORE, kind->name) &&
+                          !cli_verbs_option_of_all(id, CLI_RESTORE);
+            (void)snprintf(name, sizeof(name), " --%s ", cli_option_table[i].name);
+            assert_int_equal(strstr(group, name) != NULL, within);
+        }
+        buf_free(&text);
+    }
+}
+
+static void help_says_what_an_option_is_to_that_command_and_kind(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    assert_true(cli_help_make(CLI_RESTORE, &text, &err));
+
+    const char *volumes = strstr(buf_text(&text), "\nOptions of volumes\n");
+    assert_non_null(volumes);
+    assert_true(strstr(buf_text(&text), "m5.large") < volumes);
+    assert_null(strstr(volumes, "m5.large"));
+    assert_non_null(strstr(volumes, "gp3 (default)"));
+    assert_null(strstr(buf_text(&text), "cut: the instant"));
+    buf_free(&text);
 }
 
 /* Each hyphen of TEXT from AT on as \-. */
@@ -480,6 +545,7 @@ static void what_verify_and_the_restores_can_not_use_is_refused(void **state)
         "restore volumes sp-1 --kms-key a --kms-key b",
         "restore volumes sp-1 --kms-key=",
         "restore volumes sp-1 /etc",
+        "restore volumes sp-1 --tag a=b",
         "restore files sp-1 /etc",
         "restore files sp-1 --to /x",
         "restore files sp-1 /etc --to=",
@@ -511,12 +577,15 @@ int main(void)
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
         cmocka_unit_test(thaw_without_force_only_looks),
+        cmocka_unit_test(a_rollback_is_one_of_three_things_or_only_looked_at),
         cmocka_unit_test(tags_that_are_not_the_operators_are_refused),
         cmocka_unit_test(a_tags_value_that_is_too_long_is_refused_not_cut),
         cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),
         cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
+        cmocka_unit_test(help_of_a_command_groups_its_options_by_kind),
+        cmocka_unit_test(help_says_what_an_option_is_to_that_command_and_kind),
         cmocka_unit_test(the_man_page_names_every_command_and_option),
         cmocka_unit_test(iam_policy_takes_roles_rights_and_arns),
         cmocka_unit_test(iam_policy_says_what_it_wants_instead),

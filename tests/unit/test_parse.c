@@ -229,6 +229,26 @@ static void cutting_keeps_characters_whole(void **state)
     }
 }
 
+static void octal_escapes_become_their_bytes_and_nothing_else_changes(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"/mnt/a\\040b\\011\\134", "/mnt/a b\t\\"},
+        {"\\303\\244", "\303\244"},
+        {"\\08 \\9 \\", "\\08 \\9 \\"},
+        {"\\1341 \\04", "\\1 \\04"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "%s", cases[i][0]);
+        parse_unescape(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +261,7 @@ int main(void)
         cmocka_unit_test(the_nearest_word_is_near_or_none),
         cmocka_unit_test(durations_are_written_in_their_two_largest_units),
         cmocka_unit_test(cutting_keeps_characters_whole),
+        cmocka_unit_test(octal_escapes_become_their_bytes_and_nothing_else_changes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

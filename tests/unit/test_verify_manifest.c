@@ -126,26 +126,22 @@ static void each_difference_is_named(void **state)
     close_scene(&scene);
 }
 
-static struct ec2_snapshot fact(const char *id, const char *volume, int64_t start_s)
+static struct set_member member(const char *id, const char *volume, int64_t start_s)
 {
-    struct ec2_snapshot one = {.start_utc_us = start_s * 1000000};
-
-    strcpy(one.id, id);
-    strcpy(one.volume_id, volume);
-    return one;
+    return (struct set_member){.id = id, .volume = volume, .start_utc_us = start_s * 1000000};
 }
 
 static void a_member_of_another_instant_is_named(void **state)
 {
     struct scene scene = open_scene();
-    struct ec2_snapshot facts[] = {fact("snap-1", "vol-1", BEGIN_S),
-                                   fact("snap-2", "vol-2", BEGIN_S)};
+    struct set_member members[] = {member("snap-1", "vol-1", BEGIN_S),
+                                   member("snap-2", "vol-2", BEGIN_S)};
     (void)state;
 
-    assert_true(verify_members_judge(scene.set, facts, 2, &scene.findings, &scene.err));
+    assert_true(verify_members_judge(scene.set, members, 2, &scene.findings, &scene.err));
     assert_int_equal(scene.findings.count, 0);
-    facts[1] = fact("snap-2", "vol-2", BEGIN_S - 3600);
-    assert_true(verify_members_judge(scene.set, facts, 2, &scene.findings, &scene.err));
+    members[1] = member("snap-2", "vol-2", BEGIN_S - 3600);
+    assert_true(verify_members_judge(scene.set, members, 2, &scene.findings, &scene.err));
     assert_int_equal(scene.findings.count, 1); /* of two, the one farther from the window */
     assert_non_null(strstr(scene.findings.items[0], "snap-2 (vol-2) is of another instant"));
     assert_non_null(strstr(scene.findings.items[0], "3600 s before"));
@@ -155,11 +151,11 @@ static void a_member_of_another_instant_is_named(void **state)
 static void two_of_one_volume_are_named(void **state)
 {
     struct scene scene = open_scene();
-    struct ec2_snapshot facts[] = {fact("snap-1", "vol-1", BEGIN_S),
-                                   fact("snap-2", "vol-1", BEGIN_S)};
+    struct set_member members[] = {member("snap-1", "vol-1", BEGIN_S),
+                                   member("snap-2", "vol-1", BEGIN_S)};
     (void)state;
 
-    assert_true(verify_members_judge(scene.set, facts, 2, &scene.findings, &scene.err));
+    assert_true(verify_members_judge(scene.set, members, 2, &scene.findings, &scene.err));
     assert_string_equal(scene.findings.items[0], "snap-1 and snap-2 are both of vol-1");
     close_scene(&scene);
 }

@@ -32,7 +32,7 @@ PY
 }
 
 # Bad input: cause, remedy, nothing made.
-assert_exit 5 sp restore volumes sp-20200101T000000Z-aaaaa
+assert_exit 1 sp restore volumes sp-20200101T000000Z-aaaaa
 assert_match 'do:' "$OUT" "an unknown id"
 assert_exit 5 sp restore volumes latest --zone us-east-1a
 assert_match 'no zone of' "$OUT" "a zone elsewhere"
@@ -61,9 +61,21 @@ assert_eq '["gp3", 3000, 250, "in-use", "/dev/sdk"]' \
     "$(volumes "[d[0]['VolumeType'], d[0]['Iops'], d[0]['Throughput'], d[0]['State'], d[0]['Attachments'][0]['Device']]")" "its kind"
 assert_eq "$id" "$(volumes "d[0]['tags']['stillpoint:restored-from']")" "restored-from"
 assert_eq false "$(volumes "'stillpoint:loan' in d[0]['tags']")" "the tag of a loan"
+assert_eq false "$(volumes "'stillpoint:id' in d[0]['tags']")" "the tag of a backup's own"
 assert_match 'var/lib/mysql,ext4' "$(volumes "d[0]['tags']['stillpoint:mounts']")" "mounts"
 device=$(cloud_get volumes | json "d['$volume']['device']")
 assert_eq ext4 "$(blkid -o value -s TYPE "$device")" "what is on it"
+
+# Somebody's lifecycle rule makes snapshots of it, with its tags: they are none of the backup's.
+python3 - "$LIB_DIR" "$LAB" "$volume" <<'PY' || fail "a snapshot with the volume's tags"
+import sys
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+ec2 = Lab(sys.argv[2]).ec2("admin")
+tags = ec2.describe_volumes(VolumeIds=[sys.argv[3]])["Volumes"][0]["Tags"]
+ec2.create_snapshot(VolumeId=sys.argv[3], TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}])
+PY
+assert_match 'complete' "$(sp show "$id" --json | json "d['state']")" "the set beside another's snapshots"
 
 # It stays, and a backup takes it as what it is: one of the node's.
 stop_part daemon KILL
