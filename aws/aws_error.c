@@ -42,7 +42,7 @@ static const struct {
     {"RequestExpired", AWS_CLASS_CLOCK},
     {"RequestTimeTooSkewed", AWS_CLASS_CLOCK},
     {"SignatureDoesNotMatch", AWS_CLASS_CLOCK},
-    {"AuthFailure", AWS_CLASS_CLOCK},
+    {"AuthFailure", AWS_CLASS_CLOCK}, /* but see is_foreign */
 
     {"ExpiredToken", AWS_CLASS_AUTH},
     {"ExpiredTokenException", AWS_CLASS_AUTH},
@@ -80,10 +80,19 @@ static enum aws_class by_status(int http_status)
     }
 }
 
+/* Keys that EC2 can't check are a 401; "Not authorized for volume:…" is a 403, and the keys are
+ * fine. */
+static bool is_foreign(int http_status, const char *code)
+{
+    return http_status == 403 && strcmp(code, "AuthFailure") == 0;
+}
+
 enum aws_class aws_classify(int http_status, const char *code)
 {
     size_t len = strlen(code);
 
+    if (is_foreign(http_status, code))
+        return AWS_CLASS_DENIED;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (strcmp(table[i].code, code) == 0)
             return table[i].class;
@@ -175,6 +184,9 @@ static const struct {
     {"ResourceLimitExceeded", "have the account's limit raised"},
     {"TagLimitExceeded", "a resource takes 50 tags: set fewer tags in [backup]"},
     {"InvalidAMIName.Duplicate", "delete or rename the image that has this name"},
+    {"CustomerKeyHasBeenRevoked",
+     "the volume's KMS key does not serve us: add what `stillpoint iam-policy --kms-key ARN' "
+     "prints, and see the key's own policy"},
     {"OptInRequired", "the account is not subscribed to the service"},
     {"PendingVerification", "AWS is still verifying the account"},
 };
@@ -192,8 +204,10 @@ static bool explain_denied(const struct aws_error *error, const char *service, c
 {
     char right[128];
 
-    missing_right(error, service, action, right, sizeof(right));
     err->kind = ERR_AWS_DENIED;
+    if (is_foreign(error->http_status, error->code))
+        return err_suggest(err, "it is another account's, which has not shared it with this one");
+    missing_right(error, service, action, right, sizeof(right));
     (void)err_wrap(err, "%s is not allowed", right);
     return err_suggest(err, "allow it: add %s to the policies of %s", right, who);
 }

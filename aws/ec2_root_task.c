@@ -7,6 +7,8 @@
 #include "aws/ec2_volumes.h"
 #include "aws/ec2_wire.h"
 
+enum { PAGE_ITEMS = 50 }; /* more is refused here */
+
 struct task_reading {
     struct ec2_root_task task;
     struct wire_tag tag;
@@ -72,6 +74,7 @@ bool ec2_replace_root_volume(struct ec2 *ec2, const struct ec2_replace_root *wha
     query_add(&query, "InstanceId", what->instance_id);
     query_add_some(&query, "SnapshotId", what->snapshot_id);
     query_add_some(&query, "ImageId", what->image_id);
+    query_add_some(&query, "VolumeId", what->volume_id);
     if (what->delete_replaced != EC2_UNKNOWN)
         query_add_bool(&query, "DeleteReplacedRootVolume", what->delete_replaced == EC2_YES);
     if (what->initialization_rate_mibs > 0)
@@ -112,10 +115,14 @@ bool ec2_list_root_tasks(struct ec2 *ec2, const char *const *ids, size_t id_coun
     struct wire_list list = {"replaceRootVolumeTaskSet/item", &reading, open_task, close_task,
                              NULL};
 
+    if (id_count > PAGE_ITEMS)
+        return err_set(err, ERR_LIMIT, 0, "%s: more than %d ids", call.action, PAGE_ITEMS);
     query_begin(&query, call.action);
-    bool ok = items_add_choice(&query, "ReplaceRootVolumeTaskId", ids, id_count, filters,
-                               filter_count, err) &&
-              wire_call_pages(ec2, &call, &list, err);
+    query_add_list(&query, "ReplaceRootVolumeTaskId", ids, id_count);
+    query_add_filters(&query, filters, filter_count);
+    if (id_count == 0)
+        query_add_int(&query, "MaxResults", PAGE_ITEMS);
+    bool ok = wire_call_pages(ec2, &call, &list, err);
     query_free(&query);
     ec2_root_task_free(&reading.task);
     return ok;

@@ -28,6 +28,7 @@ struct ec2_replace_root {
     const char *snapshot_id; /* of the root volume's lineage; or image_id, or neither (back to the
                                 state at launch) */
     const char *image_id;
+    const char *volume_id; /* or one that was this instance's root volume and was replaced */
     enum ec2_flag delete_replaced;    /* EC2_YES: the old root volume goes once it is replaced */
     int64_t initialization_rate_mibs; /* 0: not given */
     const struct ec2_tags *tags;      /* on the task and (EC2's doing) its new volume; NULL: none */
@@ -42,7 +43,8 @@ bool ec2_replace_root_volume(struct ec2 *ec2, const struct ec2_replace_root *wha
                              struct ec2_root_task *ret_task, struct err *err);
 void ec2_root_task_free(struct ec2_root_task *task); /* its tags; idempotent */
 
-/* DescribeReplaceRootVolumeTasks, page by page; as ec2_list_volumes. Filter "instance-id". */
+/* DescribeReplaceRootVolumeTasks, page by page; as ec2_list_volumes, but at most 50 ids. Filter
+ * "instance-id". */
 bool ec2_list_root_tasks(struct ec2 *ec2, const char *const *ids, size_t id_count,
                          const struct ec2_filter *filters, size_t filter_count, int64_t deadline_ms,
                          const struct cancel *cancel,

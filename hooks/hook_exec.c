@@ -31,10 +31,8 @@ struct exec_hook {
 static const char *phase_name(enum hook_phase phase)
 {
     static const char *const names[HOOK_PHASE_COUNT] = {
-        [HOOK_PREPARE] = "prepare",
-        [HOOK_HOLD] = "hold",
-        [HOOK_RELEASE] = "release",
-        [HOOK_FINISH] = "finish",
+        [HOOK_PREPARE] = "prepare", [HOOK_HOLD] = "hold", [HOOK_RELEASE] = "release",
+        [HOOK_FINISH] = "finish",   [HOOK_STOP] = "stop", [HOOK_START] = "start",
     };
 
     return names[phase];
@@ -165,6 +163,8 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
         [HOOK_HOLD] = self->config.hold_timeout_ms,
         [HOOK_RELEASE] = self->config.release_timeout_ms,
         [HOOK_FINISH] = self->config.release_timeout_ms,
+        [HOOK_STOP] = self->config.stop_timeout_ms,
+        [HOOK_START] = self->config.start_timeout_ms,
     };
     struct output *output = &self->outputs[phase];
     struct hook_request request;
@@ -194,13 +194,18 @@ static void take_reason(struct exec_hook *self, const char *reason)
             *c = ' ';
 }
 
+static void take_job(struct exec_hook *self, const struct hook_job *job)
+{
+    (void)snprintf(self->id, sizeof(self->id), "%s", job->id);
+    take_reason(self, job->reason);
+}
+
 static bool exec_prepare(void *hook, const struct hook_job *job, int64_t deadline_ms,
                          const struct cancel *cancel, struct err *err)
 {
     struct exec_hook *self = hook;
 
-    (void)snprintf(self->id, sizeof(self->id), "%s", job->id);
-    take_reason(self, job->reason);
+    take_job(self, job);
     for (size_t i = 0; i < HOOK_PHASE_COUNT; i++)
         self->outputs[i].len = 0;
     return run_phase(self, HOOK_PREPARE, "", deadline_ms, cancel, err);
@@ -225,6 +230,17 @@ static bool exec_release(void *hook, const char *outcome, int64_t deadline_ms, s
 static bool exec_finish(void *hook, const char *outcome, int64_t deadline_ms, struct err *err)
 {
     return run_phase(hook, HOOK_FINISH, outcome, deadline_ms, NULL, err);
+}
+
+bool hook_exec_run(const struct hook *hook, enum hook_phase phase, const struct hook_job *job,
+                   const char *outcome, int64_t deadline_ms, const struct cancel *cancel,
+                   struct err *err)
+{
+    struct exec_hook *self = hook->self;
+
+    assert(hook_is_exec(hook) && (phase == HOOK_STOP || phase == HOOK_START));
+    take_job(self, job);
+    return run_phase(self, phase, outcome, deadline_ms, cancel, err);
 }
 
 static void exec_free(void *hook)

@@ -17,6 +17,7 @@ struct hook_exec_config {
     const char *socket; /* of stillpoint-hook: RUN/HOOK_SOCKET_NAME */
     unsigned phases;    /* HOOK_EXEC_BIT(HOOK_PREPARE) | …: those it wants to be called for */
     int64_t prepare_timeout_ms, hold_timeout_ms, release_timeout_ms; /* finish: as release */
+    int64_t stop_timeout_ms, start_timeout_ms;
     bool required;
 };
 
@@ -34,6 +35,14 @@ bool hook_exec_new(const struct hook_exec_config *config, struct hook *ret_hook,
 bool hook_exec_reachable(const char *socket, struct err *err);
 
 bool hook_is_exec(const struct hook *hook);
+
+/* One phase of a rollback, HOOK_STOP or HOOK_START; one that the hook does not want is done.
+ *   hook     hook_is_exec
+ *   outcome  for HOOK_START; "" for HOOK_STOP
+ *   false    as hook.h's steps; ERR_CANCELLED: the program was killed */
+bool hook_exec_run(const struct hook *hook, enum hook_phase phase, const struct hook_job *job,
+                   const char *outcome, int64_t deadline_ms, const struct cancel *cancel,
+                   struct err *err);
 
 /* What the program wrote in its last run of PHASE (the end of it, bytes not to be trusted), for the
  * log; len 0 where it did not run. Borrowed until that phase runs again. */

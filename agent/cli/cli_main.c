@@ -59,7 +59,8 @@ static void add_signal(sigset_t *set, int number)
 static bool can_be_cancelled(const struct cli_options *options)
 {
     return options->command == CLI_BACKUP || options->command == CLI_VERIFY ||
-           options->command == CLI_PRUNE || options->command == CLI_DELETE ||
+           options->command == CLI_ROLLBACK || options->command == CLI_PRUNE ||
+           options->command == CLI_DELETE ||
            (options->command == CLI_RESTORE && strcmp(options->kind, "instance") != 0);
 }
 
@@ -68,7 +69,8 @@ static int catch_signals(const struct cli_options *options)
 {
     sigset_t set;
 
-    if (options->help || options->version || !can_be_cancelled(options) || options->dry_run)
+    if (options->help || options->version || !can_be_cancelled(options) ||
+        !cli_options_change(options))
         return -1;
     (void)sigemptyset(&set);
     add_signal(&set, SIGINT);

@@ -211,6 +211,28 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
     return true;
 }
 
+static bool check_rollback(const struct cli_options *options, struct err *err)
+{
+    if ((options->id != NULL) + options->commit + options->undo > 1) {
+        (void)err_set(err, ERR_USAGE, 0, "rollback: an id, --commit and --undo exclude each other");
+        return err_suggest(err, "stillpoint rollback says in what state the last one is");
+    }
+    if (options->id == NULL && (options->data_only || options->no_backup)) {
+        (void)err_set(err, ERR_USAGE, 0, "rollback: --%s needs the id of a backup",
+                      options->data_only ? "data-only" : "no-backup");
+        return err_suggest(err, CLI_IDS_REMEDY);
+    }
+    return true;
+}
+
+bool cli_options_change(const struct cli_options *options)
+{
+    if (options->dry_run || !cli_verbs_changes(options->command))
+        return false;
+    return options->command != CLI_ROLLBACK || options->id != NULL || options->commit ||
+           options->undo;
+}
+
 static bool check_wait(const struct cli_options *options, struct err *err)
 {
     static const char *const moments[] = {"complete", "cut", NULL};
@@ -263,7 +285,7 @@ static bool check_words(const struct cli_options *options, struct err *err)
 
     if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL)
         return unknown_kind(options->command, NULL, err);
-    if (verb->argument != NULL && options->id == NULL) {
+    if (verb->argument != NULL && verb->argument[0] != '[' && options->id == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "%s%s%s needs %s", verb->name, options->kind ? " " : "",
                       options->kind ? options->kind : "", verb->argument);
         return err_suggest(err, CLI_IDS_REMEDY);
@@ -300,6 +322,8 @@ static bool check(const struct reading *reading, struct err *err)
                       "thaw ends the hold of a backup that runs: it needs --force");
         return err_suggest(err, "stillpoint thaw -n shows what is held");
     }
+    if (options->command == CLI_ROLLBACK && !check_rollback(options, err))
+        return false;
     if (options->command == CLI_IAM_POLICY && options->role == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "iam-policy needs --role");
         return err_suggest(err, "write --role node, --role pruner or --role restore");

@@ -37,7 +37,8 @@ struct cli_options {
     const char **paths; /* behind the id; the list is owned */
     size_t path_count;
     bool force;
-    bool deep, again; /* verify */
+    bool data_only, no_backup, commit, undo, yes; /* rollback */
+    bool deep, again;                             /* verify */
     const char *type, *subnet, *zone, *private_ip, *key, *profile, *user_data_path, *name;
     const char *security_groups[CLI_GROUPS_MAX];
     size_t security_group_count;
@@ -60,6 +61,9 @@ struct cli_options {
  *                that --json holds for the error too */
 bool cli_options_read(int argc, char *const *argv, struct cli_options *ret_options,
                       struct err *err);
+/* Whether what is asked for changes something: a dry run doesn't, nor does looking at a rollback.
+ */
+bool cli_options_change(const struct cli_options *options);
 void cli_options_free(struct cli_options *options); /* idempotent */
 
 #endif

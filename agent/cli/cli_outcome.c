@@ -6,6 +6,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/cli/cli_prune.h"
+#include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_restore.h"
 #include "agent/cli/cli_show.h"
 #include "agent/cli/cli_status.h"
@@ -34,6 +35,10 @@ static int end_other_unknown(const struct cli_outcome *outcome, const char *text
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0,
                   "%s%s%s %s: %s", cli_verbs[options->command].name, options->kind ? " " : "",
                   options->kind ? options->kind : "", options->id ? options->id : "", text);
+    if (options->command == CLI_ROLLBACK)
+        (void)err_suggest(&why,
+                          "stillpoint rollback says how far it is; a node that reboots for it "
+                          "answers when it is up again");
     (void)err_suggest(&why, "give the same command again: it goes on with what this one made, or "
                             "says what became of it");
     return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
@@ -77,6 +82,11 @@ static int end_goes_on(const struct cli_outcome *outcome)
     struct err why = ERR_INIT;
 
     (void)err_set(&why, ERR_CANCELLED, 0, "%s", text ? text : "the cut was made before the cancel");
+    if (outcome->cli->options->command == CLI_ROLLBACK) {
+        (void)err_suggest(&why, "stillpoint rollback says how far it is");
+        return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
+                        "it goes on in stillpointd; when it is done, --undo takes it back");
+    }
     (void)err_suggest(&why, "see what becomes of it: stillpoint show %s",
                       outcome->id[0] ? outcome->id : "latest");
     return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
@@ -204,6 +214,9 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         break;
     case CLI_DOCTOR:
         cli_status_verdict(page, outcome->rows);
+        break;
+    case CLI_ROLLBACK:
+        cli_rollback_show(page, data);
         break;
     case CLI_VERIFY:
         cli_verdict_show(page, data);

@@ -13,6 +13,7 @@
 #include "agent/cli/cli_files.h"
 #include "agent/cli/cli_help.h"
 #include "agent/cli/cli_iam.h"
+#include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
 #include "agent/daemon/config.h"
@@ -207,6 +208,8 @@ static int run_with_config(const struct cli *cli)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
+    else if (options->command == CLI_ROLLBACK)
+        exit_code = cli_rollback(cli, config->control_socket);
     else if (options->command == CLI_RESTORE && strcmp(options->kind, "files") == 0)
         exit_code = cli_files(cli, config->control_socket);
     else if (options->command == CLI_IAM_POLICY)

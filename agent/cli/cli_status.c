@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_show.h"
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -153,6 +154,7 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
     status_identity(page, json_object_get(data, "identity"));
     status_jobs(page, data, now_utc_us);
     status_left(page, data, now_utc_us);
+    cli_rollback_status(page, json_object_get(data, "rollback"));
     cli_page_field(page, "last backup", CLI_FIELD_WIDTH);
     if (json_is_object(last)) {
         cli_page_clean(page, cli_str(last, "id"));

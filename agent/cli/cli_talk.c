@@ -115,6 +115,10 @@ static json_t *make_args(const struct cli_options *options)
     set_id(args, options, &ok);
     set_true(args, "force", options->force, &ok);
     set_paths(args, options, &ok);
+    set_true(args, "data_only", options->data_only, &ok);
+    set_true(args, "no_backup", options->no_backup, &ok);
+    set_true(args, "commit", options->commit, &ok);
+    set_true(args, "undo", options->undo, &ok);
     set_true(args, "deep", options->deep, &ok);
     set_true(args, "again", options->again, &ok);
     if (ok)
@@ -209,7 +213,12 @@ static void hear_accepted(struct talk *talk, const json_t *event)
     (void)snprintf(talk->outcome.id, sizeof(talk->outcome.id), "%s", id ? id : "");
     if (!talk->outcome.changes)
         return; /* a dry run starts nothing */
-    cli_outcome_name(&page, talk->cli->options, id);
+    if (id != NULL && strncmp(id, "sp-", 3) == 0 && talk->cli->options->command == CLI_ROLLBACK) {
+        cli_page_text(&page, "backup "); /* the one before it */
+        cli_page_clean(&page, id);
+    } else {
+        cli_outcome_name(&page, talk->cli->options, id);
+    }
     cli_page_text(&page, " started\n");
     say(talk, &page);
 }
@@ -391,14 +400,20 @@ static int talk_through(struct talk *talk, const char *socket_path)
 
 int cli_talk(const struct cli *cli, const char *socket_path)
 {
+    char passed_over[CLI_ID_BYTES];
+
+    return cli_talk_named(cli, socket_path, passed_over);
+}
+
+int cli_talk_named(const struct cli *cli, const char *socket_path, char ret_id[CLI_ID_BYTES])
+{
     const struct cli_options *options = cli->options;
-    struct talk talk = {
-        .cli = cli,
-        .client = CLI_CLIENT_INIT,
-        .outcome = {.cli = cli,
-                    .rows = json_array(),
-                    .changes = cli_verbs_changes(options->command) && !options->dry_run,
-                    .why = ERR_INIT}};
+    struct talk talk = {.cli = cli,
+                        .client = CLI_CLIENT_INIT,
+                        .outcome = {.cli = cli,
+                                    .rows = json_array(),
+                                    .changes = cli_options_change(options),
+                                    .why = ERR_INIT}};
 
     if (cli->err_look.moving && !options->quiet && !options->json) {
         talk.progress.file = cli->err;
@@ -406,6 +421,7 @@ int cli_talk(const struct cli *cli, const char *socket_path)
     }
     cli_list_begin(&talk.outcome.list, cli);
     int exit_code = talk_through(&talk, socket_path);
+    memcpy(ret_id, talk.outcome.id, CLI_ID_BYTES);
     cli_list_free(&talk.outcome.list);
     cli_client_close(&talk.client);
     json_decref(talk.outcome.rows);

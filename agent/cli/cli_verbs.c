@@ -30,7 +30,7 @@ static const char *const option_kinds[CLI_OPTION_COUNT] = {
 };
 
 static const enum cli_command changing[] = {
-    CLI_BACKUP, CLI_RESTORE, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
+    CLI_BACKUP, CLI_RESTORE, CLI_ROLLBACK, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -61,6 +61,12 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_RESTORE] = {"restore", "ID", "make something new of a backup",
                      "Makes something new of a backup, and leaves the backup as it is. ID is a "
                      "backup's\nid, a unique prefix of one, or `latest'."},
+    [CLI_ROLLBACK] =
+        {"rollback", "[ID]", "this node back to the instant of a backup",
+         "Puts this node's volumes back to the instant of a backup: data volumes are "
+         "exchanged,\nthe root volume is replaced, with a reboot. The volumes of before "
+         "are kept until\n--commit or --undo. Shows first what will be done and what is "
+         "lost. Without ID,\n--commit and --undo it says how far the last one is."},
     [CLI_VERIFY] = {"verify", "ID", "prove that a backup restores",
                     "Makes volumes of the backup, attaches them here, checks and mounts the copy "
                     "where\nnobody else sees it, starts the database on it, checks tables and "
@@ -126,6 +132,17 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                           "complete, pending, cut, held, failed, or broken: failed though\n"
                           "its tags know nothing of it"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_FOR(CLI_LIST), "the newest N of them"},
+    [CLI_OPTION_DATA_ONLY] = {"data-only", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                              "the data volumes alone, without a reboot"},
+    [CLI_OPTION_NO_BACKUP] = {"no-backup", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                              "take no backup of the node as it is now before it"},
+    [CLI_OPTION_COMMIT] = {"commit", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                           "for good: delete the volumes of before the rollback"},
+    [CLI_OPTION_UNDO] = {"undo", 0, NULL, CLI_FOR(CLI_ROLLBACK),
+                         "bring the volumes of before back, delete those of the\n"
+                         "rollback"},
+    [CLI_OPTION_YES] = {"yes", 'y', NULL, CLI_FOR(CLI_ROLLBACK),
+                        "don't ask; needed where nobody is at a terminal"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE), "yes, do it"},
     [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
                          "m5.large; this one to --name: not what the original has"},
@@ -175,8 +192,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                               "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
                             CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
-                                CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) | CLI_FOR(CLI_PIN) |
-                                CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
+                                CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) |
+                                CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] =
         {"json", 0, NULL, CLI_FOR_ALL,

@@ -16,6 +16,7 @@ enum cli_command {
     CLI_CONFIG,
     CLI_THAW,
     CLI_RESTORE,
+    CLI_ROLLBACK,
     CLI_VERIFY,
     CLI_PRUNE,
     CLI_PIN,
@@ -30,7 +31,7 @@ enum cli_command {
 
 struct cli_verb {
     const char *name;
-    const char *argument; /* NULL: takes none */
+    const char *argument; /* NULL: takes none; in brackets: may be left out */
     const char *line;     /* in the list of commands */
     const char *about;    /* in its own help */
 };
@@ -68,6 +69,11 @@ enum cli_option_id {
     CLI_OPTION_STATE,
     CLI_OPTION_LIMIT,
     CLI_OPTION_FORCE,
+    CLI_OPTION_DATA_ONLY,
+    CLI_OPTION_NO_BACKUP,
+    CLI_OPTION_COMMIT,
+    CLI_OPTION_UNDO,
+    CLI_OPTION_YES,
     CLI_OPTION_DEEP,
     CLI_OPTION_AGAIN,
     CLI_OPTION_TYPE,

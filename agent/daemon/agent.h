@@ -22,8 +22,10 @@ struct agent {
     void (*wake)(struct agent *); /* makes the loop look at the jobs' events; any thread */
     void *loop;                   /* loop thread only */
 
-    pthread_mutex_t mutex;    /* guards all below; before a job's mutex where both are taken */
-    struct job *node_holder;  /* the job that has the node, NULL */
+    pthread_mutex_t mutex;   /* guards all below; before a job's mutex where both are taken */
+    struct job *node_holder; /* the job that has the node, NULL */
+    json_t *rollback;        /* the rollback that is known of, for `status`; NULL */
+    bool rollback_wanted; /* the loop is to start a job that looks for one, and goes on with it */
     struct identity identity; /* as last read; identity.instance[0] == 0: not yet */
     char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
     json_t *settled;          /* resume.h's notes: an array, NULL */

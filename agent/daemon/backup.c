@@ -13,6 +13,7 @@
 #include "agent/base/parse.h"
 #include "agent/base/point.h"
 #include "agent/daemon/backup_request.h"
+#include "agent/daemon/backup_within.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/cut.h"
 #include "agent/daemon/facts.h"
@@ -23,6 +24,7 @@
 #include "agent/daemon/prune.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/resume.h"
+#include "agent/daemon/rollback_resume.h"
 #include "agent/daemon/reuse.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
@@ -126,8 +128,9 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
     settle_earlier(work, deadline_ms);
     job_set_step(work->job, "plan");
     point_reach("plan");
-    if (!survey_cloud(work, deadline_ms, err) || !survey_stays(work, deadline_ms, err) ||
-        !survey_devices(work, deadline_ms, err))
+    if (!survey_cloud(work, deadline_ms, err) ||
+        !rollback_allows_backup(&work->instance->tags, err) ||
+        !survey_stays(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
         return false;
     warn_of_clock(work);
     if (hooks &&
@@ -135,6 +138,7 @@ static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
          !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
         return false;
     if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err) ||
+        (!hooks && !survey_databases(work, deadline_ms, err)) ||
         !check_rights(work, deadline_ms, err))
         return false;
     for (size_t i = 0; i < work->plan->warnings.count; i++)
@@ -449,7 +453,8 @@ static void leave_node(struct work *work, const char *outcome)
     hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
     lease_close(work->lease);
     work->lease = NULL;
-    job_leave_node(work->job);
+    if (!work->options.within)
+        job_leave_node(work->job);
 }
 
 /* --- the straight line -------------------------------------------------------------------- */
@@ -499,6 +504,12 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     if (ok) {
         remember_last(work);
         leave_node(work, "complete");
+        if (work->options.within) { /* resume.h brings it to its end */
+            work->journal.stays = true;
+            hold_close(&hold);
+            cut_free(&cut);
+            return true;
+        }
         if (!work->options.wait_complete) {
             job_result(work->job, verdict->exit_code, catalog_json(work->backup));
             told = true;
@@ -514,6 +525,36 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
         log_err(LOG_LEVEL_ERROR, "finish_failed", err);
         ok = true; /* the client has had its last word */
     }
+    return ok;
+}
+
+bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_as_asked,
+                   char *ret_now, struct err *err)
+{
+    struct verdict verdict = {.exit_code = 1};
+    json_t *args = json_pack("{s:s,s:s,s:s,s:b}", "reason", reason, "wait", "cut", "consistency",
+                             label_name(LABEL_APPLICATION), "image", 0);
+    struct work work;
+
+    work_open(&work, job);
+    work.options.within = true;
+    int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
+    bool ok = args != NULL || err_set(err, ERR_INTERNAL, 0, "out of memory");
+    ok = ok && backup_request_read(args, work.config, &work.options, err) &&
+         catalog_id_new(clock_utc_us(), ret_id, err);
+    (void)settle_end(&verdict, 1, "nothing was done");
+    if (ok) {
+        job_set_id(job, ret_id);
+        ok = backup_plan(&work, deadline_ms, err) &&
+             run_past_plan(&work, deadline_ms, &verdict, err);
+        leave_node(&work, ok ? "complete" : "failed");
+    }
+    work_journal_end(&work);
+    *ret_as_asked = ok && verdict.exit_code == 0;
+    (void)snprintf(ret_now, SETTLE_NOW_BYTES, "%s", verdict.now);
+    work_close(&work);
+    json_decref(args);
+    job_clear_past_cut(job);
     return ok;
 }
 

@@ -157,6 +157,78 @@ static const char *word_or_dash(const char *text)
     return text != NULL && *text != '\0' ? text : "-";
 }
 
+/* What a server needs to find its files, the most needed first. */
+static const char *const needed_settings[] = {
+    "log_bin",
+    "log_bin_index",
+    "innodb_data_home_dir",
+    "innodb_log_group_home_dir",
+    "innodb_undo_directory",
+    "innodb_doublewrite_dir",
+    "aria_log_dir_path",
+    "innodb_data_file_path",
+    "innodb_page_size",
+    "innodb_undo_tablespaces",
+    "lower_case_table_names",
+    "innodb_checksum_algorithm",
+    "innodb_log_file_size",
+    "innodb_log_files_in_group",
+    "innodb_redo_log_capacity",
+    "gtid_mode",
+    "enforce_gtid_consistency",
+};
+
+/* What a server does without being told. */
+static bool is_usual(const struct backup_database *database, const char *setting)
+{
+    static const char *const usual[] = {"innodb_data_file_path=ibdata1:12M:autoextend",
+                                        "innodb_page_size=16384", "lower_case_table_names=0"};
+    const char *value = strchr(setting, '=') + 1;
+
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+        if (strcmp(setting, usual[i]) == 0)
+            return true;
+    }
+    return strcmp(value, database->datadir) == 0;
+}
+
+static const char *setting_named(const struct backup_database *database, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < database->settings.count; i++) {
+        const char *setting = database->settings.items[i];
+        if (strncmp(setting, name, len) == 0 && setting[len] == '=')
+            return setting;
+    }
+    return NULL;
+}
+
+/* "DATADIR|NAME=VALUE|…", as many as a tag has room for. */
+static bool put_files(const struct backup_database *database, const char *suffix,
+                      struct ec2_tags *tags, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(VALUE_BYTES_MAX);
+
+    if (database->datadir == NULL)
+        return true;
+    if (!add_escaped(&text, database->datadir, "|", err))
+        return false;
+    if (utf8_count(buf_text(&text)) > TAG_VALUE_CHARS_MAX)
+        return true; /* half a path leads nowhere */
+    for (size_t i = 0; i < sizeof(needed_settings) / sizeof(needed_settings[0]); i++) {
+        const char *setting = setting_named(database, needed_settings[i]);
+        size_t fits_bytes = text.len;
+        if (setting == NULL || is_usual(database, setting))
+            continue;
+        if (!add_sentence(&text, setting, err))
+            return false;
+        if (utf8_count(text.data) > TAG_VALUE_CHARS_MAX)
+            buf_cut(&text, fits_bytes);
+    }
+    return put_database_tag(tags, "files", suffix, buf_text(&text), err);
+}
+
 /* SUFFIX is NULL for the first one. */
 static bool put_database(const struct backup_database *database, const char *suffix,
                          struct ec2_tags *tags, struct err *err)
@@ -178,7 +250,8 @@ static bool put_database(const struct backup_database *database, const char *suf
     return put_database_tag(tags, "database", suffix, buf_text(&who), err) &&
            put_database_tag(tags, "binlog", suffix, buf_text(&where), err) &&
            put_database_tag(tags, "source", suffix, buf_text(&source), err) &&
-           put_database_tag(tags, "gtid", suffix, database->gtid, err);
+           put_database_tag(tags, "gtid", suffix, database->gtid, err) &&
+           (database->method != NULL || put_files(database, suffix, tags, err));
 }
 
 static bool put_databases(const struct backup *backup, struct ec2_tags *tags, struct err *err)

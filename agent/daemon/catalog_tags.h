@@ -25,6 +25,8 @@ enum { CATALOG_DATABASES_MAX = 3 }; /* that have tags; the manifest has all */
  * the one TagSpecification of CreateSnapshots, and again after the proof. Names: those of
  * INTERFACE.md and stillpoint:asked, :timing, :shortfall, :left-out, :database, :source,
  * :image (the method) and :launch (launch_facts.h).
+ * A database that was not held has :files in place of positions: where its files lie, and what a
+ * server needs to know of them.
  * A second database's have its name behind: stillpoint:binlog:NAME.
  *   false  ERR_LIMIT: more than TAG_OWN_MAX own tags; ERR_INTERNAL */
 bool catalog_tags_common(const struct backup *backup, struct ec2_tags *ret_tags, struct err *err);

@@ -145,6 +145,19 @@ static const char *database_tag(const struct ec2_tags *tags, const char *key, co
     return ec2_tags_get(tags, name);
 }
 
+/* "DATADIR|NAME=VALUE|…" */
+static bool read_files(const char *text, struct backup_database *database, struct err *err)
+{
+    struct strs list = {NULL, 0};
+    bool ok = read_sentences(text, &list, err) &&
+              (list.count == 0 || strs_dup(&database->datadir, list.items[0], err));
+
+    for (size_t i = 1; ok && i < list.count; i++)
+        ok = strs_add(&database->settings, list.items[i], err);
+    strs_free(&list);
+    return ok;
+}
+
 static bool read_database(const struct ec2_tags *tags, const char *suffix, struct backup *backup,
                           struct err *err)
 {
@@ -159,7 +172,8 @@ static bool read_database(const struct ec2_tags *tags, const char *suffix, struc
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     if (!take_word(&rest, &database->name, err) || !take_word(&rest, &database->server, err) ||
         !take_word(&rest, &database->method, err) ||
-        !strs_dup(&database->gtid, database_tag(tags, "gtid", suffix), err))
+        !strs_dup(&database->gtid, database_tag(tags, "gtid", suffix), err) ||
+        !read_files(database_tag(tags, "files", suffix), database, err))
         return false;
     if (where != NULL) {
         const char *blank = strrchr(where, ' ');

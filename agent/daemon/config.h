@@ -32,7 +32,9 @@ enum config_phase { /* bits, [hook] phases */
                     CONFIG_PHASE_PREPARE = 1,
                     CONFIG_PHASE_HOLD = 2,
                     CONFIG_PHASE_RELEASE = 4,
-                    CONFIG_PHASE_FINISH = 8
+                    CONFIG_PHASE_FINISH = 8,
+                    CONFIG_PHASE_STOP = 16,
+                    CONFIG_PHASE_START = 32
 };
 
 /* Texts are never NULL: "" is "not set". */
@@ -100,6 +102,8 @@ struct config_hook {
     int64_t hold_timeout_ms;
     int64_t release_timeout_ms;
     int64_t finish_timeout_ms;
+    int64_t stop_timeout_ms;
+    int64_t start_timeout_ms;
     bool required;
 };
 

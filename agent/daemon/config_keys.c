@@ -18,7 +18,7 @@ static const char *const shortfalls[] = {"keep", "discard", NULL};
 static const char *const labels[] = {"crash", "filesystem", "application", NULL};
 static const char *const methods[] = {
     "auto", "backup-stage", "lock-instance", "percona", "ftwrl", "none", NULL};
-static const char *const phases[] = {"prepare", "hold", "release", "finish", NULL};
+static const char *const phases[] = {"prepare", "hold", "release", "finish", "stop", "start", NULL};
 
 #define AWS(field)       offsetof(struct config_aws, field)
 #define BACKUP(field)    offsetof(struct config_backup, field)
@@ -106,6 +106,10 @@ static const struct config_key hook_keys[] = {
     {"release_timeout", "30s", config_value_duration, HOOK(release_timeout_ms), SECOND,
      10L * MINUTE, NULL, false},
     {"finish_timeout", "30s", config_value_duration, HOOK(finish_timeout_ms), SECOND, 10L * MINUTE,
+     NULL, false},
+    {"stop_timeout", "2m", config_value_duration, HOOK(stop_timeout_ms), SECOND, 10L * MINUTE, NULL,
+     false},
+    {"start_timeout", "2m", config_value_duration, HOOK(start_timeout_ms), SECOND, 10L * MINUTE,
      NULL, false},
     {"required", "no", config_value_bool, HOOK(required), 0, 0, NULL, false},
 };

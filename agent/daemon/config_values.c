@@ -278,11 +278,15 @@ bool config_value_phases(const struct config_key *key, const char *text, void *s
         return false;
     if (phases == 0) {
         (void)err_set(err, ERR_USAGE, 0, "it names no phase");
-        return err_suggest(err, "name some of prepare, hold, release, finish");
+        return err_suggest(err, "name some of prepare, hold, release, finish, stop, start");
     }
     if ((phases & CONFIG_PHASE_HOLD) != 0 && (phases & CONFIG_PHASE_RELEASE) == 0) {
         (void)err_set(err, ERR_USAGE, 0, "a hook that holds must release too");
         return err_suggest(err, "add release to phases");
+    }
+    if ((phases & CONFIG_PHASE_STOP) != 0 && (phases & CONFIG_PHASE_START) == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "a hook that stops must start too");
+        return err_suggest(err, "add start to phases");
     }
     *(unsigned *)slot = phases;
     return true;

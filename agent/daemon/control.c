@@ -170,7 +170,9 @@ static void answer_cancel(struct client *client, struct job *job)
                    in_time && (strcmp(job->cmd, "prune") == 0 || strcmp(job->cmd, "delete") == 0)
                        ? "what is begun is brought to its end"
                    : in_time ? "letting go of everything"
-                             : "the cut was made before the cancel: backup %s goes on",
+                   : strcmp(job->cmd, "rollback") == 0
+                       ? "volumes are being exchanged already: %s goes on"
+                       : "the cut was made before the cancel: backup %s goes on",
                    job_copy_id(job, id));
     if (in_time ? control_add_cancelling(&line, text, &err)
                 : control_add_goes_on(&line, text, &err))

@@ -321,7 +321,8 @@ static void check_state(struct doctor *doctor)
 static void examine_node(struct doctor *doctor)
 {
     bool cloud = check_identity(doctor) && doctor_check_backup_rights(doctor) &&
-                 check_volumes(doctor) && doctor_check_image_rights(doctor);
+                 check_volumes(doctor) && doctor_check_image_rights(doctor) &&
+                 doctor_check_restore_rights(doctor);
 
     check_clock(doctor);
     bool guard = check_guard(doctor);

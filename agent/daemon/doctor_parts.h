@@ -32,6 +32,8 @@ void doctor_find_backups(struct doctor *doctor);
  * EC2 would say the same as of the last one. */
 bool doctor_check_backup_rights(struct doctor *doctor);
 bool doctor_check_image_rights(struct doctor *doctor);
+/* Those of the ways back, for information: none is missed. */
+bool doctor_check_restore_rights(struct doctor *doctor);
 /* What earlier backups left, as far as the journal knows of it. */
 void doctor_check_unsettled(struct doctor *doctor);
 /* The newest good backup of this node, and sets in EC2 that nobody works on. */

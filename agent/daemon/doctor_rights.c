@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each right that a backup needs, by EC2's own DryRun. */
+/* Each right that a backup needs, and what others are there, by EC2's own DryRun. */
 #include <stdio.h>
 
 #include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/finish.h"
+#include "agent/daemon/loan_record.h"
 
 struct right {
     enum ec2_action action;
-    bool needed; /* or only for cleaning up */
+    const char *allowed, *denied; /* what follows from it; NULL: a backup needs it */
 };
 
-/* A right that only cleaning up has a use for: the policy of iam-policy leaves it to the pruner's
- * role, where a node that was broken into can't use it. */
-static void tell_deletion(struct doctor *doctor, const char *action, bool allowed)
+/* A right that backups have no use for: none is missed. What deletes is left to the pruner's role
+ * by iam-policy, where a node that was broken into can't use it. */
+static void tell_other(struct doctor *doctor, const struct right *right, const char *action,
+                       bool allowed)
 {
-    char text[200];
+    char text[240];
 
     (void)snprintf(text, sizeof(text),
-                   allowed ? "ec2:%s is allowed; `stillpoint iam-policy' leaves it to the pruner"
-                           : "ec2:%s is not allowed, nor needed by a node: what a failed backup "
-                             "leaves is tagged for the pruner",
-                   action);
+                   allowed ? "ec2:%s is allowed%s"
+                           : "ec2:%s is not allowed, nor needed by a node%s",
+                   action, allowed ? right->allowed : right->denied);
     doctor_say(doctor, "right", "ok", text, NULL);
+}
+
+static bool is_refused(const struct err *err)
+{
+    return err->kind == ERR_AWS || err->kind == ERR_AWS_NOT_FOUND;
 }
 
 static bool check_right(struct doctor *doctor, const struct right *right,
@@ -33,14 +39,16 @@ static bool check_right(struct doctor *doctor, const struct right *right,
 
     bool ok = ec2_dry_run(doctor->work.ec2, right->action, target, doctor_soon(),
                           &doctor->job->cancel, &err);
-    if (!right->needed && (ok || err.kind == ERR_AWS_DENIED)) {
-        tell_deletion(doctor, action, ok);
+    if (right->denied != NULL && (ok || err.kind == ERR_AWS_DENIED)) {
+        tell_other(doctor, right, action, ok);
     } else if (ok) {
         (void)snprintf(text, sizeof(text), "ec2:%s is allowed", action);
         doctor_say(doctor, "right", "ok", text, NULL);
     } else if (err.kind == ERR_USAGE) {
         (void)snprintf(text, sizeof(text), "ec2:%s can't be tried before the first backup", action);
         doctor_say(doctor, "right", "skipped", text, NULL);
+    } else if (right->denied != NULL && is_refused(&err)) {
+        doctor_say(doctor, "right", "skipped", err.text, NULL);
     } else {
         doctor_say(doctor, "right", "failed", err.text, err.remedy);
         return err.kind == ERR_AWS_DENIED; /* of anything else the next ones would say the same */
@@ -60,6 +68,7 @@ static bool check_rights(struct doctor *doctor, const struct right *rights, size
     bool usable = true;
 
     (void)catalog_tags_put(&made, "stillpoint:instance", instance_id, &ignored);
+    (void)catalog_tags_put(&made, LOAN_TAG, "dry-run", &ignored);
     (void)catalog_tags_put(&changed, "stillpoint:state", "complete", &ignored);
     for (size_t i = 0; usable && i < count; i++) {
         const struct ec2_dry_run_target target = {
@@ -67,6 +76,7 @@ static bool check_rights(struct doctor *doctor, const struct right *rights, size
             /* What only a snapshot, or an image, can be tried on, if there is one. */
             .snapshot_id = inventory->member_count > 0 ? inventory->members[0].id : NULL,
             .image_id = inventory->image_count > 0 ? inventory->images[0].id : NULL,
+            .zone = doctor->work.identity.document.availability_zone,
             .tags = rights[i].action == EC2_CREATE_TAGS ? &changed : &made,
         };
         usable = check_right(doctor, &rights[i], &target);
@@ -76,12 +86,17 @@ static bool check_rights(struct doctor *doctor, const struct right *rights, size
     return usable;
 }
 
+#define LEFT_TO_PRUNER                                                                             \
+    "; `stillpoint iam-policy' leaves it to the pruner",                                           \
+        ": what a failed backup leaves is tagged for the pruner"
+
 bool doctor_check_backup_rights(struct doctor *doctor)
 {
     static const struct right rights[] = {
-        {EC2_DESCRIBE_INSTANCES, true}, {EC2_DESCRIBE_VOLUMES, true}, {EC2_CREATE_SNAPSHOTS, true},
-        {EC2_DESCRIBE_SNAPSHOTS, true}, {EC2_DESCRIBE_IMAGES, true},  {EC2_CREATE_TAGS, true},
-        {EC2_DELETE_SNAPSHOT, false},
+        {EC2_DESCRIBE_INSTANCES, NULL, NULL},  {EC2_DESCRIBE_VOLUMES, NULL, NULL},
+        {EC2_CREATE_SNAPSHOTS, NULL, NULL},    {EC2_DESCRIBE_SNAPSHOTS, NULL, NULL},
+        {EC2_DESCRIBE_IMAGES, NULL, NULL},     {EC2_CREATE_TAGS, NULL, NULL},
+        {EC2_DELETE_SNAPSHOT, LEFT_TO_PRUNER},
     };
 
     doctor_find_backups(doctor);
@@ -93,12 +108,28 @@ bool doctor_check_image_rights(struct doctor *doctor)
 {
     const struct work *work = &doctor->work;
     const struct right rights[] = {
-        {finish_is_billed(work) ? EC2_CREATE_IMAGE : EC2_REGISTER_IMAGE, true},
-        {EC2_DEREGISTER_IMAGE, false},
-        {EC2_GET_INSTANCE_UEFI_DATA, true},
+        {finish_is_billed(work) ? EC2_CREATE_IMAGE : EC2_REGISTER_IMAGE, NULL, NULL},
+        {EC2_DEREGISTER_IMAGE, LEFT_TO_PRUNER},
+        {EC2_GET_INSTANCE_UEFI_DATA, NULL, NULL},
     };
 
     if (!work->config->backup.image)
         return true;
     return check_rights(doctor, rights, finish_needs_uefi_data(work) ? 3 : 2);
+}
+
+bool doctor_check_restore_rights(struct doctor *doctor)
+{
+    /* Attaching, detaching and deleting could only be tried on a volume on loan: iam-policy gives
+     * them where it gives CreateVolume. */
+    static const struct right rights[] = {
+        {EC2_CREATE_VOLUME, ": for verify, restore files and restore volumes",
+         ": verify, restore files and restore volumes need it (iam-policy --with verify)"},
+        {EC2_CREATE_REPLACE_ROOT_VOLUME_TASK, ": for rollback",
+         ": rollback needs it (iam-policy --with rollback)"},
+        {EC2_RUN_INSTANCES, ": for restore instance",
+         ": restore instance needs it, on another machine (iam-policy --role restore)"},
+    };
+
+    return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
 }

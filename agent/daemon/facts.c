@@ -144,6 +144,16 @@ static bool put_server(struct backup_database *database, const struct db_server 
     return true;
 }
 
+bool facts_server(struct work *work, const char *name, const struct db_server *server,
+                  struct err *err)
+{
+    struct backup_database *database = database_named(work->backup, name);
+
+    if (database == NULL)
+        return no_memory(err);
+    return put(&database->name, name, err) && put_server(database, server, err);
+}
+
 bool facts_positions(struct work *work, struct err *err)
 {
     for (size_t i = 0; i < work->hooks.count; i++) {

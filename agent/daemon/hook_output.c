@@ -9,10 +9,8 @@
 enum { LINE_BYTES = 512 }; /* of one event; a longer line goes on in the next */
 
 static const char *const phases[HOOK_PHASE_COUNT] = {
-    [HOOK_PREPARE] = "prepare",
-    [HOOK_HOLD] = "hold",
-    [HOOK_RELEASE] = "release",
-    [HOOK_FINISH] = "finish",
+    [HOOK_PREPARE] = "prepare", [HOOK_HOLD] = "hold", [HOOK_RELEASE] = "release",
+    [HOOK_FINISH] = "finish",   [HOOK_STOP] = "stop", [HOOK_START] = "start",
 };
 
 static void log_line(const struct hook *hook, enum hook_phase phase, const char *id,

@@ -7,6 +7,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/daemon/iam_rules.h"
+#include "agent/daemon/restore_plan.h"
 
 enum { WORD_BYTES = 64 };
 
@@ -198,6 +199,8 @@ static void bind(struct making *making, json_t *conditions, enum iam_bound bound
         bind_there(making, conditions, "aws:ResourceTag/stillpoint:state", true);
     if (bound == IAM_OWN_LOAN || bound == IAM_LOAN)
         bind_there(making, conditions, resource_loan, true);
+    if (bound == IAM_LAUNCHED)
+        bind_there(making, conditions, "aws:ResourceTag/" RESTORE_TAG_LAUNCH, true);
     if (bound == IAM_OWN_NEW_LOAN || bound == IAM_NEW_LOAN)
         bind_there(making, conditions, request_loan, true);
     if (bound == IAM_OWN_RETAG || bound == IAM_OWN_INSTANCE_RETAG || bound == IAM_OURS_RETAG)

@@ -26,7 +26,8 @@ enum iam_bound {
     IAM_OURS_STRAY,    /* made by a backup, as its stillpoint:state says; it may have lost its id */
     IAM_OURS_RETAG,
     IAM_NEW_LOAN,
-    IAM_LOAN
+    IAM_LOAN,
+    IAM_LAUNCHED /* of an instance that `restore instance' launched */
 };
 
 struct iam_rule {

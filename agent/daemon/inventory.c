@@ -7,6 +7,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/parse.h"
 #include "agent/daemon/catalog.h"
+#include "agent/daemon/rollback_state.h"
 
 #define OURS     CATALOG_OURS
 #define IMAGE_OF OURS "image-of"
@@ -82,11 +83,13 @@ static void take_kept(struct inventory_set *set, const struct ec2_tags *tags)
 {
     const char *expires = ec2_tags_get(tags, OURS "expires");
     const char *pinned = ec2_tags_get(tags, OURS "pinned");
+    const char *rollback = ec2_tags_get(tags, ROLLBACK_TAG);
     int64_t utc_us;
 
     if (expires != NULL && clock_utc_parse(expires, &utc_us) && utc_us > set->expires_utc_us)
         set->expires_utc_us = utc_us;
     set->pinned = set->pinned || (pinned != NULL && strcmp(pinned, "yes") == 0);
+    set->rolled_back_to = set->rolled_back_to || (rollback != NULL && rollback_is_id(rollback));
 }
 
 static void take_window(struct inventory_set *set, const struct ec2_tags *tags)

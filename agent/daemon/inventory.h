@@ -75,9 +75,10 @@ struct inventory_set {
      * images. inventory_members, inventory_images. */
     uint32_t first_member, members, image_members;
     uint32_t first_image, images;
-    bool pinned;   /* one member or image says so */
-    bool locked;   /* one member is: inventory_lock */
-    bool archived; /* one member is in the archive tier: a recall takes up to 72 h */
+    bool pinned;         /* one member or image says so */
+    bool rolled_back_to; /* a rollback that is under way needs it: one member says so */
+    bool locked;         /* one member is: inventory_lock */
+    bool archived;       /* one member is in the archive tier: a recall takes up to 72 h */
 };
 
 struct inventory {

@@ -177,6 +177,7 @@ bool job_take_node(struct job *job, struct err *err)
 {
     struct agent *agent = job->agent;
     char id[JOB_ID_BYTES] = "", step[24] = "";
+    const char *cmd = "";
 
     (void)pthread_mutex_lock(&agent->mutex);
     struct job *holder = agent->node_holder;
@@ -186,6 +187,7 @@ bool job_take_node(struct job *job, struct err *err)
         (void)pthread_mutex_lock(&holder->mutex);
         (void)snprintf(id, sizeof(id), "%s", holder->id);
         (void)snprintf(step, sizeof(step), "%s", holder->step);
+        cmd = holder->cmd;
         (void)pthread_mutex_unlock(&holder->mutex);
     }
     (void)pthread_mutex_unlock(&agent->mutex);
@@ -199,6 +201,11 @@ bool job_take_node(struct job *job, struct err *err)
     if (strcmp(step, JOB_STEP_SETTLE) == 0) {
         (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");
         return err_suggest(err, "wait until they are (`stillpoint status`) and try again");
+    }
+    if (strcmp(cmd, "rollback") == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "a rollback has the node: %s, at step %s",
+                      id[0] ? id : "(starting)", step);
+        return err_suggest(err, "wait until it is done: `stillpoint status` shows it");
     }
     (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s",
                   id[0] ? id : "(starting)", step);
@@ -309,6 +316,13 @@ bool job_set_past_cut(struct job *job)
         job->step = "release"; /* told with its time once all is let go */
     (void)pthread_mutex_unlock(&job->mutex);
     return past_cut;
+}
+
+void job_clear_past_cut(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    job->past_cut = false;
+    (void)pthread_mutex_unlock(&job->mutex);
 }
 
 void job_leave_open(struct job *job)

@@ -99,6 +99,8 @@ void job_item(struct job *job, json_t *take_data);
 /* From here a cancel comes too late. Idempotent: what is past stays so.
  *   false  one came before: undo what the cut made */
 bool job_set_past_cut(struct job *job);
+/* It was the cut of a backup within this job, which may be cancelled again. */
+void job_clear_past_cut(struct job *job);
 
 /* Once this job has ended, what it left is to be settled: agent->resume_wanted. */
 void job_leave_open(struct job *job);

@@ -18,9 +18,10 @@
 enum {
     GATE_MS = 15 * 60 * 1000,            /* for a backup that has the node */
     ATTACH_MS = LOAN_GATE_SETTLE_MS / 2, /* a backup waits for a move no longer than this twice */
-    FIRST_WAIT_MS = 200,
-    FIND_MS = 60000, /* the kernel, after EC2 says `attached` */
-    FIND_LOOK_MS = 100,
+    FIRST_WAIT_MS = 50,                  /* grows by half each time */
+    GONE_MS = 15000,                     /* EC2 may show a new volume this much later */
+    FIND_MS = 60000,                     /* the kernel, after EC2 says `attached` */
+    FIND_LOOK_MS = 50,
 };
 
 /* --- naming ------------------------------------------------------------------------------- */
@@ -213,7 +214,7 @@ static bool write_record(struct work *work, struct loan *loan, struct err *err)
 struct look {
     struct loan *loan;
     const char *instance; /* NULL: waits for `available`, else for `attached` to it */
-    size_t ready;
+    size_t ready, shown;
     char failed[EC2_ID_BYTES]; /* one that will never be ready */
 };
 
@@ -232,6 +233,7 @@ static bool look_at(void *self, const struct ec2_volume *volume, struct err *err
     struct look *look = self;
 
     (void)err;
+    look->shown++;
     look->ready += look->instance == NULL ? strcmp(volume->state, "available") == 0
                                           : is_attached(volume, look->instance);
     if (strcmp(volume->state, "error") == 0)
@@ -239,12 +241,34 @@ static bool look_at(void *self, const struct ec2_volume *volume, struct err *err
     return true;
 }
 
+/* EC2 answers CreateVolume before it asks KMS: what it may not encrypt is gone again, or in error,
+ * without a word. */
+static bool fail_for_key(struct err *err)
+{
+    return err_suggest(err, "most often a right to the volume's KMS key is missing: add what "
+                            "`stillpoint iam-policy --kms-key ARN' prints, and see the key's own "
+                            "policy");
+}
+
+static bool check_look(const struct look *look, int64_t missed_ms, struct err *err)
+{
+    if (look->failed[0] != '\0') {
+        (void)err_set(err, ERR_AWS, 0, "volume %s is in error", look->failed);
+        return fail_for_key(err);
+    }
+    if (missed_ms < GONE_MS)
+        return true;
+    (void)err_set(err, ERR_AWS, 0, "%zu of %zu volumes are gone from EC2, which made them",
+                  look->loan->count - look->shown, look->loan->count);
+    return fail_for_key(err);
+}
+
 static bool wait_for(struct work *work, struct loan *loan, const char *instance,
                      int64_t deadline_ms, struct err *err)
 {
     const char *step = instance ? "attach" : "make";
     const char *ids[LOAN_VOLUMES_MAX];
-    int64_t wait_ms = FIRST_WAIT_MS;
+    int64_t wait_ms = FIRST_WAIT_MS, all_shown_ms = clock_boot_ms();
     char text[80];
 
     for (size_t i = 0; i < loan->count; i++)
@@ -253,16 +277,16 @@ static bool wait_for(struct work *work, struct loan *loan, const char *instance,
     for (;;) {
         struct look look = {.loan = loan, .instance = instance};
         struct err why = ERR_INIT;
-        if (!ec2_list_volumes(work->ec2, NULL, 0, &filter, 1, deadline_ms, &work->job->cancel,
-                              look_at, &look, &why) &&
-            !finish_passes(work, &why)) {
+        bool looked = ec2_list_volumes(work->ec2, NULL, 0, &filter, 1, deadline_ms,
+                                       &work->job->cancel, look_at, &look, &why);
+        if (!looked && !finish_passes(work, &why)) {
             *err = why;
             return false;
         }
-        if (look.failed[0] != '\0') {
-            (void)err_set(err, ERR_AWS, 0, "volume %s is in error", look.failed);
-            return err_suggest(err, "an encrypted volume needs rights to its KMS key");
-        }
+        if (!looked || look.shown == loan->count)
+            all_shown_ms = clock_boot_ms();
+        if (!check_look(&look, clock_boot_ms() - all_shown_ms, err))
+            return false;
         (void)snprintf(text, sizeof(text), "%zu of %zu volumes %s", look.ready, loan->count,
                        instance ? "attached" : "available");
         job_progress(work->job, step, (int64_t)look.ready, (int64_t)loan->count, text);

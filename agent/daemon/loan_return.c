@@ -19,7 +19,7 @@
 enum {
     END_MS = 10 * 60 * 1000, /* with a backup that has the node meanwhile */
     END_STOPPED_MS = 20000,  /* where the daemon ends: systemd's patience */
-    FIRST_WAIT_MS = 200,
+    FIRST_WAIT_MS = 50,      /* grows by half each time */
     WAIT_MAX_MS = 3000,
 };
 

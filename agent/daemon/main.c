@@ -22,6 +22,7 @@
 #include "agent/daemon/control.h"
 #include "agent/daemon/journal.h"
 #include "agent/daemon/resume.h"
+#include "agent/daemon/rollback_resume.h"
 
 enum { LARGE_BYTES = 128 * 1024 };
 
@@ -86,20 +87,23 @@ static void stop_if_done(struct daemon *daemon)
     close_handle((uv_handle_t *)&daemon->on_hup, NULL);
 }
 
-/* What an earlier backup left is settled in the background, by one job at a time. */
-static void resume_if_wanted(struct agent *agent)
+/* What an earlier backup or rollback left is gone on with in the background, by one job of each
+ * kind at a time.
+ *   wanted  in the agent, guarded by its mutex */
+static void start_if_wanted(struct agent *agent, bool *wanted, const char *cmd,
+                            void (*run)(struct job *))
 {
     struct job *job = agent->jobs;
     struct err err = ERR_INIT;
 
-    while (job != NULL && job->run != resume_command)
+    while (job != NULL && job->run != run)
         job = job->next;
     (void)pthread_mutex_lock(&agent->mutex);
-    bool start = agent->resume_wanted && job == NULL && !agent->stopping;
+    bool start = *wanted && job == NULL && !agent->stopping;
     if (start)
-        agent->resume_wanted = false;
+        *wanted = false;
     (void)pthread_mutex_unlock(&agent->mutex);
-    if (start && !job_start(agent, "resume", resume_command, NULL, NULL, &job, &err))
+    if (start && !job_start(agent, cmd, run, NULL, NULL, &job, &err))
         log_err(LOG_LEVEL_WARNING, "not_settled", &err); /* the next start does it */
 }
 
@@ -109,7 +113,8 @@ static void on_wake(uv_async_t *async)
     bool worked = daemon->agent.jobs != NULL;
 
     control_pump(daemon->control);
-    resume_if_wanted(&daemon->agent);
+    start_if_wanted(&daemon->agent, &daemon->agent.resume_wanted, "resume", resume_command);
+    start_if_wanted(&daemon->agent, &daemon->agent.rollback_wanted, "rollback", rollback_resume);
     if (worked && daemon->agent.jobs == NULL)
         (void)malloc_trim(0); /* idle we weigh what we weighed before */
     stop_if_done(daemon);
@@ -165,6 +170,7 @@ static bool run_loop(struct daemon *daemon, struct err *err)
               daemon->agent.config_source->path, daemon->agent.config->control_socket);
     notify("READY=1");
     resume_want(&daemon->agent);
+    rollback_want(&daemon->agent);
     (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon->loop);
     control_free(daemon->control);
@@ -210,6 +216,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     free(daemon.agent.last_backup);
     strs_free(&daemon.agent.on_loan);
     json_decref(daemon.agent.settled);
+    json_decref(daemon.agent.rollback);
     json_decref(daemon.agent.unsettled_whys);
     (void)pthread_mutex_destroy(&daemon.agent.resume_mutex);
     (void)pthread_mutex_destroy(&daemon.agent.mutex);

@@ -112,9 +112,11 @@ static void keep(struct prune_look *look, size_t index, enum retention_why why)
 static bool is_busy(struct prune_look *look, size_t index)
 {
     struct agent *agent = look->work->job->agent;
+    const struct inventory_set *set = prune_set(look, index);
     const char *id = prune_id(look, index);
 
-    return prune_set(look, index) != NULL && (job_works_on(agent, id) || resume_knows(agent, id));
+    return set != NULL &&
+           (set->rolled_back_to || job_works_on(agent, id) || resume_knows(agent, id));
 }
 
 static bool add_doomed(struct doomed *doomed, size_t index, struct err *err)

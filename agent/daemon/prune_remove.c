@@ -83,9 +83,15 @@ static bool may_remove(struct removal *removal, struct err *err)
         .tags = &tags,
     };
 
+    /* A snapshot that CreateImage made is told by another tag than the set's. */
+    bool of_image = removal->member_count > 0 && removal->snapshot_count > removal->member_count;
+    const struct ec2_dry_run_target made_for_image = {
+        .snapshot_id = of_image ? removal->snapshots[removal->member_count] : NULL};
+
     bool ok = add_mark(&tags, err) &&
               (target.image_id == NULL || may(removal, EC2_DEREGISTER_IMAGE, &target, err)) &&
               (target.snapshot_id == NULL || may(removal, EC2_DELETE_SNAPSHOT, &target, err)) &&
+              (!of_image || may(removal, EC2_DELETE_SNAPSHOT, &made_for_image, err)) &&
               (removal->member_count == 0 || may(removal, EC2_CREATE_TAGS, &target, err));
     ec2_tags_free(&tags);
     return ok;

@@ -20,6 +20,7 @@ enum {
     ATTACH_MS = 20 * 60 * 1000,
     MOUNT_MS = 10 * 60 * 1000,
     PATHS_MAX = 1024,
+    LESS_EXIT = 3, /* the files are there, and a volume is not given back yet */
 };
 
 struct files {
@@ -187,7 +188,7 @@ static bool run(struct files *files, struct verdict *verdict, struct err *err)
         return settle_end(verdict, err->kind == ERR_PRECONDITION ? 5 : 1,
                           back ? "no file was copied; all volumes are gone again"
                                : "no file was copied; the daemon still gives volumes back");
-    job_result(files->job, 0, result_json(files));
+    job_result(files->job, back ? 0 : LESS_EXIT, result_json(files));
     return true;
 }
 

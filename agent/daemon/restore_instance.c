@@ -233,9 +233,9 @@ static bool over(struct restore *restore, struct err *err)
     }
     (void)err_set(err, ERR_AWS, 0, "%s is %s and has never run%s%s", instance->id, instance->state,
                   instance->state_reason[0] ? ": " : "", instance->state_reason);
-    (void)err_suggest(err, "encrypted volumes need rights to their KMS key (kms:CreateGrant, "
-                           "kms:Decrypt), many or large ones the account's limits; once more: "
-                           "--another");
+    (void)err_suggest(err, "most often a right to a volume's KMS key is missing (`stillpoint "
+                           "iam-policy --kms-key ARN' has them), or the account's limits are "
+                           "reached; once more: --another");
     clean_up(restore);
     return false;
 }

@@ -254,6 +254,8 @@ static bool run(struct restore *restore, struct verdict *verdict, struct err *er
     if (!make(restore, err)) {
         job_set_step(restore->job, "remove");
         bool back = loan_end(&restore->work, &restore->loan, &back_err);
+        if (!back)
+            job_warn(restore->job, back_err.text, back_err.remedy);
         return settle_end(verdict,
                           !back                           ? 6
                           : err->kind == ERR_PRECONDITION ? 5

@@ -7,13 +7,16 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/daemon/facts.h"
 #include "agent/daemon/loan_gate.h"
 #include "agent/daemon/loan_record.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
-enum { PATH_LOOKUP_MS = 3000, STAYS_MS = 1000 };
+enum { PATH_LOOKUP_MS = 3000, STAYS_MS = 1000, DATABASE_MS = 3000 };
+
+#define SERVICE_PHASES ((unsigned)CONFIG_PHASE_STOP | (unsigned)CONFIG_PHASE_START)
 
 bool survey_node(struct work *work, int64_t deadline_ms, struct err *err)
 {
@@ -219,7 +222,9 @@ static unsigned phases_of(unsigned configured)
     return (configured & CONFIG_PHASE_PREPARE ? HOOK_EXEC_BIT(HOOK_PREPARE) : 0) |
            (configured & CONFIG_PHASE_HOLD ? HOOK_EXEC_BIT(HOOK_HOLD) : 0) |
            (configured & CONFIG_PHASE_RELEASE ? HOOK_EXEC_BIT(HOOK_RELEASE) : 0) |
-           (configured & CONFIG_PHASE_FINISH ? HOOK_EXEC_BIT(HOOK_FINISH) : 0);
+           (configured & CONFIG_PHASE_FINISH ? HOOK_EXEC_BIT(HOOK_FINISH) : 0) |
+           (configured & CONFIG_PHASE_STOP ? HOOK_EXEC_BIT(HOOK_STOP) : 0) |
+           (configured & CONFIG_PHASE_START ? HOOK_EXEC_BIT(HOOK_START) : 0);
 }
 
 static bool add_exec(const struct work *work, const struct config_hook *hook, unsigned phases,
@@ -233,6 +238,8 @@ static bool add_exec(const struct work *work, const struct config_hook *hook, un
         .prepare_timeout_ms = hook->prepare_timeout_ms,
         .hold_timeout_ms = hook->hold_timeout_ms,
         .release_timeout_ms = hook->release_timeout_ms,
+        .stop_timeout_ms = hook->stop_timeout_ms,
+        .start_timeout_ms = hook->start_timeout_ms,
         .required = hook->required,
     };
     struct hook made;
@@ -247,6 +254,17 @@ bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_
         const struct config_hook *hook = &work->config->hooks[i];
         if (strs_has(names, hook->name) &&
             !add_exec(work, hook, CONFIG_PHASE_RELEASE | CONFIG_PHASE_FINISH, chain, err))
+            return err_wrap(err, "hook %s", hook->name);
+    }
+    return true;
+}
+
+bool survey_service_hooks(struct work *work, struct hook_chain *chain, struct err *err)
+{
+    for (size_t i = 0; i < work->config->hook_count; i++) {
+        const struct config_hook *hook = &work->config->hooks[i];
+        if ((hook->phases & SERVICE_PHASES) != 0 &&
+            !add_exec(work, hook, SERVICE_PHASES, chain, err))
             return err_wrap(err, "hook %s", hook->name);
     }
     return true;
@@ -280,12 +298,51 @@ static bool add_mysql(struct work *work, const struct config_mysql *mysql, struc
 bool survey_hooks(struct work *work, bool with_exec, struct err *err)
 {
     for (size_t i = 0; with_exec && i < work->config->hook_count; i++) {
-        if (!add_exec(work, &work->config->hooks[i], ~0U, &work->hooks, err))
+        if ((work->config->hooks[i].phases & ~SERVICE_PHASES) != 0 &&
+            !add_exec(work, &work->config->hooks[i], ~0U, &work->hooks, err))
             return err_wrap(err, "hook %s", work->config->hooks[i].name);
     }
     for (size_t i = 0; i < work->config->mysql_count; i++) {
         if (!add_mysql(work, &work->config->mysql[i], err))
             return err_wrap(err, "%s", work->config->mysql[i].name);
+    }
+    return true;
+}
+
+static bool ask_database(struct work *work, const struct config_mysql *mysql, int64_t deadline_ms,
+                         struct db_server *server, struct err *err)
+{
+    const struct db_target target = {
+        .socket = mysql->socket[0] ? mysql->socket : db_find_socket(),
+        .user = mysql->user[0] ? mysql->user : NULL,
+        .defaults_file = mysql->defaults_file[0] ? mysql->defaults_file : NULL,
+    };
+    struct db *db = NULL;
+
+    if (target.socket == NULL)
+        return err_set(err, ERR_NOT_FOUND, 0, "no database server's socket in the usual places");
+    bool ok = db_open(&target, deadline_ms, &work->job->cancel, &db, err) &&
+              db_server_ask(db, DB_METHOD_NONE, false, deadline_ms, server, err);
+    db_close(db);
+    return ok;
+}
+
+bool survey_databases(struct work *work, int64_t deadline_ms, struct err *err)
+{
+    deadline_ms = deadline_sooner(deadline_ms, DATABASE_MS);
+    for (size_t i = 0; i < work->config->mysql_count; i++) {
+        const struct config_mysql *mysql = &work->config->mysql[i];
+        struct db_server server = DB_SERVER_INIT;
+        struct err why = ERR_INIT;
+        if (!ask_database(work, mysql, deadline_ms, &server, &why)) {
+            if (mysql->configured || why.kind != ERR_NOT_FOUND)
+                log_err(LOG_LEVEL_NOTICE, "database_not_asked", &why);
+            continue;
+        }
+        bool ok = facts_server(work, mysql->name, &server, err);
+        db_server_free(&server);
+        if (!ok)
+            return false;
     }
     return true;
 }

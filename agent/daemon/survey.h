@@ -27,6 +27,12 @@ bool survey_hooks(struct work *work, bool with_exec, struct err *err);
  * and finish alone, prepare and hold do nothing. */
 bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_chain *chain,
                        struct err *err);
+/* The exec hooks that stop and start services, for a rollback, into CHAIN: no other phase of theirs
+ * is called. */
+bool survey_service_hooks(struct work *work, struct hook_chain *chain, struct err *err);
+/* For a backup that holds no database: where the files of those servers that answer soon lie, into
+ * work->backup, so that a copy of them can be started. Only want of memory fails it. */
+bool survey_databases(struct work *work, int64_t deadline_ms, struct err *err);
 /* From all of these to work->plan. Hooks must be prepared. Where the mounts' order forbids what a
  * server's lock needs, the server is told to block commits. */
 bool survey_plan(struct work *work, int64_t deadline_ms, struct err *err);

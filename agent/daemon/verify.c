@@ -21,7 +21,7 @@ enum {
     MAKE_MS = 30 * 60 * 1000,
     ATTACH_MS = 20 * 60 * 1000, /* with a backup that has the node meanwhile */
     TAG_MS = 60000,
-    NOT_WRITTEN_EXIT = 3,
+    LESS_EXIT = 3, /* the verdict is in no tag, or a volume is not given back yet */
 };
 
 /* --- asked for ------------------------------------------------------------------------------ */
@@ -190,7 +190,7 @@ static int exit_of(enum verify_result result)
     return result == VERIFY_OK ? 0 : result == VERIFY_PARTLY ? 3 : 1;
 }
 
-static void tell_verdict(struct verify *verify)
+static void tell_verdict(struct verify *verify, bool back)
 {
     char text[VERIFY_VERDICT_BYTES];
     struct verify_verdict verdict;
@@ -199,9 +199,11 @@ static void tell_verdict(struct verify *verify)
     verify_report_conclude(&verify->report, verify->deep, clock_utc_us(), &verdict);
     (void)verify_verdict_text(&verdict, text);
     int exit_code = exit_of(verdict.result);
+    if (!back && exit_code == 0)
+        exit_code = LESS_EXIT;
     if (!write_verdict(verify, text, &err)) {
         job_warn(verify->job, err.text, err.remedy);
-        exit_code = exit_code == 0 ? NOT_WRITTEN_EXIT : exit_code;
+        exit_code = exit_code == 0 ? LESS_EXIT : exit_code;
     }
     log_event(verdict.result == VERIFY_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "verified",
               "id=%s result=%s took_ms=%lld", verify->set.backup->id,
@@ -227,13 +229,13 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
                                       .loan = &verify->loan};
     bool ok = lend(verify, err) && verify_copy_judge(verify, err);
     bool back = give_back(verify, &back_err);
+    if (!back)
+        job_warn(verify->job, back_err.text, back_err.remedy);
     if (!ok)
         return settle_end(verdict, work_exit_code(err),
                           back ? "no verdict was written; all volumes are gone again"
                                : "no verdict was written; the daemon still gives volumes back");
-    if (!back)
-        job_warn(verify->job, back_err.text, back_err.remedy);
-    tell_verdict(verify);
+    tell_verdict(verify, back);
     return true;
 }
 

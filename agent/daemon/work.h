@@ -29,6 +29,7 @@ struct work_options {
     bool image;
     bool pin;
     bool dry_run;
+    bool within; /* another job's: that has the node and keeps it, and the result is its business */
     int64_t keep_ms;    /* 0: no expiry of its own */
     int64_t max_age_ms; /* of one that may be used in its place: reuse.h. 0: none may */
     char reason[WORK_REASON_BYTES];

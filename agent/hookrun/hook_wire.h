@@ -30,6 +30,8 @@ enum hook_phase {
     HOOK_HOLD = 2,
     HOOK_RELEASE = 3,
     HOOK_FINISH = 4,
+    HOOK_STOP = 5,  /* of a rollback: the services that use the data volumes end */
+    HOOK_START = 6, /* and run again */
     HOOK_PHASE_COUNT
 };
 
@@ -61,7 +63,7 @@ struct hook_request {
     char path[HOOK_PATH_BYTES]; /* all strings end inside their arrays */
     char id[HOOK_ID_BYTES];
     char reason[HOOK_REASON_BYTES];
-    char outcome[HOOK_OUTCOME_BYTES]; /* "" in prepare and hold */
+    char outcome[HOOK_OUTCOME_BYTES]; /* "" in prepare, hold and stop */
 };
 
 struct hook_reply {

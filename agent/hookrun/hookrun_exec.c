@@ -20,10 +20,8 @@
 enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64, KILLED_LOOK_MS = 500 };
 
 static const char *const phase_names[HOOK_PHASE_COUNT] = {
-    [HOOK_PREPARE] = "prepare",
-    [HOOK_HOLD] = "hold",
-    [HOOK_RELEASE] = "release",
-    [HOOK_FINISH] = "finish",
+    [HOOK_PREPARE] = "prepare", [HOOK_HOLD] = "hold", [HOOK_RELEASE] = "release",
+    [HOOK_FINISH] = "finish",   [HOOK_STOP] = "stop", [HOOK_START] = "start",
 };
 
 static bool is_text(const char *text, size_t bytes)
@@ -75,7 +73,8 @@ static void describe(const struct hook_request *request, struct surroundings *en
     env->list[count++] = env->reason;
     env->list[count++] = env->phase;
     env->list[count++] = env->deadline;
-    if (request->phase == HOOK_RELEASE || request->phase == HOOK_FINISH)
+    if (request->phase == HOOK_RELEASE || request->phase == HOOK_FINISH ||
+        request->phase == HOOK_START)
         env->list[count++] = env->outcome;
     env->list[count] = NULL;
 }

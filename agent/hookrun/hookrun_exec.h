@@ -15,7 +15,7 @@ bool hookrun_exec_check(const struct hook_request *request, size_t bytes);
  * end:
  *   - own session and process group, its signals and OOM score as new, no descriptor but 0, 1 and
  * 2, stdin /dev/null, in "/", environment: PATH, LANG=C, STILLPOINT_ID, _REASON, _PHASE,
- * _DEADLINE_MS (absolute, as /proc/uptime counts), and in release and finish _OUTCOME
+ * _DEADLINE_MS (absolute, as /proc/uptime counts), and in release, finish and start _OUTCOME
  *   - SIGTERM to its group shortly before deadline_ms (a quarter of the time, at most 200 ms),
  * SIGKILL at it
  *   - SIGKILL at once where CLIENT_FD is closed by its other end, or SIGTERM or SIGINT is sent to

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* stillpoint-hook: one connection, and either one exec hook for one phase or one copy session; then
- * it is gone. */
+/* stillpoint-hook: one connection, and one thing to do as root: an exec hook for one phase, a copy
+ * session, an unmount or a mount; then it is gone. */
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/hookrun/hook_wire.h"
 #include "agent/hookrun/hookrun_copy.h"
 #include "agent/hookrun/hookrun_copy_rules.h"
 #include "agent/hookrun/hookrun_exec.h"
+#include "agent/hookrun/hookrun_mount.h"
 #include "agent/hookrun/hookrun_path.h"
 
 #ifndef STILLPOINT_VERSION
@@ -25,8 +27,9 @@
 enum { REQUEST_WAIT_MS = 10000 };
 
 static const char help[] =
-    "stillpoint-hook: runs one exec hook for one phase, or mounts, serves and copies out of a\n"
-    "backup's copy for verify and restore files, as root; started by its socket\n"
+    "stillpoint-hook: runs one exec hook for one phase; or mounts, serves and copies out of a\n"
+    "backup's copy for verify and restore files; or unmounts and mounts one of the node's own\n"
+    "filesystems for a rollback; as root, started by its socket\n"
     "\n"
     "usage: stillpoint-hook [--user NAME]   the connection is descriptor 3 (socket activation) or "
     "0\n"
@@ -65,8 +68,11 @@ static bool is_welcome(int fd, const char *user)
     return named != NULL && peer.uid == named->pw_uid;
 }
 
+/* The first word tells which it is. */
 union request {
+    uint32_t version;
     struct hook_request hook;
+    struct mount_request mount;
     union copy_request copy;
 };
 
@@ -80,32 +86,29 @@ static ssize_t receive(int fd, union request *request)
     return recv(fd, request, sizeof(*request), MSG_TRUNC);
 }
 
-static void serve_copy(int fd, bool welcome, const union request *request, size_t bytes)
+static void serve_copy(int fd, const union request *request, size_t got, bool welcome)
 {
     if (welcome)
-        hookrun_copy(fd, request, bytes);
+        hookrun_copy(fd, request, got);
     else
         hookrun_copy_refuse(fd, COPY_PEER);
 }
 
-static void serve(int fd, const char *user)
+/* A client that has gone needs no answer. */
+static void answer(int fd, const void *reply, size_t bytes)
 {
-    static union request message;
-    static struct hook_reply reply;
-    const struct hook_request *request = &message.hook;
+    (void)send(fd, reply, bytes, MSG_NOSIGNAL);
+}
 
-    ssize_t got = receive(fd, &message);
-    if (got <= 0)
-        return; /* nobody is there to be answered */
-    if (copy_rules_is_ours(&message, (size_t)got)) {
-        serve_copy(fd, is_welcome(fd, user), &message, (size_t)got);
-        return;
-    }
+static void serve_hook(int fd, const struct hook_request *request, size_t got, bool welcome)
+{
+    static struct hook_reply reply;
+
     reply.version = HOOK_WIRE_VERSION;
     reply.result = HOOK_REFUSED;
-    if (!is_welcome(fd, user)) {
+    if (!welcome) {
         reply.refusal = HOOK_REFUSAL_PEER;
-    } else if (!hookrun_exec_check(request, (size_t)got)) {
+    } else if (!hookrun_exec_check(request, got)) {
         reply.refusal = HOOK_REFUSAL_MESSAGE;
     } else {
         struct hookrun_verdict verdict = hookrun_path_judge(request->path, 0);
@@ -115,8 +118,54 @@ static void serve(int fd, const char *user)
         if (verdict.refusal == HOOK_REFUSAL_NONE)
             hookrun_exec(request, fd, &reply);
     }
-    (void)send(fd, &reply, sizeof(reply),
-               MSG_NOSIGNAL); /* a client that has gone needs no answer */
+    answer(fd, &reply, sizeof(reply));
+}
+
+/* The folder of the socket that we were reached through. NULL: it has no name. */
+static const char *find_run(int fd, struct sockaddr_un *address)
+{
+    socklen_t bytes = sizeof(*address);
+    char *slash = NULL;
+
+    memset(address, 0, sizeof(*address));
+    if (getsockname(fd, (struct sockaddr *)address, &bytes) == 0 && bytes < sizeof(*address) &&
+        address->sun_path[0] == '/')
+        slash = strrchr(address->sun_path, '/');
+    if (slash == NULL || slash == address->sun_path)
+        return NULL;
+    *slash = '\0';
+    return address->sun_path;
+}
+
+static void serve_mount(int fd, const struct mount_request *request, size_t got, bool welcome)
+{
+    static struct mount_reply reply;
+    struct sockaddr_un address;
+
+    reply.version = MOUNT_WIRE_VERSION;
+    reply.result = MOUNT_REFUSED;
+    if (!welcome)
+        reply.refusal = MOUNT_REFUSAL_PEER;
+    else if (!hookrun_mount_check(request, got))
+        reply.refusal = MOUNT_REFUSAL_MESSAGE;
+    else
+        hookrun_mount(request, find_run(fd, &address), "/etc/fstab", &reply);
+    answer(fd, &reply, sizeof(reply));
+}
+
+static void serve(int fd, const char *user)
+{
+    static union request request;
+
+    ssize_t got = receive(fd, &request);
+    if (got <= 0)
+        return; /* nobody is there to be answered */
+    if (request.version == MOUNT_WIRE_VERSION)
+        serve_mount(fd, &request.mount, (size_t)got, is_welcome(fd, user));
+    else if (copy_rules_is_ours(&request, (size_t)got))
+        serve_copy(fd, &request, (size_t)got, is_welcome(fd, user));
+    else
+        serve_hook(fd, &request.hook, (size_t)got, is_welcome(fd, user));
 }
 
 int main(int argc, char **argv)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The pause and the footprint, measured beside the floor and two peers in one run, and what many sets
-# cost to look at: about 25 minutes.
+# The pause and the footprint, measured beside the floor and two peers in one run, what many sets cost
+# to look at, and how long a verify takes: about 30 minutes.
 # `make bench` calls it when everything is built. Prints a table and whether each claim holds;
 # everything measured is in build/bench.json. Exit 1 where a claim does not hold.
 #
-#   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 SETS=10000 ROUNDS_SETS=3 bench.sh
+#   VOLUMES="1 4 8" ROUNDS=20 ROUNDS_LONG=8 IDLE_SECONDS=60 SETS=10000 ROUNDS_SETS=3 \
+#   DATA_MIB=1024 ROUNDS_VERIFY=5 bench.sh
 #
 # The machine should have nothing else to do.
 set -euo pipefail
@@ -44,4 +45,6 @@ echo "bench: footprint" >&2
 part tests/bench/footprint.sh "$PWD/$work/footprint.json"
 echo "bench: ${SETS:-10000} sets" >&2
 part tests/bench/sets.sh "$PWD/$work/sets.jsonl"
-python3 tests/bench/report.py "$work"/{pauses.jsonl,footprint.json,sets.jsonl} build/bench.json
+echo "bench: verify" >&2
+part tests/bench/verify.sh "$PWD/$work/verify.jsonl"
+python3 tests/bench/report.py "$work"/{pauses.jsonl,footprint.json,sets.jsonl,verify.jsonl} build/bench.json

@@ -13,7 +13,8 @@
 #                             to it, until start_part; waits until the part has said that it is ready
 #   mount_at NAME             where a mount lies: root, data, binlog, data1...; volume_of NAME
 #   node_get PYTHON           a value of node.json: node_get "['instance']"
-#   arm_thaw SECONDS MOUNT... the independent thaw; must come before every freeze. disarm_thaw ends it
+#   arm_thaw SECONDS [--late] MOUNT...  the independent thaw (thaw_timer.py); must come before every
+#                             freeze. disarm_thaw ends it
 #                             and fails the test if it found something frozen
 #   is_frozen MOUNT           by FIFREEZE, never by writing; false: it was not, and is not
 #   wait_cut                  until the node's CreateSnapshots is with the cloud and not yet answered: all is

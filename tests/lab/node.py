@@ -15,6 +15,7 @@ Options of up:
     --no-mysql, --no-agent   without the database; without guard, hook listener and daemon
     --restarter              these three under a stand-in for systemd, which restarts them
     --volumes N              N more volumes (/dev/sdh...), ext4 and XFS in turn, at /srv/dataN
+    --size-gib N             of each volume (1)
     --layout separate|binlog-in-data|data-in-binlog|one   how the two mounts of MariaDB nest; one:
                              neither is there, everything lies on the root volume
     --server TREE            the database from a tree (lab_server.py) instead of the machine's
@@ -149,9 +150,8 @@ def make_disks(directory, lab, options):
         )
     made = lab.post(
         "instance",
-        {"volumes": [{"device": device} for device, _, _, _ in plan], "tags": {
-            "Name": options.name
-        }},
+        {"volumes": [{"device": device, "size_gib": options.size_gib} for device, _, _, _ in plan],
+         "tags": {"Name": options.name}},
     )
     by_device = {entry["device"]: entry for entry in made["volumes"]}
     root = os.path.join(directory, "node", "root")
@@ -524,6 +524,7 @@ def main():
     one.add_argument("--no-agent", action="store_true")
     one.add_argument("--restarter", action="store_true")
     one.add_argument("--volumes", type=int, default=0)
+    one.add_argument("--size-gib", type=int, default=1)
     one.add_argument("--layout", choices=sorted(LAYOUTS), default="separate")
     one.add_argument("--server")
     one.add_argument("--no-grant", action="store_true")

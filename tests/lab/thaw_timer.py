@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The independent thaw that every test arms before it freezes anything.
 
-    thaw_timer.py SECONDS MOUNT [MOUNT...]
+    thaw_timer.py SECONDS [--late] MOUNT [MOUNT...]
 
 Opens the mount points, prints `armed`, and thaws them (the last named first) when SECONDS have
 passed, or at once on SIGTERM or when its standard input closes: so it also thaws when the test
 that started it is killed. Says on standard error what it found frozen. Its memory is locked and
 it opens nothing after `armed`, so a frozen root of the lab can't hold it. Exit 0: nothing was
 frozen; 3: something was, and has been thawed.
+
+With --late the mount points are opened when they are to be thawed, so that they can be unmounted
+meanwhile (by a rollback); a look-up through a frozen filesystem writes nothing.
 """
 import ctypes
 import fcntl
@@ -22,8 +25,13 @@ FITHAW = 0xC0045878
 EINVAL = 22
 
 
+def open_all(mounts):
+    return [(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) for path in mounts]
+
+
 def main(seconds, *mounts):
-    opened = [(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) for path in mounts]
+    late = mounts[0] == "--late"
+    opened = [] if late else open_all(mounts)
     ctypes.CDLL(None).mlockall(3)  # MCL_CURRENT | MCL_FUTURE
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
@@ -37,6 +45,8 @@ def main(seconds, *mounts):
         ready, _, _ = select.select([0, read_end], [], [], left)
         if read_end in ready or (0 in ready and not os.read(0, 4096)):
             break
+    if late:
+        opened = open_all(mounts[1:])
     thawed = []
     for path, descriptor in reversed(opened):
         try:

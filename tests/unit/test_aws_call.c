@@ -114,6 +114,7 @@ static void codes_have_their_class(void **state)
         {504, "HTTP 504", AWS_CLASS_RETRY},
         {400, "RequestExpired", AWS_CLASS_CLOCK},
         {401, "AuthFailure", AWS_CLASS_CLOCK},
+        {403, "AuthFailure", AWS_CLASS_DENIED},
         {403, "RequestTimeTooSkewed", AWS_CLASS_CLOCK},
         {403, "SignatureDoesNotMatch", AWS_CLASS_CLOCK},
         {400, "ExpiredToken", AWS_CLASS_AUTH},
@@ -436,6 +437,26 @@ static void wrong_keys_are_not_taken_for_a_wrong_clock(void **state)
     free(refused);
 }
 
+static void somebody_elses_resource_is_not_taken_for_wrong_keys(void **state)
+{
+    char *refused =
+        ec2_error("403 Forbidden", DATE_OK, "AuthFailure", "Not authorized for volume:vol-1");
+    struct fake_step steps[] = {{refused, FAKE_KEEP, 0, 0}, {GOOD, FAKE_KEEP, 0, 0}};
+    struct play p = play(steps, 2);
+    (void)state;
+
+    call(&p, AWS_SAFE);
+
+    assert_false(p.ok);
+    assert_int_equal(p.err.kind, ERR_AWS_DENIED);
+    assert_null(strstr(p.err.text, "is not allowed"));
+    assert_non_null(strstr(p.err.text, "vol-1"));
+    assert_non_null(strstr(p.err.remedy, "another account's"));
+    assert_int_equal(fake_http_requests(p.fake), 1);
+    play_end(&p);
+    free(refused);
+}
+
 static void redirect_is_an_error_that_names_the_configuration(void **state)
 {
     struct fake_step steps[] = {
@@ -523,6 +544,7 @@ int main(void)
         cmocka_unit_test(wrong_clock_is_corrected_and_told),
         cmocka_unit_test(wrong_clock_in_a_hold_is_told_and_not_repeated),
         cmocka_unit_test(wrong_keys_are_not_taken_for_a_wrong_clock),
+        cmocka_unit_test(somebody_elses_resource_is_not_taken_for_wrong_keys),
         cmocka_unit_test(redirect_is_an_error_that_names_the_configuration),
         cmocka_unit_test(deadline_does_not_hide_the_cause),
         cmocka_unit_test(endpoint_that_is_more_than_a_host_is_refused),

@@ -244,6 +244,32 @@ static void a_new_backup_says_unconfirmed_and_invents_nothing(void **state)
     backup_free(backup);
 }
 
+static void of_files_that_a_tag_has_no_room_for_whole_paths_are_told(void **state)
+{
+    char path[300] = "log_bin=/";
+    struct backup *backup = backup_new();
+    struct ec2_tags tags = {.count = 0};
+
+    (void)state;
+    memset(path + 9, 'x', 250);
+    struct backup_database *database = backup_add_database(backup);
+    database->name = text("mysql");
+    database->datadir = text("/d");
+    assert_true(strs_add(&database->settings, path, &err));
+    assert_true(strs_add(&database->settings, "innodb_page_size=4096", &err));
+    assert_true(catalog_tags_common(backup, &tags, &err));
+    assert_tag(&tags, "stillpoint:files", "/d|innodb_page_size=4096");
+
+    free(database->datadir);
+    database->datadir = text(path + 8);
+    assert_true(strs_add(&database->settings, "innodb_undo_tablespaces=3", &err));
+    assert_true(catalog_tags_common(backup, &tags, &err));
+    assert_non_null(strstr(ec2_tags_get(&tags, "stillpoint:files"), "xx"));
+    assert_null(strchr(ec2_tags_get(&tags, "stillpoint:files"), '|'));
+    ec2_tags_free(&tags);
+    backup_free(backup);
+}
+
 static void a_clocks_error_that_is_not_known_is_no_number(void **state)
 {
     struct backup *backup = full_backup();
@@ -578,6 +604,45 @@ static void tags_that_cant_be_read_are_facts_that_are_absent(void **state)
     free_cloud(&cloud);
 }
 
+static void tags_of_a_database_that_was_not_held_lead_to_its_files(void **state)
+{
+    static const char *const settings[] = {
+        "server_id=1",       "log_bin=/var/log/mysql/bin|log", "innodb_page_size=16384",
+        "binlog_format=ROW", "innodb_log_group_home_dir=/d",   "innodb_undo_directory=/undo",
+    };
+    struct backup *backup = backup_new();
+    struct cloud cloud = {.count = 0};
+    struct ec2_tags tags = {.count = 0};
+
+    (void)state;
+    assert_true(strs_dup(&backup->id, ID, &err));
+    struct backup_database *database = backup_add_database(backup);
+    database->name = text("mysql");
+    database->server = text("10.11.19-MariaDB");
+    database->datadir = text("/d");
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        assert_true(strs_add(&database->settings, settings[i], &err));
+    assert_true(catalog_tags_common(backup, &tags, &err));
+    put_resource(&cloud, "snap-1", false)->volume = VOL_ROOT;
+    tag(&cloud, 0, "stillpoint:id", ID);
+    tag(&cloud, 0, "stillpoint:database", ec2_tags_get(&tags, "stillpoint:database"));
+    tag(&cloud, 0, "stillpoint:files", ec2_tags_get(&tags, "stillpoint:files"));
+    group(&cloud);
+
+    assert_tag(&tags, "stillpoint:files",
+               "/d|log_bin=/var/log/mysql/bin\\174log|innodb_undo_directory=/undo");
+    assert_tag(&tags, "stillpoint:binlog", NULL);
+    const struct backup *back = cloud.catalog.items[0];
+    assert_int_equal(back->database_count, 1);
+    assert_null(back->databases[0].method);
+    assert_string_equal(back->databases[0].datadir, "/d");
+    assert_int_equal(back->databases[0].settings.count, 2);
+    assert_string_equal(back->databases[0].settings.items[0], "log_bin=/var/log/mysql/bin|log");
+    free_cloud(&cloud);
+    ec2_tags_free(&tags);
+    backup_free(backup);
+}
+
 /* A tag holds only so many: the rest is counted, not dropped in silence, and no path is cut. */
 static void what_was_left_out_beyond_a_tag_is_counted(void **state)
 {
@@ -852,6 +917,8 @@ int main(void)
         cmocka_unit_test(what_is_no_id_is_told_apart),
         cmocka_unit_test(the_common_tags_say_what_the_contract_names),
         cmocka_unit_test(a_new_backup_says_unconfirmed_and_invents_nothing),
+        cmocka_unit_test(tags_of_a_database_that_was_not_held_lead_to_its_files),
+        cmocka_unit_test(of_files_that_a_tag_has_no_room_for_whole_paths_are_told),
         cmocka_unit_test(a_clocks_error_that_is_not_known_is_no_number),
         cmocka_unit_test(a_volumes_own_tags_say_its_device_and_mounts),
         cmocka_unit_test(what_was_left_out_beyond_a_tag_is_counted),

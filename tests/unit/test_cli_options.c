@@ -251,6 +251,28 @@ static void thaw_without_force_only_looks(void **state)
     assert_true(read_line("thaw --force")->options.force);
 }
 
+static void a_rollback_is_one_of_three_things_or_only_looked_at(void **state)
+{
+    const struct cli_options *options =
+        &read_line("rollback sp-1 --data-only --no-backup -y")->options;
+
+    (void)state;
+    assert_true(options->data_only && options->no_backup && options->yes);
+    assert_true(cli_options_change(options));
+    options = &read_line("rollback")->options;
+    assert_null(options->id);
+    assert_false(cli_options_change(options));
+    assert_false(cli_options_change(&read_line("rollback --undo -n")->options));
+    assert_true(cli_options_change(&read_line("rollback --commit")->options));
+    refuses("rollback sp-1 --undo", "rollback: an id, --commit and --undo exclude each other",
+            "stillpoint rollback says in what state the last one is");
+    refuses("rollback --commit --undo", "rollback: an id, --commit and --undo exclude each other",
+            "stillpoint rollback says in what state the last one is");
+    refuses("rollback --data-only", "rollback: --data-only needs the id of a backup",
+            "stillpoint list shows the ids; `latest' is the newest");
+    refuses("backup --yes", "backup has no option --yes", "see stillpoint backup --help");
+}
+
 static void tags_that_are_not_the_operators_are_refused(void **state)
 {
     (void)state;
@@ -555,6 +577,7 @@ int main(void)
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
         cmocka_unit_test(thaw_without_force_only_looks),
+        cmocka_unit_test(a_rollback_is_one_of_three_things_or_only_looked_at),
         cmocka_unit_test(tags_that_are_not_the_operators_are_refused),
         cmocka_unit_test(a_tags_value_that_is_too_long_is_refused_not_cut),
         cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),

@@ -277,6 +277,7 @@ static void hooks_come_from_sections_first_then_from_the_folder_by_name(void **s
     assert_int_equal(config->hooks[3].phases, 15);
     assert_int_equal(config->hooks[3].prepare_timeout_ms, 30000);
     assert_int_equal(config->hooks[3].hold_timeout_ms, 2000);
+    assert_int_equal(config->hooks[3].stop_timeout_ms, 120000);
     config_free(config);
 }
 
@@ -477,6 +478,7 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
     refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
     refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
     refuse_text(*state, "[hook x]\nphases = hold\n", MAIN ":2", "must release", "");
+    refuse_text(*state, "[hook x]\nphases = stop\n", MAIN ":2", "must start", "");
 }
 
 /* A line has less room than the longest value needs: of both it is the key that can be too long. */

@@ -122,6 +122,7 @@ static void tasks_of_an_instance_come_page_by_page(void **state)
 
     assert_string_equal(all, "r-1=failed r-2=succeeded ");
     fake_ec2_assert_has(&fake, 0, "Filter.1.Value.1=" INSTANCE);
+    fake_ec2_assert_has(&fake, 0, "MaxResults=50");
     fake_ec2_assert_has(&fake, 1, "NextToken=n");
     fake_ec2_stop(&fake);
 }

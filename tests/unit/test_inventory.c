@@ -269,6 +269,17 @@ static void tags_that_differ_keep_it_the_longer(void **state)
     assert_true(only_set(scene)->pinned);
 }
 
+static void set_that_a_rollback_goes_back_to_is_known(void **state)
+{
+    struct scene *scene = *state;
+    (void)put_pair(scene);
+    assert_false(only_set(scene)->rolled_back_to);
+    tag(&scene->snapshots[1].tags, "rollback", "-"); /* it has, and is over */
+    assert_false(only_set(scene)->rolled_back_to);
+    tag(&scene->snapshots[1].tags, "rollback", "rb-20261124T081530Z-k3f9x");
+    assert_true(only_set(scene)->rolled_back_to);
+}
+
 static void copies_have_no_volume_to_tell_them_apart_by(void **state)
 {
     struct scene *scene = *state;
@@ -633,6 +644,7 @@ int main(void)
         TEST(the_state_is_the_tags_or_lower),
         TEST(a_label_raised_on_some_members_only_is_the_lowest),
         TEST(tags_that_differ_keep_it_the_longer),
+        TEST(set_that_a_rollback_goes_back_to_is_known),
         TEST(copies_have_no_volume_to_tell_them_apart_by),
         TEST(a_set_that_misses_a_member_is_broken),
         TEST(an_image_alone_is_a_set_that_misses_all),

@@ -14,7 +14,13 @@ start_node
 begin_refusals
 imds() { cloud_set "{\"imds\": $1}"; }
 new_keys() { cloud_post imds '{"drop_credentials": true}' >/dev/null; }
-new_daemon() { stop_part daemon && start_part daemon; } # which knows no keys yet
+# One that never sees a good answer: it asks EC2 for its own tags as soon as it starts.
+daemon_with() {
+    stop_part daemon
+    cloud_post reset '{}' >/dev/null
+    imds "$1"
+    start_part daemon
+}
 nothing_done() {
     assert_match 'now: nothing (was held or frozen|is held by Stillpoint), no snapshot was made' "$OUT" "what is said to be"
     made_nothing
@@ -46,24 +52,25 @@ nothing_done
 cloud_post reset '{}' >/dev/null
 
 # The role and its keys.
-new_daemon
-imds '{"role": null}'
+daemon_with '{"role": null}'
 refused 5 'no IAM role is attached to this instance' 'associate-iam-instance-profile' sp backup
-imds '{"role": "stillpoint-node", "credentials_status": 500}'
+daemon_with '{"credentials_status": 500}'
 refused 5 'metadata service answered 500' 'try again in a minute' sp backup
-imds '{"credentials_status": 200, "items": {"meta-data/iam/security-credentials/": "../../etc/passwd"}}'
+daemon_with '{"items": {"meta-data/iam/security-credentials/": "../../etc/passwd"}}'
 refused 5 "names a role that can't be one" 'something else answers' sp backup
-cloud_post reset '{}' >/dev/null
-imds '{"items": {"meta-data/iam/security-credentials/stillpoint-node": "{\"Code\": \"Success\", \"AccessKeyId\": \"a\\nb\"}"}}'
+daemon_with '{"items": {"meta-data/iam/security-credentials/stillpoint-node": "{\"Code\": \"Success\", \"AccessKeyId\": \"a\\nb\"}"}}'
 refused 5 'AccessKeyId is too long or not printable' 'something else answers' sp backup
+stop_part daemon
 cloud_post reset '{}' >/dev/null
 imds '{"credentials_lifetime_s": 40, "freeze_credentials": true}'
 new_keys
+start_part daemon
 refused 5 'credentials end in [0-9]+s, and are needed for 1m10s' 'renews .*check this node.s clock' sp backup
 nothing_done
+stop_part daemon
 imds '{"credentials_lifetime_s": -5}'
 new_keys
-new_daemon
+start_part daemon
 refused 5 'credentials have expired' 'renews .*check this node.s clock' sp backup
 nothing_done
 assert_exit 5 sp doctor

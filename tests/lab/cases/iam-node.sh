@@ -32,6 +32,9 @@ assert_exit 0 sp doctor
 assert_match 'ok +right +ec2:CreateTags is allowed' "$OUT" "doctor"
 assert_match 'ok +right +ec2:DeleteSnapshot is not allowed, nor needed by a node' "$OUT" "doctor"
 assert_match 'ok +right +ec2:DeregisterImage is not allowed, nor needed by a node' "$OUT" "doctor"
+for action in CreateVolume CreateReplaceRootVolumeTask RunInstances; do
+    assert_match "ok +right +ec2:$action is not allowed, nor needed by a node: .*iam-policy" "$OUT" "doctor"
+done
 [[ ! $OUT =~ (warning|failed)\ +right ]] || fail "a right is missing: $OUT"
 
 # A backup that fails deletes nothing: what is left is tagged for the pruner.

@@ -37,22 +37,6 @@ PY
 [ -n "$encrypted" ] || fail "no snapshots"
 stop_part daemon
 
-far_daemon() { # ROLE: one without identity, with that role's keys
-    local role=$1 dir=$LAB/$1
-    mkdir -p "$dir/run" "$dir/state"
-    {
-        printf '[aws]\nidentity = none\n'
-        sed -n '/^region\|^endpoint_ec2\|^ca_bundle/p' "$LAB/stillpoint.conf"
-        printf '[paths]\nrun = %s\nstate = %s\n' "$dir/run" "$dir/state"
-    } >"$dir/stillpoint.conf"
-    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(json "d['keys']['$role']['access_key']" <"$LAB/cloud.json")" \
-        AWS_SECRET_ACCESS_KEY="$(json "d['keys']['$role']['secret_key']" <"$LAB/cloud.json")" \
-        "$BUILD/stillpointd" --config "$dir/stillpoint.conf" 2>"$LAB/log/$role.log" &
-    defer kill $!
-    for _ in $(seq 100); do [ -S "$dir/run/control.sock" ] && break; sleep 0.05; done
-}
-far() { "$BUILD/stillpoint" --config "$LAB/$1/stillpoint.conf" "${@:2}"; }
-
 far_daemon pruner
 far pruner iam-policy --role pruner >"$LAB/pruner.json" || fail "iam-policy ended with $?"
 give_role pruner <"$LAB/pruner.json"

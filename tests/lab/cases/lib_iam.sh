@@ -9,6 +9,12 @@
 #                               snapshot of it that says it is Stillpoint's, in $other_snapshot
 #   each_is_needed FILE COMMAND...   without any one action of the policy in FILE, given to the node,
 #                               COMMAND ends with 5 and says which right is missing
+#   far_daemon ROLE [LINE...]   one without identity, with that role's keys and these lines of
+#                               configuration; far ROLE COMMAND... asks it
+#   each_is_needed_by ROLE FILE COMMAND-OF SETTLED   without any one action of the policy in FILE the
+#                               command that the function COMMAND-OF, given "SID ACTION", runs fails and
+#                               says which right is missing (77: not tried); then, with the whole policy,
+#                               SETTLED
 #   spec TYPE VALUE, tag KEY VALUE   pieces of iam_try.py's lines
 
 give_role() {
@@ -69,4 +75,38 @@ spec() {
 
 tag() {
     echo "\"Tags\": [{\"Key\": \"$1\", \"Value\": \"$2\"}]"
+}
+
+far_daemon() {
+    local role=$1 dir=$LAB/$1
+    mkdir -p "$dir/run" "$dir/state"
+    {
+        printf '[aws]\nidentity = none\n'
+        sed -n '/^region\|^endpoint_ec2\|^ca_bundle/p' "$LAB/stillpoint.conf"
+        printf '[paths]\nrun = %s\nstate = %s\n' "$dir/run" "$dir/state"
+        printf '%s\n' "${@:2}"
+    } >"$dir/stillpoint.conf"
+    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(json "d['keys']['$role']['access_key']" <"$LAB/cloud.json")" \
+        AWS_SECRET_ACCESS_KEY="$(json "d['keys']['$role']['secret_key']" <"$LAB/cloud.json")" \
+        "$BUILD/stillpointd" --config "$dir/stillpoint.conf" 2>"$LAB/log/$role.log" &
+    defer kill $!
+    for _ in $(seq 100); do [ -S "$dir/run/control.sock" ] && break; sleep 0.05; done
+}
+far() { "$BUILD/stillpoint" --config "$LAB/$1/stillpoint.conf" "${@:2}"; }
+
+each_is_needed_by() {
+    local role=$1 policy=$2 of=$3 settled=$4 number=0 sid action status
+    while read -r sid action; do
+        python3 "$LIB_DIR/iam_less.py" "$policy" "$number" >"$LAB/less.json" || fail "action $number of $policy"
+        give_role "$role" <"$LAB/less.json"
+        number=$((number + 1))
+        OUT=$("$of" "$sid" "$action" 2>&1)
+        status=$?
+        give_role "$role" <"$policy"
+        [ "$status" -ne 77 ] || continue
+        [ "$status" -ne 0 ] || fail "without $action of $sid nothing failed: $OUT"
+        assert_match "$action is not allowed" "$OUT" "without $action of $sid (exit $status)"
+        "$settled"
+    done < <(python3 "$LIB_DIR/iam_less.py" "$policy")
+    [ "$number" -ge 5 ] || fail "$number actions in $policy"
 }

@@ -19,7 +19,8 @@ _thaw_armed=0
 back_up() {
     local name=$1
     shift
-    arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+    # shellcheck disable=SC2046 # one word each
+    arm_thaw 60 $(json "' '.join(m['at'] for m in d['mounts'])" <"$LAB/node.json")
     sp backup --json "$@" >"$LAB/$name.events" || fail "backup $name ended with $?: $(tail -n 3 "$LAB/$name.events")"
     disarm_thaw
     tail -n 1 "$LAB/$name.events" >"$LAB/$name.json"

@@ -53,7 +53,7 @@ assert_eq "[\"$(node_get "['instance']")\"]" "$(cloud_get instances | json 'list
 
 # One that dies at its start goes with its volumes, also those that would stay.
 cloud_fault '{"action": "RunInstances", "kind": "partial", "dry_run": false}'
-refused 1 'i-[0-9a-f]+ is (terminated|shutting-down) and has never run: .*Client error on launch' 'kms:CreateGrant' again
+refused 1 'i-[0-9a-f]+ is (terminated|shutting-down) and has never run: .*Client error on launch' 'KMS key .*iam-policy --kms-key' again
 assert_match 'now: the instance is terminated and its volumes are deleted' "$OUT" "what is said to be"
 end=$((SECONDS + 10))
 until [ "$before" = "$(cloud_get volumes | json 'sorted(d)')" ]; do

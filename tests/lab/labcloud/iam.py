@@ -190,9 +190,12 @@ def _create_volume(wanted, params):
 
 def _attach_or_detach(wanted, params):
     wanted.old(params["VolumeId"])
-    if params.get("InstanceId"):
-        wanted.old(params["InstanceId"])
     volume = wanted.world.volumes.get(params["VolumeId"])
+    instance_id = params.get("InstanceId")
+    if instance_id is None and volume is not None and volume.attachment is not None:
+        instance_id = volume.attachment.instance.id
+    if instance_id:
+        wanted.old(instance_id)
     if wanted.action == "AttachVolume" and volume is not None:
         wanted.key(volume.twin.kms_key_id, None, ("Decrypt", "CreateGrant"))
 
@@ -229,12 +232,13 @@ def _run_instances(wanted, params):
     if params.get("KeyName"):
         arn = wanted.arn("key-pair", True, params["KeyName"])
         wanted.rights.append(("ec2:RunInstances", arn, {}))
-    mapped = _mapped(params)
-    for snapshot_id in mapped:
-        wanted.old(snapshot_id)
     if params.get("IamInstanceProfile"):
         wanted.pass_role(params["IamInstanceProfile"])
-    for ebs in merged(image, params).values() if image is not None else mapped.values():
+    # The reference says "snapshot" and not which: those of the image, too.
+    disks = list((merged(image, params) if image is not None else _mapped(params)).values())
+    for snapshot_id in filter(None, [ebs.get("SnapshotId") for ebs in disks]):
+        wanted.old(snapshot_id)
+    for ebs in disks:
         wanted.key(_key_of(wanted.world, ebs.get("SnapshotId")), ebs.get("KmsKeyId"))
 
 
