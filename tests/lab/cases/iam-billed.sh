@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # A node whose image carries billing product codes gets a policy for CreateImage, and works under it.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # The trusted machines' policies: daemons without identity work under them; the pruner deletes what is
 # Stillpoint's and nothing else, the restorer makes instances and volumes of it, and of nothing else.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # thread: yes
 # While a long list is gathered the daemon tells how much of it is there; a cancel ends it.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

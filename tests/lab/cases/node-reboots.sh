@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # The lab's node goes through a reboot, and a replacement of its root volume, as a real one does:
 # what ran is killed and runs again, the root is as old as its snapshot, and the state that lies on it
 # too, the data disks stay.

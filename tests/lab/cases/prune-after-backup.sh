@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # With after_backup = yes a backup that is complete prunes, real sets with their images; what goes wrong with
 # that is a warning, and the backup stays what it is.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

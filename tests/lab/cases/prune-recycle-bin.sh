@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # What a Recycle Bin rule keeps after its deletion is gone for prune: no error, nothing to do the next time, and
 # a set that lost a member that way is broken.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

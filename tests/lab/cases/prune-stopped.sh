@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # Ctrl-C stops prune between two sets, never within one; and a record of what was begun that came with another
 # node's disk is nobody's order.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # thread: yes
 # What can't become a new node is refused with its cause and its remedy, and nothing is left behind.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

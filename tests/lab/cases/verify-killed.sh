@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # A daemon that is killed in the middle of a verify, at each of its steps, leaves nothing: the next one's start
 # detaches and deletes what was on loan. Cancelling does the same at once.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
