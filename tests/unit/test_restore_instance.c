@@ -612,7 +612,7 @@ static void an_instance_that_dies_at_its_start_is_removed_with_its_volumes(void 
     RUN_WITH(&scene, ",'name':'n'", answers);
 
     assert_refused(&scene, 1, MADE " is terminated and has never run: Client.InternalError: key",
-                   "kms:CreateGrant");
+                   "iam-policy --kms-key");
     assert_string_equal(text_of(&scene, "now"),
                         "the instance is terminated and its volumes are deleted");
     assert_asked(&scene, 10, "Filter.1.Name=tag:stillpoint:restore");
