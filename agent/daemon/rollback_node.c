@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
@@ -17,6 +16,7 @@
 #include "agent/daemon/hook_output.h"
 #include "agent/daemon/rollback_disk.h"
 #include "agent/daemon/survey.h"
+#include "hooks/hook_dial.h"
 #include "hooks/hook_exec.h"
 
 enum {
@@ -105,18 +105,10 @@ bool rollback_start_services(struct rollback *rollback, const char *outcome, str
 static bool exchange(const char *path, const struct mount_request *request,
                      struct mount_reply *ret_reply, struct err *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    AUTO_CLOSE int fd = -1;
 
-    if (fd < 0)
-        return err_set(err, ERR_SYS, errno, "socket");
-    if (strlen(path) >= sizeof(address.sun_path))
-        return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
-    memcpy(address.sun_path, path, strlen(path));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        (void)err_set(err, ERR_HOOK, errno, "%s", path);
-        return err_suggest(err, "systemctl start stillpoint-hook.socket");
-    }
+    if (!hook_dial(path, &fd, err))
+        return false;
     if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request))
         return err_set(err, ERR_HOOK, errno, "%s: sending", path);
     /* Not cancellable: what it does in the kernel it does whether we wait or not. */

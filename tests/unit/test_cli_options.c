@@ -13,6 +13,7 @@
 
 #include "agent/base/tag.h"
 #include "agent/cli/cli_help.h"
+#include "agent/cli/cli_option_values.h"
 #include "agent/daemon/iam_policy.h"
 
 enum { ARGS_MAX = 64 };
@@ -370,6 +371,24 @@ static void help_of_a_command_names_each_option_that_it_takes(void **state)
     }
 }
 
+static void every_option_has_a_meaning(void **state)
+{
+    (void)state;
+    for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
+        struct cli_options options = {.command = CLI_NO_COMMAND};
+        const struct cli_options before = options;
+        struct err err = ERR_INIT;
+
+        bool ok = cli_option_apply(&options, (enum cli_option_id)id, "x", &err);
+
+        if (!ok && err.kind != ERR_USAGE)
+            fail_msg("--%s: %s", cli_option_table[id].name, err.text);
+        if (ok && memcmp(&options, &before, sizeof(options)) == 0)
+            fail_msg("--%s changes nothing", cli_option_table[id].name);
+        cli_options_free(&options);
+    }
+}
+
 static void help_of_a_command_groups_its_options_by_kind(void **state)
 {
     (void)state;
@@ -584,6 +603,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
+        cmocka_unit_test(every_option_has_a_meaning),
         cmocka_unit_test(help_of_a_command_groups_its_options_by_kind),
         cmocka_unit_test(help_says_what_an_option_is_to_that_command_and_kind),
         cmocka_unit_test(the_man_page_names_every_command_and_option),
