@@ -211,6 +211,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     strs_free(&daemon.agent.on_loan);
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.unsettled_whys);
+    json_decref(daemon.agent.loan_troubles);
     (void)pthread_mutex_destroy(&daemon.agent.resume_mutex);
     (void)pthread_mutex_destroy(&daemon.agent.mutex);
     config_free(config);
