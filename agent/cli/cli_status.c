@@ -144,6 +144,37 @@ static void status_left(struct cli_page *page, const json_t *data, int64_t now_u
     }
 }
 
+/* Volumes made from a set: those of a job that runs, and those that are still to be given back. */
+static void status_loans(struct cli_page *page, const json_t *data, int64_t now_utc_us)
+{
+    const json_t *loan;
+    int64_t at;
+    size_t i;
+
+    json_array_foreach(json_object_get(data, "loans"), i, loan)
+    {
+        bool in_use = json_is_true(json_object_get(loan, "in_use"));
+        cli_page_field(page, in_use ? "on loan" : "unreturned", CLI_FIELD_WIDTH);
+        cli_page_clean(page, cli_str(loan, "id"));
+        if (cli_str(loan, "backup") != NULL) {
+            cli_page_printf(page, ", %zu volumes of ",
+                            json_array_size(json_object_get(loan, "volumes")));
+            cli_page_clean(page, cli_str(loan, "backup"));
+            cli_page_text(page, " for ");
+            cli_page_clean(page, cli_str(loan, "purpose"));
+        }
+        if (cli_time(loan, "since", &at)) {
+            cli_page_text(page, ", for ");
+            put_age(page, at, now_utc_us);
+        }
+        if (cli_str(loan, "why") != NULL) {
+            cli_page_text(page, ": ");
+            cli_page_clean(page, cli_str(loan, "why"));
+        }
+        cli_page_text(page, "\n");
+    }
+}
+
 void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_us)
 {
     const json_t *last = json_object_get(data, "last");
@@ -155,6 +186,7 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
     status_jobs(page, data, now_utc_us);
     status_left(page, data, now_utc_us);
     cli_rollback_status(page, json_object_get(data, "rollback"));
+    status_loans(page, data, now_utc_us);
     cli_page_field(page, "last backup", CLI_FIELD_WIDTH);
     if (json_is_object(last)) {
         cli_page_clean(page, cli_str(last, "id"));

@@ -34,6 +34,7 @@ struct agent {
     bool resume_wanted;       /* the loop is to start a resume job */
     unsigned loan_moves;      /* loan_gate.h: attaching or detaching now */
     struct strs on_loan;      /* loan_gate.h: ids of loans and volumes */
+    json_t *loan_troubles;    /* loan_status.h: loan: why it is not given back; an object, NULL */
     bool loans_swept;         /* EC2's tags were asked for loans since the start */
     struct job *verifier;     /* the one verify that runs, NULL */
 

@@ -7,6 +7,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/loan_gate.h"
 #include "agent/daemon/loan_return.h"
+#include "agent/daemon/loan_status.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "aws/ec2_volumes.h"
@@ -71,11 +72,11 @@ static bool sweep_record(struct work *work, const char *id, int64_t deadline_ms,
         ok = ok && settle_record(work, &loan, deadline_ms, ret_open, &err);
     if (ok && !*ret_open)
         ok = loan_record_remove(state, id, &err);
-    if (!ok) {
+    if (!ok)
         (void)err_wrap(&err, "loan %s", id);
+    *ret_open = *ret_open || !ok;
+    if (loan_status_note(work->job->agent, id, ok ? NULL : &err))
         log_err(LOG_LEVEL_WARNING, "loan_not_returned", &err);
-        *ret_open = true;
-    }
     loan_free(&loan);
     return ok;
 }

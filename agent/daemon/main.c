@@ -218,6 +218,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.rollback);
     json_decref(daemon.agent.unsettled_whys);
+    json_decref(daemon.agent.loan_troubles);
     (void)pthread_mutex_destroy(&daemon.agent.resume_mutex);
     (void)pthread_mutex_destroy(&daemon.agent.mutex);
     config_free(config);

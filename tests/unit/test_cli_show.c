@@ -407,6 +407,27 @@ static void status_tells_daemon_guard_node_job_and_last_backup(void **state)
     json_decref(data);
 }
 
+static void status_tells_what_is_on_loan(void **state)
+{
+    (void)state;
+    struct cli_page page = plain_page(80);
+    json_t *data = json_of(
+        "{'loans':[{'id':'ln-1','backup':'sp-1','purpose':'verify','volumes':['vol-1','vol-2'],"
+        "'since':'2026-11-24T08:00:00Z','in_use':true,'why':null},"
+        "{'id':'ln-2','backup':null,'purpose':null,'volumes':[],'since':null,'in_use':false,"
+        "'why':'it is no record'}]}");
+    int64_t now_utc_us;
+
+    assert_true(clock_utc_parse("2026-11-24T08:01:05Z", &now_utc_us));
+    cli_status_show(&page, data, now_utc_us);
+
+    assert_non_null(strstr(buf_text(&page.text),
+                           "  on loan      ln-1, 2 volumes of sp-1 for verify, for 1m 5s\n"
+                           "  unreturned   ln-2: it is no record\n"));
+    cli_page_free(&page);
+    json_decref(data);
+}
+
 static void status_says_what_is_not_there(void **state)
 {
     (void)state;
@@ -541,6 +562,7 @@ int main(void)
         cmocka_unit_test(what_was_used_says_that_nothing_new_was_taken),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
         cmocka_unit_test(status_tells_daemon_guard_node_job_and_last_backup),
+        cmocka_unit_test(status_tells_what_is_on_loan),
         cmocka_unit_test(status_says_what_is_not_there),
         cmocka_unit_test(a_check_has_its_remedy_below_it_line_by_line),
         cmocka_unit_test(columns_are_aligned_by_what_is_seen_not_by_bytes),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # A rollback of the data volumes under write load: the data is exactly that of the set, in place and
 # running; --undo brings back, to the byte, what was newer; --commit removes the volumes of before.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

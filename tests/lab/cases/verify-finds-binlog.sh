@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # What is wrong with a set's binary log is found and named: one that is gone, the last that is gone, a recorded
 # position that is wrong.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # A set that is not what its tags say is found and named: a snapshot of another backup in it (with this one's
 # tags), a manifest of another id, a filesystem that needs fsck.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
+# `restore volumes` with bad input says cause and remedy and makes nothing; all of a set's volumes; one that fails
+# in the middle leaves nothing.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/cases/lib_verify.sh
+. "$(dirname "$0")/lib_verify.sh"
+
+start_cloud
+start_node
+cloud_set '{"snapshot_time_s": 0.2}'
+back_up good --no-image
+id=$(json "d['id']" <"$LAB/good.json")
+instance=$(node_get "['instance']")
+data=$(volume_of data)
+
+volumes() { # those that are not the node's, as boto3 tells of them
+    python3 - "$LIB_DIR" "$LAB" "$1" <<'PY'
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+with open(f"{sys.argv[2]}/node.json", encoding="utf-8") as stream:
+    own = {mount["volume"] for mount in json.load(stream)["mounts"]}
+d = [v for v in Lab(sys.argv[2]).ec2("admin").describe_volumes()["Volumes"]
+     if v["VolumeId"] not in own and v["State"] not in ("deleting", "deleted")]
+for v in d:
+    v["tags"] = {tag["Key"]: tag["Value"] for tag in v.get("Tags", [])}
+value = eval(sys.argv[3])
+print(value if isinstance(value, str) else json.dumps(value))
+PY
+}
+
+# Bad input: cause, remedy, nothing made.
+assert_exit 1 sp restore volumes sp-20200101T000000Z-aaaaa
+assert_match 'do:' "$OUT" "an unknown id"
+assert_exit 5 sp restore volumes latest --zone us-east-1a
+assert_match 'no zone of' "$OUT" "a zone elsewhere"
+assert_exit 5 sp restore volumes latest --attach "$instance" --zone eu-west-1c
+assert_match "can't be attached" "$OUT" "zone mismatch"
+assert_exit 5 sp restore volumes latest --attach i-0123456789abcdef0
+assert_exit 2 sp restore volumes latest --type gp2 --iops 4000
+assert_exit 2 sp restore volumes latest --device /dev/sdk
+assert_exit 2 sp restore volumes latest --attach "$instance" --device /dev/sdk
+assert_match 'one device name for 3 volumes' "$OUT" "one name for several"
+assert_exit 5 sp restore volumes latest --volume "$data" --attach "$instance" --device /dev/sdg
+assert_match 'sdg is taken' "$OUT" "a name that is taken"
+assert_exit 2 sp restore volumes latest --volume vol-0123456789abcdef0
+assert_match 'is not in' "$OUT" "a volume that is not in the set"
+assert_exit 0 sp restore volumes latest -n
+assert_match 'would make volumes' "$OUT" "dry run"
+assert_eq 0 "$(volumes 'len(d)')" "volumes made by what was refused"
+
+# All, attached to nobody; again makes others; one that fails in the middle leaves none.
+sp restore volumes "$id" >"$LAB/out.txt" || fail "restore volumes ended with $?"
+assert_eq 3 "$(volumes 'len(d)')" "volumes"
+assert_match 'var/log/mysql' "$(cat "$LAB/out.txt")" "what goes where"
+cloud_fault '{"action": "CreateVolume", "kind": "error", "code": "VolumeLimitExceeded", "skip": 1}'
+assert_exit 1 sp restore volumes "$id"
+assert_match 'gone again' "$OUT" "the end of one that failed"
+cloud_faults_off
+for _ in $(seq 50); do [ "$(volumes 'len(d)')" = 3 ] && break; sleep 0.1; done
+assert_eq 3 "$(volumes 'len(d)')" "volumes of what failed"
+assert_eq '' "$(ls "$LAB/state/loans")" "records"
