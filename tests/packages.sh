@@ -18,8 +18,9 @@ lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-
 # mariadb-client for mariadb-binlog, dosfstools for /boot/efi's vfat, mmdebstrap and the keyring for
 # the other servers' trees.
 # strace fails the guard's system calls. lvm2 is for its metadata alone: nothing is activated.
+# fdisk has sfdisk, for a partitioned volume.
 lab=(strace mariadb-server-core mariadb-client-core mariadb-client xfsprogs e2fsprogs btrfs-progs
-    dosfstools lvm2 util-linux mount procps time openssl ca-certificates mmdebstrap
+    dosfstools lvm2 fdisk util-linux mount procps time openssl ca-certificates mmdebstrap
     debian-archive-keyring python3 python3-venv)
 packages=("${build[@]}" "${lint[@]}" "${lab[@]}")
 modules=("moto[server]>=5.0" boto3)
