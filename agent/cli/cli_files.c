@@ -45,9 +45,8 @@ static bool ask_id(const struct cli *cli, const char *socket_path, char *id, siz
             found = true;
         } else if (strcmp(name, "error") == 0 || strcmp(name, "result") == 0) {
             const char *text = cli_str(event, "text"), *remedy = cli_str(event, "remedy");
-            const char *kind = cli_str(event, "kind");
-            *ret_exit =
-                kind != NULL && strcmp(kind, "usage") == 0 ? CLI_EXIT_USAGE : CLI_EXIT_PRECONDITION;
+            int code = (int)json_integer_value(json_object_get(event, "exit"));
+            *ret_exit = code != 0 ? code : CLI_EXIT_PRECONDITION;
             ok = err_set(err, ERR_PRECONDITION, 0, "%s", text ? text : "no such backup");
             if (remedy != NULL)
                 (void)err_suggest(err, "%s", remedy);
