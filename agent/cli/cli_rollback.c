@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_rollback.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +22,19 @@ static int refuse_without_terminal(const struct cli *cli)
     return cli_fail(cli, CLI_EXIT_USAGE, &why, "nothing was done");
 }
 
+/* Ctrl-C and SIGTERM come over signal_fd, since they are blocked: false. */
+static bool wait_for_answer(const struct cli *cli)
+{
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = cli->signal_fd, .events = POLLIN}};
+
+    while (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0) {
+        if (errno != EINTR)
+            return false;
+    }
+    return fds[1].revents == 0;
+}
+
 /* Whether the person types ID. */
 static bool confirm(const struct cli *cli, const char *id)
 {
@@ -27,7 +42,7 @@ static bool confirm(const struct cli *cli, const char *id)
 
     (void)fprintf(cli->err, "\nType the id of the backup, %s, to go on: ", id);
     (void)fflush(cli->err);
-    if (fgets(answer, sizeof(answer), stdin) == NULL)
+    if (!wait_for_answer(cli) || fgets(answer, sizeof(answer), stdin) == NULL)
         return false;
     answer[strcspn(answer, "\r\n")] = '\0';
     return strcmp(answer, id) == 0;

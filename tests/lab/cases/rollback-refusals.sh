@@ -49,6 +49,30 @@ refused 2 '--data-only needs the id' 'stillpoint list' sp rollback --data-only
 refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit --yes
 
+# At the question a signal ends it, and nothing was done.
+ends_at_the_question() { # SIGNAL
+    python3 - "$1" "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" rollback latest --data-only <<'PY'
+import os, pty, select, signal, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+said, end = b"", time.monotonic() + 20
+while b"to go on: " not in said and time.monotonic() < end:
+    if select.select([terminal], [], [], 0.1)[0]:
+        said += os.read(terminal, 4096)
+os.kill(pid, getattr(signal, sys.argv[1]))
+while time.monotonic() < end:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        sys.exit(0 if os.waitstatus_to_exitcode(status) == 1 else f"status {status}")
+    time.sleep(0.02)
+os.kill(pid, signal.SIGKILL)
+sys.exit(f"it goes on: {said[-200:]}")
+PY
+}
+ends_at_the_question SIGINT || fail "Ctrl-C at the question"
+ends_at_the_question SIGTERM || fail "SIGTERM at the question"
+
 # Sets that are no good.
 tag_of_set stillpoint:instance i-0123456789abcdef0
 refused 5 "backup $set is of instance i-0123456789abcdef0, this is i-" 'restore' "${back[@]}"
