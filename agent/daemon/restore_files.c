@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
@@ -38,9 +39,53 @@ struct files {
 
 /* --- asked for ------------------------------------------------------------------------------ */
 
+/* PATH without doubled and trailing slashes and "."; CLEAN has as much room. False: it has "..". */
+static bool clean_path(const char *path, char *clean)
+{
+    size_t len = 0;
+
+    for (const char *at = path + strspn(path, "/"); *at != '\0'; at += strspn(at, "/")) {
+        size_t part = strcspn(at, "/");
+        if (part == 2 && strncmp(at, "..", part) == 0)
+            return false;
+        if (part != 1 || at[0] != '.') {
+            clean[len++] = '/';
+            memcpy(clean + len, at, part);
+            len += part;
+        }
+        at += part;
+    }
+    if (len == 0)
+        clean[len++] = '/';
+    clean[len] = '\0';
+    return true;
+}
+
+/* Element I of LIST, as clean_path has it. */
+static bool read_path(json_t *list, size_t i, const char **ret_path, struct err *err)
+{
+    const char *path = json_string_value(json_array_get(list, i));
+
+    if (path == NULL || path[0] != '/') {
+        (void)err_set(err, ERR_USAGE, 0, "'%.100s' is no absolute path", path ? path : "?");
+        return err_suggest(err, "name files as they are called on the node: /etc/hosts");
+    }
+    AUTO_FREE char *clean = strdup(path);
+    if (clean == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    if (!clean_path(path, clean)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%.100s' has a '..' in it", path);
+        return err_suggest(err, "name files as they are called on the node, without ..");
+    }
+    if (json_array_set_new(list, i, json_string(clean)) != 0)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    *ret_path = json_string_value(json_array_get(list, i));
+    return true;
+}
+
 static bool read_paths(struct files *files, struct err *err)
 {
-    const json_t *list = json_object_get(files->job->args, "paths");
+    json_t *list = json_object_get(files->job->args, "paths");
     size_t count = json_array_size(list);
 
     if (count == 0 || count > PATHS_MAX) {
@@ -48,12 +93,9 @@ static bool read_paths(struct files *files, struct err *err)
         return err_suggest(err, "name 1 to %d, or the folders that they lie in", PATHS_MAX);
     }
     for (size_t i = 0; i < count; i++) {
-        const char *path = json_string_value(json_array_get(list, i));
-        if (path == NULL || path[0] != '/') {
-            (void)err_set(err, ERR_USAGE, 0, "'%.100s' is no absolute path", path ? path : "?");
-            return err_suggest(err, "name files as they are called on the node: /etc/hosts");
-        }
-        files->paths[files->path_count++] = path;
+        if (!read_path(list, i, &files->paths[files->path_count], err))
+            return false;
+        files->path_count++;
     }
     return true;
 }
