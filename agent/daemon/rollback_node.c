@@ -28,15 +28,6 @@ enum {
 
 /* --- services ------------------------------------------------------------------------------- */
 
-bool rollback_has_services(const struct config *config)
-{
-    for (size_t i = 0; i < config->hook_count; i++) {
-        if ((config->hooks[i].phases & CONFIG_PHASE_STOP) != 0)
-            return true;
-    }
-    return false;
-}
-
 static struct hook_chain *open_chain(struct rollback *rollback, struct err *err)
 {
     struct hook_chain *chain = calloc(1, sizeof(*chain));

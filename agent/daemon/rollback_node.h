@@ -14,8 +14,6 @@ bool rollback_stop_services(struct rollback *rollback, int64_t deadline_ms, stru
  *   outcome  "complete", "failed", "undone"
  *   false    the first failure; the others are warned of */
 bool rollback_start_services(struct rollback *rollback, const char *outcome, struct err *err);
-/* Whether there is any such hook. */
-bool rollback_has_services(const struct config *config);
 
 /* One mount. A path where it is not mounted (any more) is unmounted.
  *   false  ERR_BUSY: in use until the deadline, names by whom */

@@ -190,16 +190,24 @@ static bool has_open(int process, dev_t device)
     return found;
 }
 
+/* A file of PROCESS's folder in /proc; NULL where it can't be read. */
+static FILE *open_in(int process, const char *name)
+{
+    int fd = openat(process, name, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "re") : NULL;
+
+    if (file == NULL && fd >= 0)
+        (void)close(fd);
+    return file;
+}
+
 static bool has_mapped(int process, dev_t device)
 {
-    int fd = openat(process, "maps", O_RDONLY | O_CLOEXEC);
-    FILE *file = fd >= 0 ? fdopen(fd, "re") : NULL;
+    FILE *file = open_in(process, "maps");
     static char line[LINE_BYTES];
     uint32_t major_number, minor_number;
     bool found = false;
 
-    if (file == NULL && fd >= 0)
-        (void)close(fd);
     while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
         found = read_device(nth_word(line, 3), 16, &major_number, &minor_number) &&
                 makedev(major_number, minor_number) == device;
@@ -222,14 +230,11 @@ struct disk {
 
 static bool shows_disk(int process, const struct disk *disk)
 {
-    int fd = openat(process, "mountinfo", O_RDONLY | O_CLOEXEC);
-    FILE *file = fd >= 0 ? fdopen(fd, "re") : NULL;
+    FILE *file = open_in(process, "mountinfo");
     static char line[LINE_BYTES];
     uint32_t major_number, minor_number;
     bool found = false;
 
-    if (file == NULL && fd >= 0)
-        (void)close(fd);
     while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
         if (!read_device(nth_word(line, 2), 10, &major_number, &minor_number))
             continue;

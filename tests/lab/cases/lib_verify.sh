@@ -8,6 +8,8 @@
 #   assert_finding NAME REGEX     that check failed and says so, no other did, and the verdict is in the tags
 #   assert_no_loans               no volume is there but the node's own, and no record of any;
 #   assert_no_volumes             the first of it
+#   volumes PYTHON                a value of `d`, the volumes that are not the node's, as boto3 tells of them
+#                                 (each with its tags as a dict): volumes 'len(d)'
 #   snapshot_of NAME MOUNT        the snapshot of the volume at a mount: snapshot_of a data
 #   damage SNAPSHOT COMMAND...    a copy of the snapshot on a device that COMMAND gets; what it then
 #                                 has is the snapshot's
@@ -55,6 +57,22 @@ assert_no_findings() {
 assert_no_loans() {
     assert_no_volumes
     assert_eq '' "$(ls "$LAB/state/loans" 2>/dev/null)" "records of loans"
+}
+
+volumes() {
+    python3 - "$LIB_DIR" "$LAB" "$1" <<'PY'
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+with open(f"{sys.argv[2]}/node.json", encoding="utf-8") as stream:
+    own = {mount["volume"] for mount in json.load(stream)["mounts"]}
+d = [v for v in Lab(sys.argv[2]).ec2("admin").describe_volumes()["Volumes"]
+     if v["VolumeId"] not in own and v["State"] not in ("deleting", "deleted")]
+for v in d:
+    v["tags"] = {tag["Key"]: tag["Value"] for tag in v.get("Tags", [])}
+value = eval(sys.argv[3])
+print(value if isinstance(value, str) else json.dumps(value))
+PY
 }
 
 assert_no_volumes() {

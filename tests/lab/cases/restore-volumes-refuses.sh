@@ -16,22 +16,6 @@ id=$(json "d['id']" <"$LAB/good.json")
 instance=$(node_get "['instance']")
 data=$(volume_of data)
 
-volumes() { # those that are not the node's, as boto3 tells of them
-    python3 - "$LIB_DIR" "$LAB" "$1" <<'PY'
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from labclient import Lab
-with open(f"{sys.argv[2]}/node.json", encoding="utf-8") as stream:
-    own = {mount["volume"] for mount in json.load(stream)["mounts"]}
-d = [v for v in Lab(sys.argv[2]).ec2("admin").describe_volumes()["Volumes"]
-     if v["VolumeId"] not in own and v["State"] not in ("deleting", "deleted")]
-for v in d:
-    v["tags"] = {tag["Key"]: tag["Value"] for tag in v.get("Tags", [])}
-value = eval(sys.argv[3])
-print(value if isinstance(value, str) else json.dumps(value))
-PY
-}
-
 # Bad input: cause, remedy, nothing made.
 assert_exit 1 sp restore volumes sp-20200101T000000Z-aaaaa
 assert_match 'do:' "$OUT" "an unknown id"
