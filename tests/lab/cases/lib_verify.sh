@@ -4,6 +4,8 @@
 #
 #   back_up NAME [OPTION...]      under an armed thaw; its record is $LAB/NAME.json
 #   verify_now STATUS [OPTION...] stillpoint verify latest; its last event is $LAB/verify.json
+#   verify_until REGEX           the same behind us, until the daemon has logged such a line; its client is
+#                                 $client, what it prints is in $LAB/verify.events
 #   check_of NAME                 the result of the check whose name begins so; text_of NAME its text
 #   assert_finding NAME REGEX     that check failed and says so, no other did, and the verdict is in the tags
 #   assert_no_loans               no volume is there but the node's own, and no record of any;
@@ -36,6 +38,18 @@ verify_now() {
     [ "$status" -eq "$wanted" ] ||
         fail "verify $*: wanted exit $wanted, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
     assert_no_loans
+}
+
+verify_until() {
+    local end=$((SECONDS + 20)) seen
+    seen=$(grep -c "$1" "$LAB/log/daemon.log")
+    "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" verify latest --again --json \
+        >"$LAB/verify.events" 2>"$LAB/verify.err" &
+    client=$!
+    until [ "$(grep -c "$1" "$LAB/log/daemon.log")" -gt "$seen" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "no $1: $(tail -n 3 "$LAB/verify.events")"
+        sleep 0.01
+    done
 }
 
 v() { json "$1" <"$LAB/verify.json"; }

@@ -13,19 +13,6 @@ start_node
 cloud_set '{"snapshot_time_s": 0.2, "detach_time_s": 1}'
 back_up good --no-image
 
-# The verify runs behind us until the daemon has said LINE; its client is $client.
-verify_until() {
-    local end=$((SECONDS + 20)) seen
-    seen=$(grep -c "$1" "$LAB/log/daemon.log")
-    "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" verify latest --again --json \
-        >"$LAB/verify.events" 2>"$LAB/verify.err" &
-    client=$!
-    until [ "$(grep -c "$1" "$LAB/log/daemon.log")" -gt "$seen" ]; do
-        [ "$SECONDS" -lt "$end" ] || fail "no $1: $(tail -n 3 "$LAB/verify.events")"
-        sleep 0.01
-    done
-}
-
 for line in 'job=verify .*step=make' 'event=lent' 'job=verify .*step=look' 'job=verify .*step=server' \
     'job=verify .*step=remove'; do
     daemon=$(part_pid daemon)
