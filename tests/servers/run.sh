@@ -395,7 +395,7 @@ replica() {
 }
 source_sql() { timeout 60 mariadb --no-defaults --skip-column-names -B -u root -S "$1" -e "$2" 2>&1; }
 replica_judge() { # SOURCE_SOCK PORT, and replica's
-    local from=$1 port=$2 method=$3 exact=$4 source_exact=$5 file pos rows upto sock_was=$sock channel
+    local from=$1 port=$2 method=$3 exact=$4 source_exact=$5 file pos rows upto sock_was=$sock channel events
     source_sql "$from" "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'x7';
         GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'; FLUSH BINARY LOGS" >/dev/null ||
         { no "no user on the source"; return; }
@@ -436,7 +436,9 @@ replica_judge() { # SOURCE_SOCK PORT, and replica's
     if [ "$exact" = 1 ]; then
         [ "$(sql "SELECT COUNT(*) FROM copied.a")" = "$rows" ] || { no "the replica goes on"; return; }
     fi
-    upto=$(source_sql "$from" "SHOW BINLOG EVENTS IN '$file'" | awk -F '\t' -v pos="$pos" '$3 == "Xid" && $5 <= pos' | wc -l)
+    load_stop # the source's log is read in peace
+    events=$(source_sql "$from" "SHOW BINLOG EVENTS IN '$file'") || { no "the source's log: ${events:0:300}"; return; }
+    upto=$(awk -F '\t' -v pos="$pos" '$3 == "Xid" && $5 <= pos' <<<"$events" | wc -l)
     if [ "$source_exact" = 1 ]; then
         [ "$upto" = "$rows" ] || { no "$rows rows here, $upto in the source's log up to $pos"; return; }
     else

@@ -45,6 +45,7 @@ verify_until() {
     seen=$(grep -c "$1" "$LAB/log/daemon.log")
     "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" verify latest --again --json \
         >"$LAB/verify.events" 2>"$LAB/verify.err" &
+    # shellcheck disable=SC2034 # the case's
     client=$!
     until [ "$(grep -c "$1" "$LAB/log/daemon.log")" -gt "$seen" ]; do
         [ "$SECONDS" -lt "$end" ] || fail "no $1: $(tail -n 3 "$LAB/verify.events")"
