@@ -63,7 +63,7 @@ static bool read_request(const json_t *args, struct request *request, struct err
 static void tell_preview(struct rollback *rollback, const struct request *request,
                          const struct rollback_goal *goal)
 {
-    const struct backup *set = goal->set;
+    const struct backup *set = goal->set.backup;
 
     assert(set != NULL);
     struct rollback_preview preview = {
@@ -151,7 +151,7 @@ static bool quiesce(struct rollback *rollback, const struct rollback_goal *goal,
 /* From the first tag to the last point at which it can be gone back from. */
 static bool prepare(struct rollback *rollback, const struct rollback_goal *goal, struct err *err)
 {
-    if (!rollback_make_volumes(rollback, &goal->plan, goal->set, in_ms(MAKE_MS), err) ||
+    if (!rollback_make_volumes(rollback, &goal->plan, goal->set.backup, in_ms(MAKE_MS), err) ||
         !rollback_goal_may_swap(rollback, err) || !rollback_enter(rollback, ROLLBACK_STOP, err) ||
         !quiesce(rollback, goal, err))
         return false;

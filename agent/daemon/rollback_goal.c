@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/rollback_goal.h"
 
-#include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "agent/base/clock.h"
 #include "agent/daemon/rollback_cloud.h"
 #include "agent/daemon/rollback_survey.h"
 #include "agent/daemon/survey.h"
-#include "aws/ec2_snapshots.h"
 
 enum { LOOK_MS = 2 * 60 * 1000 };
 
@@ -30,41 +27,6 @@ static bool check_none(struct rollback *rollback, struct err *err)
                   rollback->state.set, rollback_step_name(rollback->state.step));
     return err_suggest(err, "stillpoint rollback --commit keeps what it brought, --undo takes it "
                             "back");
-}
-
-static bool find_set(struct rollback *rollback, const char *id, struct rollback_goal *goal,
-                     struct err *err)
-{
-    return gather_find(rollback->work, id, &goal->gather, in_ms(LOOK_MS), &goal->set, err) &&
-           (goal->gather.set == NULL ||
-            inventory_why(&goal->gather.inventory, goal->gather.set, &goal->faults, err));
-}
-
-static bool on_snapshot(void *self, const struct ec2_snapshot *snapshot, struct err *err)
-{
-    (void)self;
-    if (strcmp(snapshot->storage_tier, "archive") == 0) {
-        (void)err_set(err, ERR_PRECONDITION, 0, "%s is in the archive tier", snapshot->id);
-        return err_suggest(err, "recall it first (aws ec2 restore-snapshot-tier): that takes up to "
-                                "72 hours");
-    }
-    if (snapshot->state == EC2_SNAPSHOT_COMPLETED)
-        return true;
-    (void)err_set(err, ERR_PRECONDITION, 0, "%s is %s", snapshot->id,
-                  ec2_snapshot_state_name(snapshot->state));
-    return err_suggest(err, "wait until it is completed: stillpoint show");
-}
-
-static bool check_snapshots(struct rollback *rollback, const struct rollback_goal *goal,
-                            struct err *err)
-{
-    const char *ids[EC2_DEVICES_MAX];
-    size_t count = 0;
-
-    for (size_t i = 0; i < goal->plan.count && count < EC2_DEVICES_MAX; i++)
-        ids[count++] = goal->plan.volumes[i].snapshot->id;
-    return ec2_describe_snapshots(rollback->work->ec2, ids, count, NULL, 0, in_ms(LOOK_MS),
-                                  &rollback->job->cancel, on_snapshot, NULL, err);
 }
 
 /* Only a refusal counts: EC2 judges some parameters before the right. */
@@ -122,22 +84,18 @@ bool rollback_goal_set(struct rollback *rollback, const char *id, struct rollbac
 
     job_set_step(rollback->job, "plan");
     if (!check_none(rollback, err) || !survey_stays(work, in_ms(LOOK_MS), err) ||
-        !find_set(rollback, id, goal, err) ||
+        !whole_set_find(work, id, false, in_ms(LOOK_MS), &goal->set, err) ||
         !rollback_survey(rollback, in_ms(LOOK_MS), &goal->input, err))
         return false;
-    assert(goal->set != NULL);
-    (void)snprintf(rollback->state.set, sizeof(rollback->state.set), "%s", goal->set->id);
-    goal->input.set = goal->set;
-    goal->input.faults = &goal->faults;
+    goal->input.set = goal->set.backup;
+    (void)snprintf(rollback->state.set, sizeof(rollback->state.set), "%s", goal->input.set->id);
     goal->input.mode = rollback->state.mode;
-    return rollback_plan_make(&goal->input, &goal->plan, err) &&
-           check_snapshots(rollback, goal, err) && check_rights(rollback, goal, err);
+    return rollback_plan_make(&goal->input, &goal->plan, err) && check_rights(rollback, goal, err);
 }
 
 void rollback_goal_free(struct rollback_goal *goal)
 {
     rollback_plan_free(&goal->plan);
     rollback_survey_free(&goal->input);
-    strs_free(&goal->faults);
-    gather_free(&goal->gather);
+    whole_set_free(&goal->set);
 }

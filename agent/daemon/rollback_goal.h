@@ -2,14 +2,12 @@
 #ifndef STILLPOINT_ROLLBACK_GOAL_H
 #define STILLPOINT_ROLLBACK_GOAL_H
 
-#include "agent/daemon/gather.h"
 #include "agent/daemon/rollback.h"
+#include "agent/daemon/whole_set.h"
 
 /* What a rollback to a set is made of, before its first step. */
 struct rollback_goal {
-    struct gather gather;
-    const struct backup *set; /* of gather's catalog */
-    struct strs faults;       /* what is wrong with it */
+    struct whole_set set;
     struct rollback_plan_input input;
     struct rollback_plan plan;
 };

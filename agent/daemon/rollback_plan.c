@@ -24,7 +24,6 @@ static bool refuse(struct maker *maker, const char *remedy)
 static bool check_set(struct maker *maker)
 {
     const struct backup *set = maker->input->set;
-    const struct strs *faults = maker->input->faults;
     const char *instance = maker->input->instance->id;
 
     if (set->instance == NULL || strcmp(set->instance, instance) != 0) {
@@ -32,12 +31,6 @@ static bool check_set(struct maker *maker)
                       set->id, set->instance ? set->instance : "(unknown)", instance);
         return refuse(maker, "a node goes back to its own backups only; of another's: stillpoint "
                              "restore");
-    }
-    if (set->state != BACKUP_COMPLETE) {
-        (void)err_set(maker->err, ERR_PRECONDITION, 0, "backup %s is not complete: %s%s%s", set->id,
-                      backup_state_name(set->state), faults->count ? ": " : "",
-                      faults->count ? faults->items[0] : "");
-        return refuse(maker, "take another: stillpoint list; one that is pending, wait for");
     }
     return set->consistency == LABEL_APPLICATION || set->consistency == LABEL_FILESYSTEM ||
            strs_printf(&maker->plan->warnings, maker->err,

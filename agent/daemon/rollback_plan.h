@@ -19,8 +19,7 @@
 enum { ROLLBACK_PART_STACKED = -1 }; /* LVM, RAID, encryption between file system and disk */
 
 struct rollback_plan_input {
-    const struct backup *set;
-    const struct strs *faults; /* what is wrong with it, a sentence each */
+    const struct backup *set; /* found whole (whole_set.h) */
     const struct ec2_instance *instance;
     const struct ec2_volumes *volumes; /* that are attached to it */
     const struct mounts *mounts;

@@ -79,10 +79,16 @@ refused 5 "backup $set is of instance i-0123456789abcdef0, this is i-" 'restore'
 tag_of_set stillpoint:instance "$(node_get "['instance']")"
 cloud_set '{"snapshot_time_s": 60}'
 assert_exit 0 sp backup --no-image --wait cut
-refused 5 'is not complete: pending' 'wait' sp rollback latest --data-only --no-backup --yes
+refused 5 'is not complete yet' 'wait' sp rollback latest --data-only --no-backup --yes
 cloud_post finish_snapshots '{}' >/dev/null
 cloud_set '{"snapshot_time_s": 0.1}'
 until_status "d['finishing'] == []"
+read -r last member <<<"$(sp show latest --json | json "d['id'] + ' ' + d['snapshots'][-1]['id']")"
+ask_cloud "ec2.modify_snapshot_tier(SnapshotId='$member', StorageTier='archive') and ''"
+until [ archive = "$(ask_cloud "[s.get('StorageTier') for s in snapshots if s['SnapshotId'] == '$member']")" ]; do sleep 0.1; done
+refused 5 "in the archive tier: $member" 'recall' sp rollback "$last" --data-only --no-backup --yes
+ask_cloud "ec2.delete_snapshot(SnapshotId='$member') and ''"
+refused 5 'is broken' 'another' sp rollback "$last" --data-only --no-backup --yes
 as_before
 
 # Rights: before anything is made, and once the volumes are there.
