@@ -225,6 +225,21 @@ static bool check_rollback(const struct cli_options *options, struct err *err)
     return true;
 }
 
+/* --by-node shows all nodes as it is, so --all-nodes beside it is no fault; with --node it is that
+ * one's line. */
+static bool check_list(const struct cli_options *options, struct err *err)
+{
+    if (options->all_nodes && options->node != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "list: --all-nodes and --node exclude each other");
+        return err_suggest(err, "leave one of them out");
+    }
+    if (options->by_node && options->limit != 0) {
+        (void)err_set(err, ERR_USAGE, 0, "list: --limit counts backups, --by-node shows nodes");
+        return err_suggest(err, "leave one of them out");
+    }
+    return true;
+}
+
 bool cli_options_change(const struct cli_options *options)
 {
     if (options->dry_run || !cli_verbs_changes(options->command))
@@ -323,6 +338,8 @@ static bool check(const struct reading *reading, struct err *err)
         return err_suggest(err, "stillpoint thaw -n shows what is held");
     }
     if (options->command == CLI_ROLLBACK && !check_rollback(options, err))
+        return false;
+    if (options->command == CLI_LIST && !check_list(options, err))
         return false;
     if (options->command == CLI_IAM_POLICY && options->role == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "iam-policy needs --role");

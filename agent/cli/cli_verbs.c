@@ -121,7 +121,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "check every table, not only a sample of InnoDB's"},
     [CLI_OPTION_AGAIN] = {"again", 0, NULL, CLI_FOR(CLI_VERIFY), "whatever its verdict is so far"},
     [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
-                            "a line for each node of the account instead"},
+                            "a line for each node of the account instead; with --node\n"
+                            "that of this one alone"},
     [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
                          "of this node only, by its name or instance id"},
     [CLI_OPTION_SINCE] = {"since", 0, "TIME", CLI_FOR(CLI_LIST),
