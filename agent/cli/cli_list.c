@@ -237,9 +237,11 @@ static void put_sums(struct cli_list *list, const json_t *sums, int64_t now_utc_
     (void)cli_int(sums, "sets", &sets);
     if (!list->cli->options->by_node && sets > (int64_t)list->count)
         cli_page_printf(page, "%zu of ", list->count);
-    cli_page_printf(page, "%" PRId64 " backup%s", sets, sets == 1 ? "" : "s");
-    if (list->cli->options->by_node)
-        cli_page_printf(page, " of %zu node%s", list->count, list->count == 1 ? "" : "s");
+    cli_page_count(page, sets, "backup");
+    if (list->cli->options->by_node) {
+        cli_page_text(page, " of ");
+        cli_page_count(page, (int64_t)list->count, "node");
+    }
     if (cli_int(sums, "good", &good)) {
         cli_page_printf(page, ": %" PRId64 " good", good);
         put_part(page, sums, "broken", ", ");

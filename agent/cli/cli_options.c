@@ -76,8 +76,10 @@ static bool read_long(struct reading *reading, const char *text, struct err *err
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
     char name[64], shown[80];
 
-    if (len >= sizeof(name))
-        return err_set(err, ERR_USAGE, 0, "unknown option --%.60s…", text);
+    if (len >= sizeof(name)) {
+        (void)err_set(err, ERR_USAGE, 0, "unknown option --%.60s…", text);
+        return err_suggest(err, "see stillpoint --help");
+    }
     memcpy(name, text, len);
     name[len] = '\0';
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
