@@ -20,6 +20,8 @@
 
 enum { SHOW_TIMEOUT_MS = 150000 };
 
+#define EMPTY_FOLDER_REMEDY "name a folder that is not there yet, or is empty"
+
 /* --- which backup ----------------------------------------------------------------------------- */
 
 /* The marker has the whole id, whatever was typed.
@@ -66,11 +68,22 @@ static bool make_absolute(const char *path, char *absolute, struct err *err)
     if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
         return err_set(err, ERR_SYS, errno, "where we are");
     int len = snprintf(absolute, PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", path);
-    if (len < 0 || len >= COPY_PATH_BYTES)
-        return err_set(err, ERR_USAGE, 0, "--to: longer than %d bytes", COPY_PATH_BYTES);
+    if (len < 0 || len >= COPY_PATH_BYTES) {
+        (void)err_set(err, ERR_USAGE, 0, "--to: longer than %d bytes", COPY_PATH_BYTES);
+        return err_suggest(err, "name a shorter path");
+    }
     while (len > 1 && absolute[len - 1] == '/')
         absolute[--len] = '\0';
     return true;
+}
+
+/* By errno. */
+static bool not_usable(const char *what, const char *path, struct err *err)
+{
+    (void)err_set(err, ERR_PRECONDITION, errno, "%s %s", what, path);
+    if (err->os_errno == ENOENT)
+        return err_suggest(err, "make the folder above it first");
+    return err_suggest(err, "name a folder that root can write to");
 }
 
 /* A marker alone was left by one of us that was killed. */
@@ -80,7 +93,7 @@ static bool check_empty(const char *path, struct err *err)
     DIR *dir = opendir(path);
 
     if (dir == NULL)
-        return err_set(err, ERR_PRECONDITION, errno, "--to %s", path);
+        return not_usable("--to", path, err);
     while ((item = readdir(dir)) != NULL) {
         if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
             strcmp(item->d_name, COPY_MARKER_NAME) != 0)
@@ -90,7 +103,7 @@ static bool check_empty(const char *path, struct err *err)
         (void)err_set(err, ERR_PRECONDITION, 0, "--to %s: it is not empty, there is %.100s", path,
                       item->d_name);
     (void)closedir(dir);
-    return item == NULL || err_suggest(err, "name a folder that is not there yet, or is empty");
+    return item == NULL || err_suggest(err, EMPTY_FOLDER_REMEDY);
 }
 
 /*   ret_made  it was not there before */
@@ -99,18 +112,19 @@ static bool take_folder(const char *path, bool dry_run, bool *ret_made, struct e
     struct stat status;
 
     *ret_made = false;
-    if (lstat(path, &status) == 0)
-        return S_ISDIR(status.st_mode)
-                   ? check_empty(path, err)
-                   : err_set(err, ERR_PRECONDITION, 0, "--to %s: not a folder", path);
+    bool there = lstat(path, &status) == 0;
+    if (there && S_ISDIR(status.st_mode))
+        return check_empty(path, err);
+    if (there) {
+        (void)err_set(err, ERR_PRECONDITION, 0, "--to %s: not a folder", path);
+        return err_suggest(err, EMPTY_FOLDER_REMEDY);
+    }
     if (errno != ENOENT)
-        return err_set(err, ERR_PRECONDITION, errno, "--to %s", path);
+        return not_usable("--to", path, err);
     if (dry_run)
         return true;
-    if (mkdir(path, 0700) < 0) {
-        (void)err_set(err, ERR_PRECONDITION, errno, "make %s", path);
-        return errno == ENOENT ? err_suggest(err, "make the folder above it first") : false;
-    }
+    if (mkdir(path, 0700) < 0)
+        return not_usable("make", path, err);
     return *ret_made = true;
 }
 
@@ -122,7 +136,7 @@ static bool put_marker(const char *folder, const char *id, struct err *err)
     (void)unlink(path); /* an older one; if it can't go, open says why */
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 || fchmod(fd, 0600) < 0 || dprintf(fd, "%s\n", id) < 0)
-        return err_set(err, ERR_PRECONDITION, errno, "write %s", path);
+        return not_usable("write", path, err);
     return true;
 }
 
@@ -190,12 +204,14 @@ static void show_files(struct cli_page *page, bool dry_run, const json_t *data)
     (void)cli_int(data, "files", &files);
     (void)cli_int(data, "bytes", &bytes);
     (void)cli_int(data, "volumes", &volumes);
-    if (dry_run)
-        cli_page_printf(page, "would make, attach and remove again %lld volumes of ",
-                        (long long)volumes);
-    else
-        cli_page_printf(page, "%lld files, %.1f MiB of ", (long long)files,
-                        (double)bytes / (1 << 20));
+    if (dry_run) {
+        cli_page_text(page, "would make, attach and remove again ");
+        cli_page_count(page, volumes, "volume");
+    } else {
+        cli_page_count(page, files, "file");
+        cli_page_printf(page, ", %.1f MiB", (double)bytes / (1 << 20));
+    }
+    cli_page_text(page, " of ");
     cli_page_clean(page, cli_str(data, "id"));
     cli_page_text(page, dry_run ? ", and copy files into " : " are in ");
     cli_page_clean(page, cli_str(data, "to"));

@@ -17,7 +17,7 @@ static const struct differing {
     const char *kind; /* NULL: any */
     const char *about;
 } differing[] = {
-    {CLI_OPTION_REASON, CLI_LIST, NULL, "with TEXT in their reason"},
+    {CLI_OPTION_REASON, CLI_LIST, NULL, "with TEXT in their reason, small or large letters alike"},
     {CLI_OPTION_CONSISTENCY, CLI_LIST, NULL, "of this level: application, filesystem or crash"},
     {CLI_OPTION_WAIT, CLI_RESTORE, NULL, "running (default), or none"},
     {CLI_OPTION_TYPE, CLI_RESTORE, "volumes", "gp3 (default), gp2, io1, io2, st1, sc1 or standard"},

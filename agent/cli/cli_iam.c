@@ -79,7 +79,7 @@ static bool print(const struct cli *cli, const json_t *policy)
         return false;
     cli_page_clean_lines(&page, text, 0);
     cli_page_text(&page, "\n");
-    return cli_print_page(cli, &page);
+    return cli_print_raw(cli, &page); /* it is for a file, also with --quiet */
 }
 
 static enum iam_role role_of(const char *name)

@@ -42,12 +42,6 @@ static bool has_nodes(const struct cli_options *options)
     return options->all_nodes || options->group != NULL || options->node != NULL;
 }
 
-static bool is_filtered(const struct cli_options *options)
-{
-    return options->node != NULL || options->state != NULL || options->consistency != NULL ||
-           options->reason != NULL || options->since.given || options->until.given;
-}
-
 /* --- a row ------------------------------------------------------------------------------------ */
 
 static bool differs(const char *a, const char *b)
@@ -243,9 +237,11 @@ static void put_sums(struct cli_list *list, const json_t *sums, int64_t now_utc_
     (void)cli_int(sums, "sets", &sets);
     if (!list->cli->options->by_node && sets > (int64_t)list->count)
         cli_page_printf(page, "%zu of ", list->count);
-    cli_page_printf(page, "%" PRId64 " backup%s", sets, sets == 1 ? "" : "s");
-    if (list->cli->options->by_node)
-        cli_page_printf(page, " of %zu node%s", list->count, list->count == 1 ? "" : "s");
+    cli_page_count(page, sets, "backup");
+    if (list->cli->options->by_node) {
+        cli_page_text(page, " of ");
+        cli_page_count(page, (int64_t)list->count, "node");
+    }
     if (cli_int(sums, "good", &good)) {
         cli_page_printf(page, ": %" PRId64 " good", good);
         put_part(page, sums, "broken", ", ");
@@ -274,19 +270,75 @@ static void put_broken(struct cli_list *list)
                         list->broken - CLI_LIST_BROKEN_MAX);
 }
 
-static void put_nothing(struct cli_list *list)
+enum { FILTERS = 5 };
+
+/* Those that were given; returns how many. Where was looked (--node, --group) is none. */
+static size_t filters_of(const struct cli_options *options, const char *names[FILTERS])
+{
+    size_t count = 0;
+
+    if (options->since.given)
+        names[count++] = "--since";
+    if (options->until.given)
+        names[count++] = "--until";
+    if (options->state != NULL)
+        names[count++] = "--state";
+    if (options->consistency != NULL)
+        names[count++] = "--consistency";
+    if (options->reason != NULL)
+        names[count++] = "--reason";
+    return count;
+}
+
+/* "--since, --state and --reason" */
+static void put_filters(struct cli_page *page, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        cli_page_printf(page, "%s%s", i == 0 ? "" : i + 1 == count ? " and " : ", ", names[i]);
+}
+
+/* OWN: of this node alone. */
+static void put_nowhere(struct cli_page *page, const struct cli_options *options, bool own,
+                        bool filtered)
+{
+    cli_page_text(page, "no backups");
+    if (options->node != NULL) {
+        cli_page_text(page, " of the node ");
+        cli_page_clean(page, options->node);
+    } else if (own && (options->group != NULL || filtered)) {
+        cli_page_text(page, " of this node");
+    }
+    if (options->group != NULL) {
+        cli_page_text(page, " in the group ");
+        cli_page_clean(page, options->group);
+    }
+    if (options->node != NULL)
+        cli_page_text(page, "; `stillpoint list --by-node' shows which nodes have some\n");
+    else if (own && (options->group != NULL || filtered))
+        cli_page_text(page, "; with --all-nodes those of the others are looked at, too\n");
+    else if (options->group != NULL)
+        cli_page_text(page, "; `stillpoint list --all-nodes' shows those of all groups\n");
+    else
+        cli_page_text(page, "; `stillpoint backup' takes one\n");
+}
+
+/* The likely cause: the filters where there are backups without them, else where was looked. */
+static void put_nothing(struct cli_list *list, const json_t *sums)
 {
     const struct cli_options *options = list->cli->options;
+    const char *names[FILTERS];
+    size_t count = filters_of(options, names);
+    int64_t unfiltered = 0;
 
-    if (is_filtered(options)) {
-        cli_page_text(&list->page, "no such backups; `stillpoint list --all-nodes' shows all\n");
-    } else if (options->group != NULL) {
-        cli_page_text(&list->page, "no backups of the group ");
-        cli_page_clean(&list->page, options->group);
-        cli_page_text(&list->page, "; `stillpoint list' shows those of all groups\n");
-    } else {
-        cli_page_text(&list->page, "no backups; `stillpoint backup' takes one\n");
+    (void)cli_int(sums, "unfiltered", &unfiltered);
+    if (count == 0 || unfiltered == 0) {
+        put_nowhere(&list->page, options, json_is_true(json_object_get(sums, "own")), count > 0);
+        return;
     }
+    cli_page_text(&list->page, "no such backups: without ");
+    put_filters(&list->page, names, count);
+    cli_page_printf(&list->page, " there %s %" PRId64 "\n", unfiltered == 1 ? "is" : "are",
+                    unfiltered);
 }
 
 bool cli_list_end(struct cli_list *list, const json_t *sums, int64_t now_utc_us)
@@ -296,7 +348,7 @@ bool cli_list_end(struct cli_list *list, const json_t *sums, int64_t now_utc_us)
         return cli_print_raw(list->cli, &list->page) && !list->unwritten;
     }
     if (list->count == 0) {
-        put_nothing(list);
+        put_nothing(list, sums);
     } else {
         cli_table_end(&list->table, 0);
         put_sums(list, sums, now_utc_us);

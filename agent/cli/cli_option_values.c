@@ -202,8 +202,10 @@ static bool add_security_group(struct cli_options *options, const char *value, s
 
 static bool add_volume(struct cli_options *options, const char *value, struct err *err)
 {
-    if (options->volume_count == CLI_VOLUMES_MAX)
-        return err_set(err, ERR_USAGE, 0, "--volume: more than %d", CLI_VOLUMES_MAX);
+    if (options->volume_count == CLI_VOLUMES_MAX) {
+        (void)err_set(err, ERR_USAGE, 0, "--volume: more than %d", CLI_VOLUMES_MAX);
+        return err_suggest(err, "no instance has more: leave it out for all of the backup's");
+    }
     return cli_value_text("volume", value, &options->volumes[options->volume_count++], err);
 }
 

@@ -76,8 +76,10 @@ static bool read_long(struct reading *reading, const char *text, struct err *err
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
     char name[64], shown[80];
 
-    if (len >= sizeof(name))
-        return err_set(err, ERR_USAGE, 0, "unknown option --%.60s…", text);
+    if (len >= sizeof(name)) {
+        (void)err_set(err, ERR_USAGE, 0, "unknown option --%.60s…", text);
+        return err_suggest(err, "see stillpoint --help");
+    }
     memcpy(name, text, len);
     name[len] = '\0';
     for (unsigned id = 0; id < CLI_OPTION_COUNT; id++) {
@@ -225,6 +227,21 @@ static bool check_rollback(const struct cli_options *options, struct err *err)
     return true;
 }
 
+/* --by-node shows all nodes as it is, so --all-nodes beside it is no fault; with --node it is that
+ * one's line. */
+static bool check_list(const struct cli_options *options, struct err *err)
+{
+    if (options->all_nodes && options->node != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "list: --all-nodes and --node exclude each other");
+        return err_suggest(err, "leave one of them out");
+    }
+    if (options->by_node && options->limit != 0) {
+        (void)err_set(err, ERR_USAGE, 0, "list: --limit counts backups, --by-node shows nodes");
+        return err_suggest(err, "leave one of them out");
+    }
+    return true;
+}
+
 bool cli_options_change(const struct cli_options *options)
 {
     if (options->dry_run || !cli_verbs_changes(options->command))
@@ -323,6 +340,8 @@ static bool check(const struct reading *reading, struct err *err)
         return err_suggest(err, "stillpoint thaw -n shows what is held");
     }
     if (options->command == CLI_ROLLBACK && !check_rollback(options, err))
+        return false;
+    if (options->command == CLI_LIST && !check_list(options, err))
         return false;
     if (options->command == CLI_IAM_POLICY && options->role == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "iam-policy needs --role");

@@ -26,6 +26,26 @@ void cli_outcome_name(struct cli_page *page, const struct cli_options *options, 
     cli_page_clean(page, id);
 }
 
+/* What is borrowed or made for a while only: the next daemon takes it away. */
+static bool is_taken_back(const struct cli_options *options)
+{
+    return options->command == CLI_VERIFY ||
+           (options->command == CLI_RESTORE && strcmp(options->kind, "instance") != 0);
+}
+
+static const char *same_again(const struct cli_options *options)
+{
+    if (is_taken_back(options))
+        return "see in `stillpoint status' that nothing of it is left, then give the same command "
+               "again: it begins anew";
+    if (options->command == CLI_PIN || options->command == CLI_UNPIN)
+        return "give the same command again";
+    if (options->command == CLI_PRUNE || options->command == CLI_DELETE)
+        return "give the same command again: it goes on with what is begun";
+    return "give the same command again: it goes on with what this one made, or says what became "
+           "of it";
+}
+
 /* What another than a backup came to. */
 static int end_other_unknown(const struct cli_outcome *outcome, const char *text)
 {
@@ -33,16 +53,18 @@ static int end_other_unknown(const struct cli_outcome *outcome, const char *text
     struct err why = ERR_INIT;
 
     (void)err_set(&why, outcome->why.kind == ERR_NONE ? ERR_SENT : outcome->why.kind, 0,
-                  "%s%s%s %s: %s", cli_verbs[options->command].name, options->kind ? " " : "",
-                  options->kind ? options->kind : "", options->id ? options->id : "", text);
+                  "%s%s%s%s%s: %s", cli_verbs[options->command].name, options->kind ? " " : "",
+                  options->kind ? options->kind : "", options->id ? " " : "",
+                  options->id ? options->id : "", text);
     if (options->command == CLI_ROLLBACK)
         (void)err_suggest(&why,
                           "stillpoint rollback says how far it is; a node that reboots for it "
                           "answers when it is up again");
-    (void)err_suggest(&why, "give the same command again: it goes on with what this one made, or "
-                            "says what became of it");
+    (void)err_suggest(&why, "%s", same_again(options));
     return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
-                    "stillpointd goes on with it if it still runs");
+                    is_taken_back(options) ? "stillpointd goes on with it if it still runs, and "
+                                             "else removes what was made at its next start"
+                                           : "stillpointd goes on with it if it still runs");
 }
 
 static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
@@ -257,6 +279,8 @@ static int end_result(struct cli_outcome *outcome, int exit_code)
     json_t *data = json_object_get(outcome->last, "data");
     bool written;
 
+    if (outcome->cli->looks_only)
+        return exit_code;
     if (outcome->cli->options->command == CLI_LIST) {
         written = cli_list_end(&outcome->list, data, clock_utc_us());
     } else if (outcome->cli->options->json) {
@@ -297,6 +321,8 @@ int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end)
     case CLI_END_GOES_ON:
         return end_goes_on(outcome);
     case CLI_END_LEFT:
+        if (!outcome->changes)
+            break;
         /* Past the cut no cancel comes in time. */
         return end_unknown(outcome, "left alone before the daemon had answered the cancel",
                            outcome->released

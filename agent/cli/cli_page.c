@@ -162,6 +162,11 @@ void cli_page_styled(struct cli_page *page, enum cli_style style, const char *th
     cli_page_style(page, CLI_PLAIN);
 }
 
+void cli_page_count(struct cli_page *page, int64_t count, const char *our_noun)
+{
+    cli_page_printf(page, "%" PRId64 " %s%s", count, our_noun, count == 1 ? "" : "s");
+}
+
 void cli_page_repeat(struct cli_page *page, const char *ours, int count)
 {
     for (int i = 0; i < count; i++)

@@ -45,6 +45,8 @@ void cli_page_text(struct cli_page *page, const char *ours);
 /* Numbers and our own words only. */
 void cli_page_printf(struct cli_page *page, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* "1 file", "2 files". */
+void cli_page_count(struct cli_page *page, int64_t count, const char *our_noun);
 /* NULL: "-". */
 void cli_page_clean(struct cli_page *page, const char *theirs);
 /* The same for text of several lines: each but the first begins with INDENT blanks. */

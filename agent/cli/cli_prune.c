@@ -53,11 +53,6 @@ static void add_row(struct cli_table *table, const json_t *row, bool with_nodes)
     add_why(table, row);
 }
 
-static void put_count(struct cli_page *page, int64_t count, const char *what)
-{
-    cli_page_printf(page, "%" PRId64 " %s%s", count, what, count == 1 ? "" : "s");
-}
-
 static int64_t number_of(const json_t *data, const char *key)
 {
     int64_t number = 0;
@@ -71,15 +66,15 @@ static void put_sums(struct cli_page *page, const json_t *data)
     int64_t orphans = number_of(data, "orphans_gone");
     int64_t stuck = number_of(data, "stuck") + number_of(data, "orphans_stuck");
 
-    put_count(page, number_of(data, "gone"), "set");
+    cli_page_count(page, number_of(data, "gone"), "set");
     if (orphans > 0) {
         cli_page_text(page, " and ");
-        put_count(page, orphans, "orphan");
+        cli_page_count(page, orphans, "orphan");
     }
     cli_page_text(page, dry_run ? " would go (" : " removed (");
-    put_count(page, number_of(data, "snapshots"), "snapshot");
+    cli_page_count(page, number_of(data, "snapshots"), "snapshot");
     cli_page_text(page, ", ");
-    put_count(page, number_of(data, "images"), "image");
+    cli_page_count(page, number_of(data, "images"), "image");
     cli_page_printf(page, "), %" PRId64 " stay%s", number_of(data, "kept"),
                     number_of(data, "kept") == 1 ? "s" : "");
     if (stuck > 0)
@@ -110,9 +105,14 @@ void cli_pin_show(struct cli_page *page, const json_t *data)
     bool dry_run = json_is_true(json_object_get(data, "dry_run"));
 
     cli_page_clean(page, cli_str(data, "id"));
-    if (dry_run)
-        cli_page_printf(page, " would be %s", pinned ? "pinned" : "unpinned");
+    if (was == pinned)
+        cli_page_printf(page,
+                        dry_run  ? " is %s: nothing would change\n"
+                        : pinned ? " is %s, as it was before\n"
+                                 : " is %s, and was not before\n",
+                        pinned ? "pinned" : "not pinned");
+    else if (dry_run)
+        cli_page_printf(page, " would be %s\n", pinned ? "pinned" : "unpinned");
     else
-        cli_page_printf(page, " is %s", pinned ? "pinned" : "no longer pinned");
-    cli_page_text(page, was == pinned ? ", as it was before\n" : "\n");
+        cli_page_printf(page, " is %s\n", pinned ? "pinned" : "no longer pinned");
 }

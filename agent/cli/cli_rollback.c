@@ -13,11 +13,23 @@ enum { ANSWER_BYTES = 128 };
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static int refuse_without_terminal(const struct cli *cli)
+/* Where nobody can be asked. What stands against it all the same, as -n finds it, is the better
+ * answer: --yes would not help. */
+static int refuse_unasked(const struct cli *cli, const char *socket_path)
 {
+    struct cli_options options = *cli->options;
+    struct cli looking = *cli;
     struct err why = ERR_INIT;
 
-    (void)err_set(&why, ERR_USAGE, 0, "rollback: nobody is at a terminal to confirm it");
+    options.dry_run = options.quiet = true;
+    looking.options = &options;
+    looking.looks_only = true;
+    int exit_code = cli_talk(&looking, socket_path);
+    if (exit_code != CLI_EXIT_DONE && exit_code != CLI_EXIT_LESS)
+        return exit_code;
+    (void)err_set(&why, ERR_USAGE, 0,
+                  cli->options->json ? "rollback: with --json nobody is asked to confirm it"
+                                     : "rollback: nobody is at a terminal to confirm it");
     (void)err_suggest(&why, "look at it with -n first, then give --yes");
     return cli_fail(cli, CLI_EXIT_USAGE, &why, "nothing was done");
 }
@@ -57,14 +69,12 @@ int cli_rollback(const struct cli *cli, const char *socket_path)
 
     if (!cli_options_change(&options) || options.yes)
         return cli_talk(cli, socket_path);
-    if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0)
-        return refuse_without_terminal(cli);
+    if (options.json || isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0)
+        return refuse_unasked(cli, socket_path);
     asking.options = &options;
     asking.signal_fd = -1;
     options.dry_run = true;
-    options.json = options.quiet = false; /* a person is asked */
-    if (cli->options->json)
-        asking.out = cli->err;
+    options.quiet = false; /* a person is asked */
     int exit_code = cli_talk_named(&asking, socket_path, id);
     if (exit_code != CLI_EXIT_DONE && exit_code != CLI_EXIT_LESS)
         return exit_code;
@@ -111,8 +121,10 @@ static void show_database(struct cli_page *page, const json_t *database)
     cli_page_field(page, "database", CLI_FIELD_WIDTH);
     cli_page_clean(page, cli_str(database, "name"));
     cli_page_text(page, ": ");
-    if (cli_int(database, "transactions", &transactions))
-        cli_page_printf(page, "%lld transactions since; ", (long long)transactions);
+    if (cli_int(database, "transactions", &transactions)) {
+        cli_page_count(page, transactions, "transaction");
+        cli_page_text(page, " since; ");
+    }
     cli_page_text(page, "then ");
     cli_page_clean(page, then);
     cli_page_text(page, ", now ");
@@ -142,8 +154,9 @@ static void show_lost(struct cli_page *page, const json_t *lost)
     if (!json_is_array(newer))
         return;
     cli_page_field(page, "newer", CLI_FIELD_WIDTH);
-    cli_page_printf(page, "%zu backup%s of this node (they stay)\n", json_array_size(newer),
-                    json_array_size(newer) == 1 ? "" : "s");
+    cli_page_count(page, (int64_t)json_array_size(newer), "backup");
+    cli_page_printf(page, " of this node (%s)\n",
+                    json_array_size(newer) == 1 ? "it stays" : "they stay");
 }
 
 static void show_volumes(struct cli_page *page, const char *name, const json_t *list)
@@ -175,7 +188,8 @@ static void show_state(struct cli_page *page, const json_t *data)
     show_volumes(page, "made", json_object_get(data, "made"));
     if (cli_int(data, "deleted", &deleted)) {
         cli_page_field(page, "deleted", CLI_FIELD_WIDTH);
-        cli_page_printf(page, "%lld volume%s\n", (long long)deleted, deleted == 1 ? "" : "s");
+        cli_page_count(page, deleted, "volume");
+        cli_page_text(page, "\n");
     }
     if (step != NULL && strcmp(step, "done") == 0)
         cli_page_text(page, "\nThe volumes of before are kept. `stillpoint rollback --commit' "
@@ -215,6 +229,7 @@ void cli_rollback_status(struct cli_page *page, const json_t *rollback)
     cli_page_clean(page, cli_str(rollback, "set"));
     cli_page_text(page, ", step ");
     cli_page_clean(page, cli_str(rollback, "step"));
-    cli_page_printf(page, ", %zu volumes kept\n",
-                    json_array_size(json_object_get(rollback, "kept")));
+    cli_page_text(page, ", ");
+    cli_page_count(page, (int64_t)json_array_size(json_object_get(rollback, "kept")), "volume");
+    cli_page_text(page, " kept\n");
 }

@@ -26,6 +26,7 @@ struct cli {
     const struct cli_options *options;
     FILE *out, *err;
     struct cli_look look, err_look; /* of out and err */
+    bool looks_only;                /* results are not printed, failures are */
     int signal_fd;                  /* SIGINT and SIGTERM as a signalfd, -1: they do what they do */
     const char *(*env)(const char *name);
     const char *self_folder; /* where our executable lies; NULL: not known */

@@ -185,14 +185,11 @@ static void cancel(struct talk *talk)
                     talk->cli->err);
 }
 
-/* Of what changes something every event is a line on stdout with --json; what prune and delete
- * would do is one document. */
+/* Of what changes something every event is a line on stdout with --json. A question, and what would
+ * be done, is one document. */
 static bool is_event_stream(const struct talk *talk)
 {
-    const struct cli_options *options = talk->cli->options;
-    bool list = options->command == CLI_PRUNE || options->command == CLI_DELETE;
-
-    return options->json && cli_verbs_changes(options->command) && !(list && options->dry_run);
+    return talk->cli->options->json && talk->outcome.changes;
 }
 
 /* --- hearing ---------------------------------------------------------------------------------- */
@@ -208,16 +205,19 @@ static void say(struct talk *talk, struct cli_page *page)
 static void hear_accepted(struct talk *talk, const json_t *event)
 {
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(talk->cli->look);
+    const struct cli_options *options = talk->cli->options;
     const char *id = cli_str(event, "id");
 
     (void)snprintf(talk->outcome.id, sizeof(talk->outcome.id), "%s", id ? id : "");
-    if (!talk->outcome.changes)
-        return; /* a dry run starts nothing */
-    if (id != NULL && strncmp(id, "sp-", 3) == 0 && talk->cli->options->command == CLI_ROLLBACK) {
+    if (!talk->outcome.changes || options->commit)
+        return; /* a dry run starts nothing; what is committed was started long ago */
+    if (id != NULL && strncmp(id, "sp-", 3) == 0 && options->command == CLI_ROLLBACK) {
         cli_page_text(&page, "backup "); /* the one before it */
         cli_page_clean(&page, id);
     } else {
-        cli_outcome_name(&page, talk->cli->options, id);
+        if (options->undo)
+            cli_page_text(&page, "undo of ");
+        cli_outcome_name(&page, options, id);
     }
     cli_page_text(&page, " started\n");
     say(talk, &page);

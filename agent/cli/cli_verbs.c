@@ -121,7 +121,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "check every table, not only a sample of InnoDB's"},
     [CLI_OPTION_AGAIN] = {"again", 0, NULL, CLI_FOR(CLI_VERIFY), "whatever its verdict is so far"},
     [CLI_OPTION_BY_NODE] = {"by-node", 0, NULL, CLI_FOR(CLI_LIST),
-                            "a line for each node of the account instead"},
+                            "a line for each node of the account instead; with --node\n"
+                            "that of this one alone"},
     [CLI_OPTION_NODE] = {"node", 0, "NAME", CLI_FOR(CLI_LIST),
                          "of this node only, by its name or instance id"},
     [CLI_OPTION_SINCE] = {"since", 0, "TIME", CLI_FOR(CLI_LIST),
@@ -142,7 +143,7 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "bring the volumes of before back, delete those of the\n"
                          "rollback"},
     [CLI_OPTION_YES] = {"yes", 'y', NULL, CLI_FOR(CLI_ROLLBACK),
-                        "don't ask; needed where nobody is at a terminal"},
+                        "don't ask; needed where nobody is at a terminal, and\nwith --json"},
     [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE), "yes, do it"},
     [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
                          "m5.large; this one to --name: not what the original has"},
@@ -195,9 +196,9 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                                 CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) |
                                 CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
                             "say what would be done, and do nothing"},
-    [CLI_OPTION_JSON] =
-        {"json", 0, NULL, CLI_FOR_ALL,
-         "JSON on stdout: one document, of what changes something\na line an event"},
+    [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,
+                         "JSON on stdout: one document; while something is changed\n"
+                         "a line an event, the result last"},
     [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, CLI_FOR_ALL, "say nothing but errors"},
     [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_FOR_ALL,
                            "instead of /etc/stillpoint/stillpoint.conf"},

@@ -12,6 +12,12 @@
 #include "agent/daemon/config_keys.h"
 #include "agent/daemon/config_sections.h"
 
+/* No command tells them while the configuration is wrong. */
+#define ALL_KEYS_REMEDY                                                                            \
+    "every section and key stands, commented, in the /etc/stillpoint/conf.d that is installed; "   \
+    "see "                                                                                         \
+    "man stillpointd"
+
 /* Where the next key belongs. */
 struct loader {
     struct config *config;
@@ -35,7 +41,7 @@ static bool unknown_section(const char *word, struct err *err)
     (void)err_set(err, ERR_CONFIG, 0, "unknown section [%s]", word);
     if (near != NULL)
         return err_suggest(err, "did you mean [%s]?", near);
-    return err_suggest(err, "stillpoint config prints all sections and keys");
+    return err_suggest(err, ALL_KEYS_REMEDY);
 }
 
 static bool enter_section(void *self, const char *text, struct err *err)
@@ -49,8 +55,10 @@ static bool enter_section(void *self, const char *text, struct err *err)
     (void)snprintf(name, sizeof(name), "%s", rest);
     if (!config_kind_by_name(word, &loader->kind))
         return unknown_section(word, err);
-    if (!config_kind_info(loader->kind)->named && *name != '\0')
-        return err_set(err, ERR_CONFIG, 0, "[%s] takes no name", word);
+    if (!config_kind_info(loader->kind)->named && *name != '\0') {
+        (void)err_set(err, ERR_CONFIG, 0, "[%s] takes no name", word);
+        return err_suggest(err, "write [%s] alone", word);
+    }
     /* [mysql] is the server called mysql; a hook has no such default. */
     bool bare_mysql = loader->kind == CONFIG_MYSQL && *name == '\0';
     if (config_kind_info(loader->kind)->named && !bare_mysql && !config_name_check(word, name, err))
@@ -76,7 +84,7 @@ static bool unknown_key(enum config_kind kind, const char *title, const char *ke
         return err_suggest(err, "did you mean %s?", near);
     if (elsewhere != NULL)
         return err_suggest(err, "%s belongs to [%s]", key, elsewhere);
-    return err_suggest(err, "stillpoint config prints all keys");
+    return err_suggest(err, ALL_KEYS_REMEDY);
 }
 
 /* A list over several lines: "/a," and "/b, /c" below it. */
@@ -240,10 +248,12 @@ static bool check_whole(const struct config *config, struct err *err)
     if (config->backup.mounts_auto)
         return true;
     for (size_t i = 0; i < config->backup.mounts.count; i++) {
-        if (strs_has(&config->backup.exclude_mounts, config->backup.mounts.items[i]))
-            return err_set(err, ERR_CONFIG, 0, "%s: %s is in mounts and in exclude_mounts",
-                           config_entry_find(config, "backup", "mounts")->origin,
-                           config->backup.mounts.items[i]);
+        if (!strs_has(&config->backup.exclude_mounts, config->backup.mounts.items[i]))
+            continue;
+        (void)err_set(err, ERR_CONFIG, 0, "%s: %s is in mounts and in exclude_mounts",
+                      config_entry_find(config, "backup", "mounts")->origin,
+                      config->backup.mounts.items[i]);
+        return err_suggest(err, "take it out of one of the two");
     }
     return true;
 }

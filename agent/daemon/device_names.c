@@ -65,7 +65,7 @@ bool device_names_pick(const struct strs *taken, size_t count, struct strs *ret_
     if (found == count)
         return true;
     (void)err_set(err, ERR_PRECONDITION, 0,
-                  "no free device name: %zu volumes are to be attached, and %zu names are free",
-                  count, found);
+                  "not enough free device names: %zu volume%s to be attached, %zu name%s free",
+                  count, count == 1 ? " is" : "s are", found, found == 1 ? " is" : "s are");
     return err_suggest(err, "detach volumes that are not needed, or use another instance");
 }

@@ -86,9 +86,11 @@ static bool begins(const char *id, const char *text)
     return strncmp(id, text, strlen(text)) == 0 || strncmp(id + 3, text, strlen(text)) == 0;
 }
 
-static bool ambiguous(const struct inventory *inventory, const char *text, struct err *err)
+/* COUNT begin with TEXT. */
+static bool ambiguous(const struct inventory *inventory, const char *text, size_t count,
+                      struct err *err)
 {
-    char some[128] = "";
+    char some[128] = "", more[40] = "";
     int listed = 0;
 
     for (size_t i = 0; i < inventory->count && listed < LISTED_MAX; i++) {
@@ -97,7 +99,9 @@ static bool ambiguous(const struct inventory *inventory, const char *text, struc
         (void)snprintf(some + strlen(some), sizeof(some) - strlen(some), "%s%s",
                        listed++ ? ", " : "", inventory->sets[i].id);
     }
-    (void)err_set(err, ERR_USAGE, 0, "several backups begin with '%.40s': %s", text, some);
+    if (count > LISTED_MAX)
+        (void)snprintf(more, sizeof(more), " and %zu more", count - LISTED_MAX);
+    (void)err_set(err, ERR_USAGE, 0, "several backups begin with '%.40s': %s%s", text, some, more);
     return err_suggest(err, "write more of the id");
 }
 
@@ -121,7 +125,7 @@ bool inventory_find(const struct inventory *inventory, const char *text, const c
         }
     }
     if (count > 1)
-        return ambiguous(inventory, text, err);
+        return ambiguous(inventory, text, count, err);
     if (found == NULL) {
         (void)err_set(err, ERR_NOT_FOUND, 0, "no backup has the id '%.60s'", text);
         return err_suggest(err, "stillpoint list shows them all");

@@ -271,5 +271,6 @@ bool set_judge_why(const struct inventory_set *set, const struct set_member *mem
             return false;
     }
     return faulty <= SENTENCES_MAX ||
-           strs_printf(ret_why, err, "and %zu more snapshots", faulty - SENTENCES_MAX);
+           strs_printf(ret_why, err, "and %zu more snapshot%s", faulty - SENTENCES_MAX,
+                       faulty - SENTENCES_MAX == 1 ? "" : "s");
 }

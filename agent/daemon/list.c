@@ -78,6 +78,10 @@ static bool read_args(const json_t *args, struct listing *listing, struct err *e
         listing->query.instance = node;
     else
         listing->query.node = node;
+    if (node != NULL && listing->query.all_nodes) {
+        (void)err_set(err, ERR_USAGE, 0, "all nodes and one node exclude each other");
+        return err_suggest(err, "leave out --all-nodes or --node");
+    }
     listing->query.all_nodes = listing->query.all_nodes || listing->by_node || node != NULL;
     return true;
 }
@@ -100,7 +104,7 @@ static bool is_wanted(const struct listing *listing, const struct inventory_set 
            (listing->consistency == NULL ||
             strcmp(listing->consistency, label_name(set->consistency)) == 0) &&
            (listing->reason == NULL ||
-            (set->reason != NULL && strstr(set->reason, listing->reason) != NULL));
+            (set->reason != NULL && strcasestr(set->reason, listing->reason) != NULL));
 }
 
 /* --- sums ------------------------------------------------------------------------------ */
@@ -190,8 +194,9 @@ static void tell_nodes(struct job *job, struct nodes *nodes)
     }
 }
 
+/*   own  only sets of this very node were looked at */
 static bool tell_rows(struct job *job, const struct listing *listing,
-                      const struct inventory *inventory, struct err *err)
+                      const struct inventory *inventory, bool own, struct err *err)
 {
     struct sums all = {.count = 0};
     struct nodes nodes = {.count = 0};
@@ -215,8 +220,12 @@ static bool tell_rows(struct job *job, const struct listing *listing,
     free(nodes.list);
     pool_index_free(&nodes.by_instance);
     json_t *result = ok ? sums_json(&all) : NULL;
-    if (result != NULL)
+    if (result != NULL) {
         (void)json_object_set_new(result, "count", json_integer(rows));
+        /* For whoever finds nothing: whether the filters are the cause, or where was looked. */
+        (void)json_object_set_new(result, "unfiltered", json_integer((json_int_t)inventory->count));
+        (void)json_object_set_new(result, "own", json_boolean(own));
+    }
     if (ok)
         job_result(job, 0, result);
     return ok;
@@ -235,7 +244,9 @@ void list_command(struct job *job)
     work_open(&work, job);
     if (!read_args(job->args, &listing, &err) ||
         !inventory_gather(&work, &listing.query, clock_boot_ms() + LIST_MS, &inventory, &err) ||
-        !tell_rows(job, &listing, &inventory, &err))
+        !tell_rows(job, &listing, &inventory,
+                   work.config->aws.identity == CONFIG_IDENTITY_IMDS && !listing.query.all_nodes,
+                   &err))
         job_fail(job, work_exit_code(&err), &err, "nothing was changed");
     inventory_free(&inventory);
     work_close(&work);

@@ -34,9 +34,11 @@ static bool list_parts(const struct gather *gather, struct pinning *pinning, str
     const struct inventory *inventory = &gather->inventory;
     const struct inventory_set *set = gather->set;
 
-    if (set == NULL)
-        return err_set(err, ERR_NOT_FOUND, 0, "of %s nothing is left but a deregistered image",
-                       gather->id);
+    if (set == NULL) {
+        (void)err_set(err, ERR_NOT_FOUND, 0, "of %s nothing is left but a deregistered image",
+                      gather->id);
+        return err_suggest(err, "stillpoint list shows the backups that are there");
+    }
     if ((size_t)set->members + set->images > IDS_MAX)
         return err_set(err, ERR_LIMIT, 0, "%s has more than %d snapshots and images", set->id,
                        IDS_MAX);

@@ -170,10 +170,12 @@ static bool mount_all(struct files *files, struct err *err)
 {
     const struct places *places = &files->tree.places;
 
-    if (places->count == 0)
-        return err_set(err, ERR_PRECONDITION, 0, "no filesystem of the backup was found%s%s",
-                       places->missing.count ? ": " : "",
-                       places->missing.count ? places->missing.items[0] : "");
+    if (places->count == 0) {
+        (void)err_set(err, ERR_PRECONDITION, 0, "no filesystem of the backup was found%s%s",
+                      places->missing.count ? ": " : "",
+                      places->missing.count ? places->missing.items[0] : "");
+        return err_suggest(err, "stillpoint restore volumes --attach, and look what is on them");
+    }
     for (size_t i = 0; i < places->missing.count; i++)
         job_warn(files->job, places->missing.items[i], NULL);
     for (size_t i = 0; i < places->count; i++) {

@@ -196,13 +196,14 @@ static enum left_fate discard(struct left *left, const char *why)
     if (!all && !tagged)
         return again(left, &err);
     if (there < left->entry->backup->snapshot_count && !is_late(left))
-        return end(left, LEFT_OPEN, "", "%s: %zu snapshots deleted, more may show", why,
-                   there - rest);
+        return end(left, LEFT_OPEN, "", "%s: %zu snapshot%s deleted, more may show", why,
+                   there - rest, there - rest == 1 ? "" : "s");
     if (!all)
         return end(left, LEFT_SETTLED, "failed",
                    "%s: %zu of its %zu snapshots are left in EC2, tagged failed: %.200s", why, rest,
                    there, err.text);
-    return end(left, LEFT_SETTLED, "removed", "%s: %zu snapshots deleted", why, there);
+    return end(left, LEFT_SETTLED, "removed", "%s: %zu snapshot%s deleted", why, there,
+               there == 1 ? "" : "s");
 }
 
 /* --- what is not there ---------------------------------------------------------------------- */

@@ -113,8 +113,10 @@ static bool start_task(struct rollback *rollback, const struct tasks *tasks, int
     struct rollback_part part;
     char value[ROLLBACK_VALUE_BYTES], token[TOKEN_BYTES], what[24], snapshot[EC2_ID_BYTES] = "";
 
-    if (kept == NULL)
-        return err_set(err, ERR_PRECONDITION, 0, "the root volume of before is not to be found");
+    if (kept == NULL) {
+        (void)err_set(err, ERR_PRECONDITION, 0, "the root volume of before is not to be found");
+        return err_suggest(err, "see in EC2 whether it was deleted, or its tag " ROLLBACK_ROLE_TAG);
+    }
     if (!back && !find_snapshot(rollback, deadline_ms, snapshot, err))
         return false;
     part = kept->part;

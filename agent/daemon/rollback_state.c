@@ -73,6 +73,14 @@ struct words {
     size_t count;
 };
 
+static bool foreign(const char *where, struct err *err)
+{
+    (void)err_set(err, ERR_PROTOCOL, 0, "%sit is no value of Stillpoint's", where);
+    return err_suggest(err,
+                       "put back what somebody else has written over, or take the tag off where "
+                       "no rollback was begun");
+}
+
 /* Exactly COUNT words with one space between them, the first of them our version.
  *   false  ERR_PRECONDITION, ERR_PROTOCOL */
 static bool split(const char *value, size_t count, struct words *words, struct err *err)
@@ -99,7 +107,7 @@ static bool split(const char *value, size_t count, struct words *words, struct e
                       (long long)version, VERSION);
         return err_suggest(err, "install that version again and let it end what it began");
     }
-    return err_set(err, ERR_PROTOCOL, 0, "it is no value of Stillpoint's");
+    return foreign("", err);
 }
 
 /* The index of WORD. False: it is none of them. */
@@ -134,8 +142,7 @@ bool rollback_state_parse(const char *value, struct rollback_state *ret_state, s
         !find_word(words.list[3], mode_names, 2, &mode) ||
         !find_word(words.list[4], step_names, ROLLBACK_STEP_COUNT, &step) ||
         (strcmp(words.list[5], "-") != 0 && !catalog_is_id(words.list[5])))
-        return err_set(err, ERR_PROTOCOL, 0,
-                       "tag " ROLLBACK_TAG " of the instance: it is no value of Stillpoint's");
+        return foreign("tag " ROLLBACK_TAG " of the instance: ", err);
     (void)snprintf(state.id, sizeof(state.id), "%.*s", ROLLBACK_ID_BYTES - 1, words.list[1]);
     (void)snprintf(state.set, sizeof(state.set), "%.*s", BACKUP_ID_BYTES - 1, words.list[2]);
     if (strcmp(words.list[5], "-") != 0)
@@ -166,8 +173,7 @@ bool rollback_part_parse(const char *value, struct rollback_part *ret_part, stru
     if (!find_word(words.list[1], role_names, 2, &role) || strncmp(words.list[2], "i-", 2) != 0 ||
         strlen(words.list[2]) >= sizeof(part.instance) ||
         (!yes && strcmp(words.list[4], "no") != 0))
-        return err_set(err, ERR_PROTOCOL, 0,
-                       "tag " ROLLBACK_ROLE_TAG ": it is no value of Stillpoint's");
+        return foreign("tag " ROLLBACK_ROLE_TAG ": ", err);
     part.role = (enum rollback_role)role;
     part.delete_on_termination = yes;
     memcpy(part.instance, words.list[2], strlen(words.list[2]) + 1);

@@ -122,14 +122,16 @@ bool settle_discard(struct work *work, struct cut *cut, struct verdict *verdict)
     work->backup->state = BACKUP_FAILED;
     work_journal_try(work, JOURNAL_DISCARD);
     if (cut_discard(work, cut, &left, &tagged, &why)) {
-        (void)snprintf(now, sizeof(now), ", the %zu snapshots were deleted", made);
+        (void)snprintf(now, sizeof(now), ", the %zu snapshot%s deleted", made,
+                       made == 1 ? " was" : "s were");
         return settle_end_released(work, verdict, 1, now);
     }
     job_warn(work->job, why.text, why.remedy);
     work->journal.stays = !tagged;
     (void)snprintf(now, sizeof(now),
-                   "; %zu snapshots are left in EC2%s: delete those with "
+                   "; %zu snapshot%s left in EC2%s: delete what has the "
                    "tag stillpoint:id=%s",
-                   left, tagged ? ", tagged failed" : "", work->backup->id);
+                   left, left == 1 ? " is" : "s are", tagged ? ", tagged failed" : "",
+                   work->backup->id);
     return settle_end_released(work, verdict, 1, now);
 }

@@ -81,7 +81,6 @@ static bool prepare(struct verify *verify, struct err *err)
     if (!survey_identity(work, deadline_ms, err) ||
         !whole_set_find(work, verify->id, true, deadline_ms, &verify->set, err))
         return false;
-    job_set_id(verify->job, verify->set.backup->id);
     return survey_cloud(work, deadline_ms, err) &&
            loan_open(work, LOAN_VERIFY, verify->set.backup, NULL, &verify->loan, err) &&
            loan_place(work->instance, true, NULL, &verify->loan, err);
@@ -223,6 +222,8 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
 {
     struct err back_err = ERR_INIT;
 
+    job_set_id(verify->job,
+               verify->set.backup->id); /* it begins: a verdict that stands begins none */
     verify->tree = (struct copy_tree){.job = verify->job,
                                       .socket = verify->work.config->hook_socket,
                                       .set = verify->set.backup,

@@ -30,7 +30,8 @@ static bool judge_members(struct verify *verify, struct err *err)
     int64_t begun_ms = clock_boot_ms();
     char text[120];
 
-    (void)snprintf(text, sizeof(text), "%zu snapshots, all of one instant", count);
+    (void)snprintf(text, sizeof(text),
+                   count == 1 ? "%zu snapshot" : "%zu snapshots, all of one instant", count);
     bool ok =
         verify_members_judge(verify->set.backup, inventory_members(&gather->inventory, gather->set),
                              count, &findings, err) &&

@@ -243,7 +243,8 @@ static void tell(struct checking *checking, size_t at)
     if (clock_boot_ms() - checking->told_ms < PROGRESS_MS)
         return;
     checking->told_ms = clock_boot_ms();
-    (void)snprintf(text, sizeof(text), "%" PRId64 " tables checked", checking->result->checked);
+    (void)snprintf(text, sizeof(text), "%" PRId64 " table%s checked", checking->result->checked,
+                   checking->result->checked == 1 ? "" : "s");
     job_progress(checking->job, "check", (int64_t)at, (int64_t)checking->count, text);
 }
 

@@ -344,6 +344,28 @@ static void a_restore_whose_daemon_goes_away_is_unknown_and_can_be_given_again(v
                         "  now: stillpointd goes on with it if it still runs\n");
 }
 
+static void what_a_verify_made_is_removed_by_the_next_daemon_and_not_gone_on_with(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL}, {SAY, "{'event':'accepted','id':'sp-1'}\n"}, {END, NULL}};
+    static const char *const taken_back =
+        "  do:  see in `stillpoint status' that nothing of it is left, then give the same command "
+        "again: it begins anew\n"
+        "  now: stillpointd goes on with it if it still runs, and else removes what was made at "
+        "its next start\n";
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "verify latest", script), 6);
+    assert_non_null(strstr(world->err, taken_back));
+    assert_int_equal(run(world, "restore volumes latest", script), 6);
+    assert_non_null(strstr(world->err, taken_back));
+    assert_int_equal(run(world, "prune", script), 6);
+    assert_string_equal(world->err,
+                        "stillpoint: prune: stillpointd closed the connection\n"
+                        "  do:  give the same command again: it goes on with what is begun\n"
+                        "  now: stillpointd goes on with it if it still runs\n");
+}
+
 static void with_json_every_event_is_a_line_and_the_backup_the_last(void **state)
 {
     static const struct step script[] = {
@@ -449,6 +471,155 @@ static void a_dry_run_shows_the_plan(void **state)
     assert_non_null(strstr(world->heard, "\"dry_run\":true"));
     assert_int_equal(strncmp(world->out, "Dry run: nothing was held, nothing was made\n", 43), 0);
     assert_non_null(strstr(world->out, "vol-1"));
+}
+
+static void what_would_be_done_is_one_document_in_json(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL},
+        ACCEPTED,
+        {SAY, "{'event':'step','step':'find'}\n"
+              "{'event':'warning','text':'slow','remedy':null}\n"
+              "{'event':'result','exit':0,'data':{'id':'sp-1','x':[1]}}\n"},
+        {END, NULL},
+    };
+    static const char *const questions[] = {
+        "backup -n --json",   "verify latest -n --json", "restore volumes sp-1 -n --json",
+        "pin sp-1 -n --json", "rollback sp-1 -n --json", "rollback --json"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+        assert_int_equal(run(world, questions[i], script), 0);
+        assert_string_equal(world->out, "{\"id\":\"sp-1\",\"x\":[1]}\n");
+        assert_string_equal(world->err, "stillpoint: warning: slow\n");
+    }
+}
+
+/* --- a rollback, where nobody can be asked ---------------------------------------------------- */
+
+static void a_rollback_in_json_is_refused_without_yes_in_one_result(void **state)
+{
+    static const struct step could[] = {
+        {HEAR, NULL},
+        ACCEPTED,
+        {SAY, "{'event':'warning','text':'slow','remedy':null}\n"
+              "{'event':'result','exit':3,'data':{'id':'sp-1','lost':{}}}\n"},
+        {END, NULL},
+    };
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "rollback sp-1 --json", could), 2);
+    assert_non_null(strstr(world->heard, "\"dry_run\":true"));
+    assert_string_equal(world->out,
+                        "{\"event\":\"error\",\"exit\":2,\"kind\":\"usage\",\"text\":\"rollback: "
+                        "with --json nobody is asked to confirm it\",\"remedy\":\"look at it with "
+                        "-n first, then give --yes\",\"now\":\"nothing was done\"}\n");
+    assert_string_equal(world->err, "stillpoint: rollback: with --json nobody is asked to confirm "
+                                    "it\n"
+                                    "  do:  look at it with -n first, then give --yes\n"
+                                    "  now: nothing was done\n");
+}
+
+static void what_a_rollback_is_refused_for_comes_before_the_question(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL},
+        {SAY, "{'event':'error','exit':1,'kind':'not_found','text':'no such backup',"
+              "'remedy':'stillpoint list','now':'nothing was done'}\n"},
+        {END, NULL}};
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "rollback sp-9 --json", script), 1);
+    assert_non_null(strstr(world->out, "no such backup"));
+    assert_null(strchr(world->out, '\n')[1] ? world->out : NULL); /* one line */
+    assert_string_equal(world->err, "stillpoint: no such backup\n"
+                                    "  do:  stillpoint list\n"
+                                    "  now: nothing was done\n");
+}
+
+static void of_a_rollback_only_what_begins_is_said_to_be_started(void **state)
+{
+    static const struct step script[] = {
+        {HEAR, NULL},
+        {SAY, "{'event':'accepted','id':'rb-1'}\n"
+              "{'event':'result','exit':0,'data':{'id':'rb-1','step':'committed','deleted':1}}\n"},
+        {END, NULL}};
+    struct world *world = *state;
+
+    assert_int_equal(run(world, "rollback --commit --yes", script), 0);
+    assert_null(strstr(world->out, "started"));
+    assert_non_null(strstr(world->out, "1 volume\n"));
+    assert_int_equal(run(world, "rollback --undo --yes", script), 0);
+    assert_non_null(strstr(world->out, "undo of rollback rb-1 started\n"));
+    assert_int_equal(run(world, "rollback sp-1 --yes", script), 0);
+    assert_int_equal(strncmp(world->out, "rollback rb-1 started\n", 22), 0);
+}
+
+/* --- what short answers say ------------------------------------------------------------------- */
+
+static void says(struct world *world, const char *words, const char *data, const char *want)
+{
+    char line[512];
+    const struct step script[] = {{HEAR, NULL}, {SAY, line}, {END, NULL}};
+
+    (void)snprintf(line, sizeof(line), "{'event':'result','exit':0,'data':%s}\n", data);
+    assert_int_equal(run(world, words, script), 0);
+    assert_string_equal(world->out, want);
+}
+
+static void a_pin_that_changes_nothing_is_said_to_change_nothing(void **state)
+{
+    struct world *world = *state;
+
+    says(world, "pin sp-1", "{'id':'sp-1','pinned':true,'was':false}", "sp-1 is pinned\n");
+    says(world, "pin sp-1", "{'id':'sp-1','pinned':true,'was':true}",
+         "sp-1 is pinned, as it was before\n");
+    says(world, "pin sp-1 -n", "{'id':'sp-1','pinned':true,'was':true,'dry_run':true}",
+         "sp-1 is pinned: nothing would change\n");
+    says(world, "unpin sp-1", "{'id':'sp-1','pinned':false,'was':true}",
+         "sp-1 is no longer pinned\n");
+    says(world, "unpin sp-1", "{'id':'sp-1','pinned':false,'was':false}",
+         "sp-1 is not pinned, and was not before\n");
+    says(world, "unpin sp-1 -n", "{'id':'sp-1','pinned':false,'was':false,'dry_run':true}",
+         "sp-1 is not pinned: nothing would change\n");
+}
+
+static void of_one_there_is_no_plural(void **state)
+{
+    struct world *world = *state;
+
+    says(world, "restore files sp-1 /x --to /nowhere/to -n",
+         "{'id':'sp-1','to':'/nowhere/to','volumes':1}",
+         "would make, attach and remove again 1 volume of sp-1, and copy files into /nowhere/to\n");
+    says(
+        world, "restore files sp-1 /x --to /nowhere/to -n",
+        "{'id':'sp-1','to':'/nowhere/to','volumes':2}",
+        "would make, attach and remove again 2 volumes of sp-1, and copy files into /nowhere/to\n");
+}
+
+static void a_place_for_files_that_is_none_says_what_would_be_one(void **state)
+{
+    struct world *world = *state;
+    char words[160], want[240];
+
+    (void)snprintf(words, sizeof(words), "restore files sp-1 /x -n --to %s", world->config);
+    (void)snprintf(want, sizeof(want),
+                   "stillpoint: --to %s: not a folder\n"
+                   "  do:  name a folder that is not there yet, or is empty\n"
+                   "  now: nothing was made\n",
+                   world->config);
+    assert_int_equal(run(world, words, NULL), 5);
+    assert_string_equal(world->err, want);
+}
+
+static void a_policy_is_printed_even_with_quiet(void **state)
+{
+    struct world *world = *state;
+
+    write_config(world, "[aws]\nidentity = none\nregion = eu-west-1\n");
+    assert_int_equal(run(world, "iam-policy --role pruner --quiet", NULL), 0);
+    assert_non_null(strstr(world->out, "\"Statement\""));
+    assert_string_equal(world->err, "");
 }
 
 /* --- failures that the daemon tells ----------------------------------------------------------- */
@@ -899,12 +1070,21 @@ int main(void)
         WITH_WORLD(what_was_given_is_what_is_asked_for),
         WITH_WORLD(a_kind_is_a_command_of_its_own_for_the_daemon),
         WITH_WORLD(a_restore_whose_daemon_goes_away_is_unknown_and_can_be_given_again),
+        WITH_WORLD(what_a_verify_made_is_removed_by_the_next_daemon_and_not_gone_on_with),
         WITH_WORLD(with_json_every_event_is_a_line_and_the_backup_the_last),
         WITH_WORLD(quiet_says_nothing_when_all_is_well),
         WITH_WORLD(a_backup_after_which_not_all_was_let_go_says_where_to_look),
         WITH_WORLD(less_consistency_than_asked_is_said_even_with_quiet),
         WITH_WORLD(a_request_that_is_too_long_is_wrong_usage),
         WITH_WORLD(a_dry_run_shows_the_plan),
+        WITH_WORLD(what_would_be_done_is_one_document_in_json),
+        WITH_WORLD(a_rollback_in_json_is_refused_without_yes_in_one_result),
+        WITH_WORLD(what_a_rollback_is_refused_for_comes_before_the_question),
+        WITH_WORLD(of_a_rollback_only_what_begins_is_said_to_be_started),
+        WITH_WORLD(a_pin_that_changes_nothing_is_said_to_change_nothing),
+        WITH_WORLD(of_one_there_is_no_plural),
+        WITH_WORLD(a_place_for_files_that_is_none_says_what_would_be_one),
+        WITH_WORLD(a_policy_is_printed_even_with_quiet),
         WITH_WORLD(an_error_is_said_in_three_parts_with_its_exit_code),
         WITH_WORLD(a_daemon_that_refuses_without_reading_is_still_heard),
         WITH_WORLD(an_error_that_claims_success_is_a_failure),

@@ -183,15 +183,38 @@ static void an_empty_list_says_how_to_get_one(void **state)
 {
     struct cli_options options = {.all_nodes = false};
 
-    assert_string_equal(list_of(*state, options, "[]", "{'sets':0}"),
+    assert_string_equal(list_of(*state, options, "[]", "{'sets':0,'unfiltered':0,'own':true}"),
                         "no backups; `stillpoint backup' takes one\n");
     options.group = "cluster\x1b[2J";
-    assert_string_equal(list_of(*state, options, "[]", "{}"),
-                        "no backups of the group cluster\\x1b[2J; `stillpoint list' shows those "
-                        "of all groups\n");
-    options.state = "broken";
-    assert_string_equal(list_of(*state, options, "[]", "{}"),
-                        "no such backups; `stillpoint list --all-nodes' shows all\n");
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':0,'own':true}"),
+                        "no backups of this node in the group cluster\\x1b[2J; with --all-nodes "
+                        "those of the others are looked at, too\n");
+    options.all_nodes = true;
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':0,'own':false}"),
+                        "no backups in the group cluster\\x1b[2J; `stillpoint list --all-nodes' "
+                        "shows those of all groups\n");
+    options = (struct cli_options){.node = "db7"};
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':0,'own':false}"),
+                        "no backups of the node db7; `stillpoint list --by-node' shows which nodes "
+                        "have some\n");
+}
+
+static void where_filters_leave_nothing_they_are_named_and_how_many_there_are_without(void **state)
+{
+    struct cli_options options = {.all_nodes = true, .state = "broken"};
+
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':12,'own':false}"),
+                        "no such backups: without --state there are 12\n");
+    options.reason = "nightly";
+    options.since.given = true;
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':1,'own':false}"),
+                        "no such backups: without --since, --state and --reason there is 1\n");
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':0,'own':false}"),
+                        "no backups; `stillpoint backup' takes one\n");
+    options.all_nodes = false;
+    assert_string_equal(list_of(*state, options, "[]", "{'unfiltered':0,'own':true}"),
+                        "no backups of this node; with --all-nodes those of the others are looked "
+                        "at, too\n");
 }
 
 static void what_comes_from_outside_cannot_move_the_cursor(void **state)
@@ -279,6 +302,7 @@ int main(void)
         TEST(only_the_first_broken_ones_are_named),
         TEST(by_node_has_a_line_for_each),
         TEST(an_empty_list_says_how_to_get_one),
+        TEST(where_filters_leave_nothing_they_are_named_and_how_many_there_are_without),
         TEST(what_comes_from_outside_cannot_move_the_cursor),
         TEST(any_json_can_be_a_row),
         TEST(in_json_it_is_one_array_on_a_line),

@@ -236,6 +236,12 @@ static void wrong_usage_says_what_would_be_right(void **state)
     refuses("backup --pin --keep 3d", "--pin and --keep exclude each other",
             "a pinned backup never expires: leave one of them out");
     refuses("list --group=", "--group must not be empty", "name one, or leave --group out");
+    refuses("list --all-nodes --node db1", "list: --all-nodes and --node exclude each other",
+            "leave one of them out");
+    refuses("list --by-node --limit 3", "list: --limit counts backups, --by-node shows nodes",
+            "leave one of them out");
+    assert_true(read_line("list --by-node --all-nodes")->ok);
+    assert_true(read_line("list --by-node --node db1")->ok);
     refuses("thaw", "thaw ends the hold of a backup that runs: it needs --force",
             "stillpoint thaw -n shows what is held");
     refuses("backup --tag novalue", "--tag: 'novalue' is not KEY=VALUE", "write it as KEY=VALUE");

@@ -403,6 +403,11 @@ static void unknown_keys_and_sections_are_refused_with_the_nearest_known_one(voi
     refuse_text(*state, "[mysql]\nlock_wait = 2s\n", MAIN ":2",
                 "unknown key 'lock_wait' in [mysql]", "belongs to [backup]");
     refuse_text(*state, "[backupp]\n", MAIN ":1", "unknown section [backupp]", "[backup]?");
+    /* No command that fails alike. */
+    refuse_text(*state, "[backup]\nzzzzzzzzzz = 1\n", MAIN ":2", "unknown key 'zzzzzzzzzz'",
+                "man stillpointd");
+    refuse_text(*state, "[zzzzzzzzzz]\n", MAIN ":1", "unknown section [zzzzzzzzzz]",
+                "man stillpointd");
     refuse_text(*state, "[backup now]\n", MAIN ":1", "takes no name", "");
     refuse_text(*state, "[hook]\nexec = /x\n", MAIN ":1", "needs a name", "[hook NAME]");
     refuse_text(*state, "[hook a/b]\n", MAIN ":1", "not a name", "letters");

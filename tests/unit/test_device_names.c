@@ -62,7 +62,7 @@ static void more_than_there_are_is_refused(void **state)
 
     assert_false(device_names_pick(&taken, 99, &names, &err));
     assert_int_equal(err.kind, ERR_PRECONDITION);
-    assert_non_null(strstr(err.text, "no free device name"));
+    assert_non_null(strstr(err.text, "not enough free device names"));
     assert_non_null(strstr(err.text, "98 names"));
     assert_string_not_equal(err.remedy, "");
     strs_free(&names);

@@ -565,6 +565,9 @@ static void a_set_is_found_by_id_unique_prefix_or_latest(void **state)
     assert_false(inventory_find(inventory, "sp-20261124", NULL, &set, &err));
     assert_int_equal(err.kind, ERR_USAGE);
     assert_non_null(strstr(err.text, "sp-20261124T081530Z-abbbb, sp-20261124T081530Z-aaaaa"));
+    assert_null(strstr(err.text, "more"));
+    assert_false(inventory_find(inventory, "2026112", NULL, &set, &err));
+    assert_string_equal(err.text + strlen(err.text) - 38, ", sp-20261125T000000Z-ccccc and 2 more");
     assert_false(inventory_find(inventory, "2027", NULL, &set, &err));
     assert_int_equal(err.kind, ERR_NOT_FOUND);
     assert_false(inventory_find(inventory, "", NULL, &set, &err));

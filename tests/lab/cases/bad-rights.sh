@@ -46,7 +46,7 @@ deny '"CreateTags", "DeleteSnapshot"'
 assert_match 'ok +right +ec2:DeleteSnapshot is not allowed, nor needed by a node' "$(sp doctor 2>&1)" "doctor"
 refused 1 'ec2:CreateTags is not allowed' 'add ec2:CreateTags' sp backup
 assert_match 'warning: .*could not be deleted: snap-[0-9a-f]+: ec2:DeleteSnapshot is not allowed' "$OUT" "the warning"
-assert_match 'now: .*3 snapshots are left in EC2: delete those with tag stillpoint:id=(sp-[0-9A-Za-z-]+)' "$OUT" \
+assert_match 'now: .*3 snapshots are left in EC2: delete what has the tag stillpoint:id=(sp-[0-9A-Za-z-]+)' "$OUT" \
     "what is said to be"
 left=$(cloud_get snapshots | json "[s['tags'].get('stillpoint:consistency') for s in d
     if s['tags'].get('stillpoint:id') == '${BASH_REMATCH[1]}']")

@@ -83,17 +83,25 @@ assert_eq 'missing foreign' "$(names --state failed)" "--state failed"
 assert_eq 'good' "$(names --state complete)" "--state complete"
 assert_eq 'good' "$(names --limit 1)" "--limit"
 assert_eq 'foreign' "$(names --reason 'be for')" "--reason"
+assert_eq 'foreign' "$(names --reason 'Be FOR')" "--reason in other letters"
 assert_eq '' "$(names --consistency crash)" "--consistency"
 assert_eq 'good missing foreign' "$(names --since 1h --until 0)" "--since"
 assert_eq '' "$(names --until 1h)" "--until"
 began=$(rows "d[1]['started']")
 assert_eq 'good missing' "$(names --since "${began%.*}Z")" "--since TIME"
 assert_exit 0 sp list --state pending
-assert_match 'no such backups' "$OUT" "none of them"
+assert_eq 'no such backups: without --state there are 3' "$OUT" "none of them"
+assert_exit 0 sp list --all-nodes --state pending --reason nightly
+assert_eq 'no such backups: without --state and --reason there are 4' "$OUT" "none of them all"
+assert_exit 0 sp list --node front8 --state pending
+assert_match '^no backups of the node front8; .stillpoint list --by-node. shows' "$OUT" "none of that node"
+assert_exit 0 sp list --group site-b
+assert_match '^no backups of this node in the group site-b; with --all-nodes' "$OUT" "none of that group here"
 assert_match '1 of 3 backups: 1 good, 2 broken' "$(sp list --limit 1)" "sums of all"
 assert_eq "[[\"front7\", 1, 1, 0], [\"$node\", 3, 1, 2]]" \
     "$(rows "[[n['node'], n['sets'], n['good'], n['broken']] for n in d]" --by-node)" "--by-node"
-assert_match "front7 +i-0fedcba9876543210 +1 +1 " "$(sp list --by-node)" "--by-node"
+assert_match "front7 +i-0fedcba9876543210 +1 +1 " "$(sp list --by-node --all-nodes)" "--by-node"
+assert_eq '[["front7", 1]]' "$(rows "[[n['node'], n['sets']] for n in d]" --by-node --node front7)" "--by-node of one"
 
 # Bad options.
 assert_exit 2 sp list --since yesterday
@@ -104,6 +112,8 @@ assert_exit 2 sp list --state brokn
 assert_match "did you mean broken" "$OUT" "--state"
 assert_exit 2 sp list --limit 0
 assert_exit 2 sp list --node ''
+assert_exit 2 sp list --node front7 --all-nodes
+assert_exit 2 sp list --by-node --limit 1
 
 # show says the same of one, wherever it is.
 assert_exit 0 sp show "${ids[1]}"
@@ -111,7 +121,7 @@ assert_match "state +failed"$'\n'" +$((members - 1)) of $members snapshots are t
 assert_eq front7 "$(sp show "${ids[0]}" --json | json "d['node']")" "another node's"
 assert_eq "${ids[3]}" "$(sp show latest --json | json "d['id']")" "latest"
 assert_exit 2 sp show sp-2
-assert_match 'several backups begin' "$OUT" "ambiguous"
+assert_match "several backups begin with 'sp-2': sp-[^ ]+, sp-[^ ]+, sp-[^ ]+ and 1 more" "$OUT" "ambiguous"
 assert_exit 1 sp show sp-20200101T000000Z-00000
 assert_match 'no backup has the id' "$OUT" "unknown"
 assert_match "warning +broken backup +2 of this node's sets are broken, the newest: ${ids[2]}, $((members - 1)) of" \

@@ -49,6 +49,14 @@ refused 2 '--data-only needs the id' 'stillpoint list' sp rollback --data-only
 refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit --yes
 
+# Nobody can be asked: what stands against it comes first.
+refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 </dev/null
+refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit </dev/null
+refused 2 'nobody is at a terminal' 'give --yes' sp rollback "$set" --data-only </dev/null
+assert_exit 2 sp rollback "$set" --data-only --json
+assert_eq '["error", 2, "usage"]' "$(sp rollback "$set" --data-only --json 2>/dev/null | json "[d['event'], d['exit'], d['kind']]")" \
+    "what a program reads of it"
+
 # At the question a signal ends it, and nothing was done.
 ends_at_the_question() { # SIGNAL
     python3 - "$1" "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" rollback latest --data-only <<'PY'

@@ -45,6 +45,7 @@ assert_eq true "$(v "d['skipped']")" "skipped"
 assert_eq 0 "$(count_calls CreateVolume)" "volumes made for what was verified"
 assert_exit 0 sp verify "$(json "d['id']" <"$LAB/good.json")"
 assert_match 'not looked at again' "$OUT" "in words"
+[[ $OUT != *started* ]] || fail "a verify that is skipped is said to be started: $OUT"
 verify_now 0 --again
 assert_eq false "$(v "d['skipped']")" "--again"
 
