@@ -177,7 +177,7 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
     start->root = session->tree ? COPY_TREE : "";
     start->program = serve->program;
     start->uid = st.st_uid;
-    start->gid = st.st_gid;
+    start->gid = st.st_gid != 0 ? st.st_gid : COPY_READER; /* root's may read more of the node */
     start->peer_gid = session->peer_gid;
     start->memory_bytes = serve->memory_bytes;
     start->arg_count = 1; /* the program's name */

@@ -241,26 +241,38 @@ static void server_leaves_no_process_behind(void **state)
     copy_rig_close(scene->rig);
 }
 
+/* How many mounts does the session have at PLACE (a pattern of awk's) of TYPE ("": any)? */
+static int mounts_at(const struct scene *scene, const char *place, const char *type)
+{
+    return rig_sh("exit $(awk '$5 ~ \"^%s$\"' /proc/%d/mountinfo | grep -c -- '- %s')", place,
+                  (int)scene->inner, type);
+}
+
 static void links_of_a_copy_lead_no_mount_out_of_its_tree(void **state)
 {
     struct scene *scene = *state;
 
     (void)serve_trap(scene);
-    assert_int_equal(rig_sh("awk '$5 == \"/run/stillpoint/opt\"' /proc/%d/mountinfo | "
-                            "grep -q -- '- tmpfs '",
-                            (int)scene->inner),
-                     0);
-    assert_int_equal(
-        rig_sh("awk '$5 == \"/opt\"' /proc/%d/mountinfo | wc -l | grep -qx 1", (int)scene->inner),
-        0);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/opt", "tmpfs "), 1);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1); /* the node's */
     (void)stop(scene);
-    assert_int_equal(rig_sh("awk '$5 ~ \"^/run/stillpoint/\"' /proc/%d/mountinfo | wc -l | "
-                            "grep -qx 0",
-                            (int)scene->inner),
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1);
+    copy_rig_close(scene->rig);
+}
+
+/* Its data directory belongs to a user, and to root's group. */
+static void server_has_not_the_group_of_root(void **state)
+{
+    struct scene *scene = *state;
+
+    (void)serve_trap(scene);
+    assert_int_equal(rig_sh("grep -qE '^Uid:.1234.1234.1234.1234$' /proc/%d/status && "
+                            "grep -qE '^Gid:.65534.65534.65534.65534$' /proc/%d/status",
+                            (int)copy_rig_child_of(scene->inner),
+                            (int)copy_rig_child_of(scene->inner)),
                      0);
-    assert_int_equal(
-        rig_sh("awk '$5 == \"/opt\"' /proc/%d/mountinfo | wc -l | grep -qx 1", (int)scene->inner),
-        0);
+    (void)stop(scene);
     copy_rig_close(scene->rig);
 }
 
@@ -534,7 +546,7 @@ static int open_all(void **state)
                scene->db);
     (void)copy_rig_fs(scene->rig, "ext4", 192, script);
     rig_format(script, sizeof(script),
-               "mkdir -p proc run dev opt usr/sbin usr/bin data && chown 1234:1234 data && "
+               "mkdir -p proc run dev opt usr/sbin usr/bin data && chown 1234:0 data && "
                "ln -s /opt tmp && for P in sh ln sleep; do cp $(command -v $P) usr/bin/ && "
                "cp --parents $(ldd $(command -v $P) | grep -o \"/[^ ]*\") . || exit; done && "
                "printf '%%s\\n' '#!/usr/bin/sh' 'ln -s /nowhere /run/mysqld/mysqld.sock' "
@@ -566,6 +578,7 @@ int main(void)
         TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
         TEST(server_leaves_no_process_behind),
         TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
+        TEST(server_has_not_the_group_of_root),
         TEST(socket_that_is_a_link_is_not_dialled),
         TEST(server_that_can_not_start_says_why),
         TEST(server_that_is_late_is_ended),
