@@ -121,6 +121,23 @@ static bool make_node(const char *name, mode_t type, dev_t dev)
     return made;
 }
 
+static bool is_link(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* PATH, right below /. A link may be there in a copy's tree, and lead, by /proc, out of it. */
+static bool make_folder(const char *path)
+{
+    if (mkdir(path, 0755) == 0)
+        return true;
+    if (errno == EEXIST && is_link(path))
+        errno = ELOOP;
+    return errno == EEXIST;
+}
+
 static bool make_dev(void)
 {
     static const struct {
@@ -128,8 +145,8 @@ static bool make_dev(void)
         unsigned dev_minor;
     } all[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
 
-    (void)mkdir("/dev", 0755); /* there already, or the mount fails */
-    if (mount("stillpoint", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") < 0)
+    if (!make_folder("/dev") ||
+        mount("stillpoint", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") < 0)
         return false;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (!make_node(all[i].name, S_IFCHR, makedev(1, all[i].dev_minor)))
@@ -139,8 +156,8 @@ static bool make_dev(void)
 
 static bool mount_at(const char *path, const char *type, unsigned long flags, const char *data)
 {
-    (void)mkdir(path, 0755); /* there already, or the mount fails */
-    return mount("stillpoint", path, type, flags | MS_NOSUID | MS_NODEV, data) == 0;
+    return make_folder(path) &&
+           mount("stillpoint", path, type, flags | MS_NOSUID | MS_NODEV, data) == 0;
 }
 
 static bool mount_tmp(void)
@@ -165,7 +182,9 @@ int copy_room_let_read(const char *path)
 
 int copy_room_furnish(void)
 {
-    if (!mount_at("/proc", "proc", MS_NOEXEC, NULL) || !make_dev() || !mount_tmp() ||
+    /* Some have /tmp as a link: then its server uses what is there. */
+    if (!mount_at("/proc", "proc", MS_NOEXEC, NULL) || !make_dev() ||
+        (!is_link("/tmp") && !mount_tmp()) ||
         !mount_at("/run", "tmpfs", MS_NOEXEC, "mode=755,size=16m"))
         return errno;
     return 0;

@@ -23,8 +23,8 @@ int copy_room_add_device(const char *name, unsigned dev_major, unsigned dev_mino
 /* Lets COPY_READER read the device node PATH. An errno, or 0. */
 int copy_room_let_read(const char *path);
 
-/* For a process whose root folder is the copy's: /proc and /dev as above, an empty /tmp and /run.
- * An errno, or 0. */
+/* For a process whose root folder is the copy's: /proc and /dev as above, an empty /tmp (but not in
+ * place of a link) and /run. An errno, or 0; ELOOP: a link is there. */
 int copy_room_furnish(void);
 
 #endif

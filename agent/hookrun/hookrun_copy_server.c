@@ -246,7 +246,6 @@ static int serve(void *context)
     return copy_child_exec(start->args);
 }
 
-/* The copy's links lead to places of its own then, not of the session's. */
 static int enter_tree(void)
 {
     return chroot(COPY_TREE) == 0 && chdir("/") == 0 ? 0 : errno;
@@ -267,7 +266,7 @@ static int unfurnish(void *context)
 
     (void)context;
     for (size_t i = 0; os_errno == 0 && i < sizeof(places) / sizeof(places[0]); i++)
-        (void)umount2(places[i], MNT_DETACH); /* the unmounting of / tells where it is not gone */
+        (void)umount2(places[i], MNT_DETACH | UMOUNT_NOFOLLOW); /* that of / tells what stays */
     return os_errno;
 }
 

@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-enum { DATA, ROOT, TRAP, MEMORY_MIB = 160 };
+enum { DATA, ROOT, TRAP, LINK, MEMORY_MIB = 160 };
 
 struct scene {
     struct copy_rig *rig;
@@ -216,18 +216,23 @@ static void server_answers_a_daemon_without_rights(void **state)
 
 /* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
  * in place of its socket. */
-static bool serve_trap(struct scene *scene)
+static bool serve_root(struct scene *scene, int disk)
 {
     const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
 
     copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
     scene->inner = copy_rig_child_of(scene->rig->outer);
-    uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[TRAP]);
+    uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[disk]);
     if (!copy_rig_mount(scene->rig, item, "/", COPY_WRITABLE))
         fail_msg("%s", scene->rig->err.text);
     buf_clear(&scene->log);
     return copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
                       &scene->rig->err);
+}
+
+static bool serve_trap(struct scene *scene)
+{
+    return serve_root(scene, TRAP);
 }
 
 static void server_leaves_no_process_behind(void **state)
@@ -253,11 +258,18 @@ static void links_of_a_copy_lead_no_mount_out_of_its_tree(void **state)
     struct scene *scene = *state;
 
     (void)serve_trap(scene);
-    assert_int_equal(mounts_at(scene, "/run/stillpoint/opt", "tmpfs "), 1);
+    assert_true(copy_rig_child_of(scene->inner) > 0);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/run", "tmpfs "), 1);
     assert_int_equal(mounts_at(scene, "/opt", ""), 1); /* the node's */
     (void)stop(scene);
     assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
     assert_int_equal(mounts_at(scene, "/opt", ""), 1);
+    copy_rig_close(scene->rig);
+
+    assert_false(serve_root(scene, LINK)); /* its /run leads to the session's /opt by /proc */
+    assert_int_equal(scene->rig->err.kind, ERR_SYS);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
     copy_rig_close(scene->rig);
 }
 
@@ -553,6 +565,8 @@ static int open_all(void **state)
                "'sleep 1000 &' 'echo mysqld: ready for connections' 'sleep 1000' "
                ">usr/sbin/mysqld && chmod 755 usr/sbin/mysqld");
     (void)copy_rig_fs(scene->rig, "ext4", 32, script);
+    (void)copy_rig_fs(scene->rig, "ext4", 16,
+                      "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
     *state = scene;
     return 0;
 }
