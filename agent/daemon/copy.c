@@ -2,11 +2,13 @@
 #include "agent/daemon/copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/base/auto.h"
@@ -18,7 +20,7 @@ enum { REPLY_GRACE_MS = 5000, WORDS_BYTES = 320 };
 
 struct copy {
     int fd;        /* -1: over */
-    int folder_fd; /* of the server's socket; -1 */
+    int folder_fd; /* of the server's socket; then the socket itself, O_PATH; -1 */
     uint64_t serial;
     uint32_t item_count;
     struct copy_item items[COPY_ITEMS_MAX];
@@ -446,6 +448,24 @@ static bool put_lines(char *field, size_t size, const char *text, struct err *er
     return true;
 }
 
+/* Its folder is the server's, which may mean harm: a link in its place would lead to a server of
+ * the node's own, now or when we dial. So the socket that is there now, in place of the folder. */
+static bool pin_socket(struct copy *copy, struct err *err)
+{
+    struct stat st;
+
+    if (copy->folder_fd < 0)
+        return err_set(err, ERR_PROTOCOL, 0, "stillpoint-hook passed no socket on");
+    int fd = openat(copy->folder_fd, COPY_SOCKET_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int os_errno = errno;
+    (void)close(copy->folder_fd);
+    copy->folder_fd = fd;
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return err_set(err, ERR_PROTOCOL, fd < 0 ? os_errno : 0,
+                       "the server on the copy says that it is ready, and has no socket");
+    return true;
+}
+
 bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t deadline_ms,
                 const struct cancel *cancel, struct copy_serving *ret_serving, struct buf *ret_log,
                 struct err *err)
@@ -472,10 +492,9 @@ bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t dea
     serving.ready = ready;
     serving.recovery_us = reply->took_us;
     if (ready) {
-        if (copy->folder_fd < 0)
-            return err_set(err, ERR_PROTOCOL, 0, "stillpoint-hook passed no socket on");
-        (void)snprintf(serving.socket, sizeof(serving.socket), "/proc/self/fd/%d/%s",
-                       copy->folder_fd, COPY_SOCKET_NAME);
+        if (!pin_socket(copy, err))
+            return false;
+        (void)snprintf(serving.socket, sizeof(serving.socket), "/proc/self/fd/%d", copy->folder_fd);
     } else {
         serving.exit_code = reply->code;
         serving.signal = reply->signal;

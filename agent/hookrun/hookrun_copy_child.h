@@ -11,7 +11,7 @@
 typedef int copy_child_body(void *context);
 
 /* Forks a child that runs BODY: own session, signals as new, no descriptor of ours but KEEP_FD (-1:
- * none) and 0 (/dev/null), 1 and 2 (CHILD's text), no new privileges.
+ * none) and 0 (/dev/null), 1 and 2 (CHILD's text), no new privileges, the first for the OOM killer.
  *   false  errno: it could not be started */
 bool copy_child_start(struct copy_child *child, struct copy_text *text, copy_child_body *body,
                       void *context, int keep_fd);
@@ -30,6 +30,10 @@ enum copy_status copy_child_call(struct copy_session *session, copy_child_body *
                                  int64_t deadline_ms);
 enum copy_status copy_child_run(struct copy_session *session, const char *const *args,
                                 int64_t deadline_ms);
+/* The same as copy_child_run for a program that only reads our devices: as COPY_READER, so that a
+ * disk which means harm finds nothing of root's in it. */
+enum copy_status copy_child_read(struct copy_session *session, const char *const *args,
+                                 int64_t deadline_ms);
 /* The same as copy_child_call, with TICK about once a second. */
 enum copy_status copy_child_watch(struct copy_session *session, copy_child_body *body,
                                   void *context, void (*tick)(struct copy_session *),

@@ -16,6 +16,7 @@
 
 #include "agent/hookrun/hookrun_copy_child.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
+#include "agent/hookrun/hookrun_copy_room.h"
 
 #define PREFIX "stillpoint_"
 
@@ -128,6 +129,8 @@ static enum copy_status take_volume(struct copy_session *session, struct groups 
         if (group == NULL)
             return copy_session_say(session, COPY_FULL, 0, "more than %d volume groups",
                                     GROUPS_MAX);
+        if (group->node_count == COPY_ITEMS_MAX)
+            return COPY_OK; /* told twice */
         if (group->node_count == 0)
             group->device = session->items[i].device;
         (void)snprintf(groups->paths[i], sizeof(groups->paths[i]), "%s", path);
@@ -233,7 +236,10 @@ static enum copy_status probe_volumes(struct copy_session *session, const struct
             strncmp(path, "/dev/", 5) != 0)
             continue;
         (void)snprintf(where, sizeof(where), "lvm:%s/%s", group->name, volume);
-        status = copy_probe_item(session, group->device, path + 5, where, deadline_ms);
+        int os_errno = copy_room_let_read(path);
+        status = os_errno != 0 && os_errno != ENOENT /* an inactive one has no node */
+                     ? copy_session_say(session, COPY_FAILED, os_errno, "chmod %s", path)
+                     : copy_probe_item(session, group->device, path + 5, where, deadline_ms);
     }
     return status;
 }

@@ -205,7 +205,7 @@ enum copy_status copy_mount_check(struct copy_session *session, int64_t deadline
         count++;
     }
     args[count] = job.node;
-    status = copy_child_run(session, args, deadline_ms);
+    status = copy_child_read(session, args, deadline_ms);
     if (status != COPY_OK)
         return status;
     return copy_session_tell(
@@ -214,15 +214,28 @@ enum copy_status copy_mount_check(struct copy_session *session, int64_t deadline
 
 /* ---- MOUNT ---- */
 
+/* Does PATH lie where root's programs are that the session runs, what they read of how to run, or
+ * what the session has made for itself? A copy's own / is a tree beside these. */
+static bool is_of_the_session(const char *path)
+{
+    static const char *const folders[] = {"/bin", "/dev",  "/etc",  "/lib", "/lib32", "/lib64",
+                                          "/run", "/proc", "/sbin", "/sys", "/usr",   "/libx32"};
+    static const char local[] = "/usr/local/"; /* servers that came as an archive live there */
+
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        size_t length = strlen(folders[i]);
+        if (strncmp(path, folders[i], length) == 0 && (path[length] == '\0' || path[length] == '/'))
+            return strncmp(path, local, sizeof(local) - 1) != 0;
+    }
+    return false;
+}
+
 /* A tmpfs over PATH, a folder of the node's, which is not to be changed. What lies there is not
- * seen any more, so not over what programs need. */
+ * seen any more. */
 static int cover(const char *path)
 {
-    static const char *const needed[] = {"", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc"};
-
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-        if (strcmp(path, needed[i]) == 0)
-            return EROFS;
+    if (path[0] == '\0' || (is_of_the_session(path) && strcmp(path, "/usr/local") != 0))
+        return EROFS;
     return mount("stillpoint", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                  "mode=755,size=1m") == 0
                ? 0
@@ -278,6 +291,8 @@ static enum copy_status prepare_place(struct copy_session *session, const char *
 
     if (!copy_path_seen(session, at, place, PATH_MAX))
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s", at);
+    if (!session->tree && is_of_the_session(at)) /* AT may be the word of whoever made the copy */
+        return copy_session_say(session, COPY_FAILED, EPERM, "the node's programs need %s", at);
     size_t depth = existing_depth(place);
     if (place[depth] != '\0') {
         size_t in_tree = session->tree ? strlen(COPY_TREE) : 0;

@@ -88,7 +88,7 @@ static enum copy_status ask_blkid(struct copy_session *session, const char *node
     (void)snprintf(path, sizeof(path), "/dev/%s", node);
     if (copy_child_find(session, "blkid", program, sizeof(program)) == NULL)
         return COPY_NO_TOOL;
-    enum copy_status status = copy_child_run(session, args, deadline_ms);
+    enum copy_status status = copy_child_read(session, args, deadline_ms);
     if (status != COPY_OK)
         return status;
     if (WIFEXITED(tool->status) && WEXITSTATUS(tool->status) == BLKID_AMBIVALENT) {

@@ -23,12 +23,16 @@
 
 /* ---- the node's folders ---- */
 
-static bool is_ours(const char *name)
+/* Made anew, or nothing that a program needs: a copy's server, as whose user whoever made the copy
+ * liked, has no business with the node's own data. */
+static bool is_hidden(const char *name)
 {
-    static const char *const made_anew[] = {"proc", "sys", "dev", "run", "tmp", "lost+found"};
+    static const char *const hidden[] = {"proc",       "sys",  "dev",  "run",   "tmp",
+                                         "lost+found", "boot", "home", "media", "mnt",
+                                         "root",       "srv",  "var"};
 
-    for (size_t i = 0; i < sizeof(made_anew) / sizeof(made_anew[0]); i++)
-        if (strcmp(name, made_anew[i]) == 0)
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+        if (strcmp(name, hidden[i]) == 0)
             return true;
     return name[0] == '.';
 }
@@ -92,7 +96,7 @@ static bool show_node(void)
             shown = errno == 0;
             break;
         }
-        shown = is_ours(entry->d_name) || show_one(entry->d_name);
+        shown = is_hidden(entry->d_name) || show_one(entry->d_name);
     }
     int os_errno = errno;
     if (folder != NULL)
@@ -103,12 +107,13 @@ static bool show_node(void)
 
 /* ---- what is made anew ---- */
 
-static bool make_node(const char *folder, const char *name, mode_t type, dev_t dev)
+static bool make_node(const char *name, mode_t type, dev_t dev)
 {
     char path[PATH_MAX];
     mode_t old = umask(0);
 
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "/dev/%s", name);
+    (void)unlink(path); /* of a device that had the name before */
     bool made = mknod(path, type | (type == S_IFCHR ? 0666 : 0600), dev) == 0;
     int os_errno = errno;
     (void)umask(old);
@@ -116,53 +121,71 @@ static bool make_node(const char *folder, const char *name, mode_t type, dev_t d
     return made;
 }
 
-static bool make_dev(const char *folder)
+static bool is_link(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* PATH, right below /. A link may be there in a copy's tree, and lead, by /proc, out of it. */
+static bool make_folder(const char *path)
+{
+    if (mkdir(path, 0755) == 0)
+        return true;
+    if (errno == EEXIST && is_link(path))
+        errno = ELOOP;
+    return errno == EEXIST;
+}
+
+static bool make_dev(void)
 {
     static const struct {
         const char *name;
         unsigned dev_minor;
     } all[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
-    char path[PATH_MAX];
 
-    if (mount("stillpoint", folder, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") < 0)
+    if (!make_folder("/dev") ||
+        mount("stillpoint", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") < 0)
         return false;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (!make_node(folder, all[i].name, S_IFCHR, makedev(1, all[i].dev_minor)))
+        if (!make_node(all[i].name, S_IFCHR, makedev(1, all[i].dev_minor)))
             return false;
-    (void)snprintf(path, sizeof(path), "%s/fd", folder);
-    return symlink("/proc/self/fd", path) == 0;
+    return symlink("/proc/self/fd", "/dev/fd") == 0;
 }
 
-static bool mount_at(const char *tree, const char *path, const char *type, unsigned long flags,
-                     const char *data)
+static bool mount_at(const char *path, const char *type, unsigned long flags, const char *data)
 {
-    char whole[PATH_MAX];
-
-    (void)snprintf(whole, sizeof(whole), "%s%s", tree, path);
-    (void)mkdir(whole, 0755); /* there already, or the mount fails */
-    return mount("stillpoint", whole, type, flags | MS_NOSUID | MS_NODEV, data) == 0;
+    return make_folder(path) &&
+           mount("stillpoint", path, type, flags | MS_NOSUID | MS_NODEV, data) == 0;
 }
 
-static bool mount_tmp(const char *tree)
+static bool mount_tmp(void)
 {
-    return mount_at(tree, "/tmp", "tmpfs", MS_NOEXEC, "mode=1777,size=512m");
+    return mount_at("/tmp", "tmpfs", MS_NOEXEC, "mode=1777,size=512m");
 }
 
 int copy_room_add_device(const char *name, unsigned dev_major, unsigned dev_minor)
 {
-    if (make_node("/dev", name, S_IFBLK, makedev(dev_major, dev_minor)) || errno == EEXIST)
-        return 0;
-    return errno;
+    char path[PATH_MAX];
+
+    if (!make_node(name, S_IFBLK, makedev(dev_major, dev_minor)))
+        return errno;
+    (void)snprintf(path, sizeof(path), "/dev/%s", name);
+    return copy_room_let_read(path);
 }
 
-int copy_room_furnish(const char *tree)
+int copy_room_let_read(const char *path)
 {
-    char dev[PATH_MAX];
+    return chown(path, 0, COPY_READER) == 0 && chmod(path, 0640) == 0 ? 0 : errno;
+}
 
-    (void)snprintf(dev, sizeof(dev), "%s/dev", tree);
-    (void)mkdir(dev, 0755);
-    if (!mount_at(tree, "/proc", "proc", MS_NOEXEC, NULL) || !make_dev(dev) || !mount_tmp(tree) ||
-        !mount_at(tree, "/run", "tmpfs", MS_NOEXEC, "mode=755,size=16m"))
+int copy_room_furnish(void)
+{
+    /* Some have /tmp as a link: then its server uses what is there. */
+    if (!mount_at("/proc", "proc", MS_NOEXEC, NULL) || !make_dev() ||
+        (!is_link("/tmp") && !mount_tmp()) ||
+        !mount_at("/run", "tmpfs", MS_NOEXEC, "mode=755,size=16m"))
         return errno;
     return 0;
 }
@@ -193,11 +216,10 @@ bool copy_room_enter(const char **ret_what)
     TRY(syscall(SYS_pivot_root, STAGE, STAGE OLD) == 0);
     TRY(chdir("/") == 0);
     TRY(show_node());
-    TRY(mount_at("", "/proc", "proc", MS_NOEXEC, NULL));
-    TRY(mount_at("", "/sys", "sysfs", MS_NOEXEC | MS_RDONLY, NULL));
-    TRY(mkdir("/dev", 0755) == 0);
-    TRY(make_dev("/dev"));
-    TRY(mount_tmp(""));
+    TRY(mount_at("/proc", "proc", MS_NOEXEC, NULL));
+    TRY(mount_at("/sys", "sysfs", MS_NOEXEC | MS_RDONLY, NULL));
+    TRY(make_dev());
+    TRY(mount_tmp());
     TRY(mkdir("/run", 0755) == 0);
     TRY(mkdir(COPY_TREE, 0755) == 0);
     TRY(umount2(OLD, MNT_DETACH) == 0);

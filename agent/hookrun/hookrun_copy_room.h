@@ -11,17 +11,20 @@
  * with a root folder on a small tmpfs:
  *   - the node's programs, libraries and configuration: each folder of its / but those below, as
  *     they are on the filesystem of / (not what else is mounted in them, /usr excepted), read-only
+ *   - nothing of its /boot, /home, /media, /mnt, /root, /srv and /var
  *   - /proc, /sys (read-only); /tmp and /run, empty; /dev with null, zero, full, random, urandom,
  *     and nothing of the node's devices
  *   - COPY_TREE, an empty folder
  *   false  errno, and *ret_what is what was called */
 bool copy_room_enter(const char **ret_what);
 
-/* Makes the block device node /dev/NAME. An errno, or 0. */
+/* Makes the block device node /dev/NAME, in place of what has that name. An errno, or 0. */
 int copy_room_add_device(const char *name, unsigned dev_major, unsigned dev_minor);
+/* Lets COPY_READER read the device node PATH. An errno, or 0. */
+int copy_room_let_read(const char *path);
 
-/* In TREE, a root folder of the copy's: /proc and /dev as above, an empty /tmp and /run. An errno.
- */
-int copy_room_furnish(const char *tree);
+/* For a process whose root folder is the copy's: /proc and /dev as above, an empty /tmp (but not in
+ * place of a link) and /run. An errno, or 0; ELOOP: a link is there. */
+int copy_room_furnish(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/base/clock.h"
@@ -28,7 +29,7 @@
 
 enum {
     ARGS_MAX = 48 + COPY_SETTINGS_MAX,
-    ARGS_BYTES = 64 * 1024,
+    ARGS_BYTES = 256 * 1024, /* each setting may lead to a path of PATH_MAX */
     OPEN_FILES = 65536,
     IOPRIO_WHO_PROCESS = 1,
     IOPRIO_IDLE = 3 << 13,
@@ -72,6 +73,7 @@ static void add_fixed(struct start *start)
     static const char *const fixed[] = {
         "--no-defaults",
         "--tmpdir=/tmp",
+        "--loose-secure-file-priv=/tmp", /* no statement reads or writes another file */
         "--skip-networking",
         "--skip-grant-tables",
         "--loose-skip-slave-start",
@@ -175,7 +177,7 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
     start->root = session->tree ? COPY_TREE : "";
     start->program = serve->program;
     start->uid = st.st_uid;
-    start->gid = st.st_gid;
+    start->gid = st.st_gid != 0 ? st.st_gid : COPY_READER; /* root's may read more of the node */
     start->peer_gid = session->peer_gid;
     start->memory_bytes = serve->memory_bytes;
     start->arg_count = 1; /* the program's name */
@@ -212,13 +214,8 @@ static void be_modest(const struct start *start)
      * pool of 40 MiB has 312 MiB of data and 75 MiB in memory. */
     const rlim_t most = start->memory_bytes + RESERVED_BYTES;
     const struct rlimit data = {most, most}, core = {0, 0}, files = {OPEN_FILES, OPEN_FILES};
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
     /* Each is a courtesy: a kernel without one of them is no reason not to verify. */
-    if (fd >= 0) {
-        (void)!write(fd, "1000", 4);
-        (void)close(fd);
-    }
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
     (void)setpriority(PRIO_PROCESS, 0, NICE_LEAST);
     (void)sched_setscheduler(0, SCHED_IDLE, &none);
@@ -249,9 +246,28 @@ static int serve(void *context)
     return copy_child_exec(start->args);
 }
 
+static int enter_tree(void)
+{
+    return chroot(COPY_TREE) == 0 && chdir("/") == 0 ? 0 : errno;
+}
+
 static int furnish(void *context)
 {
-    return copy_room_furnish(context);
+    int os_errno = enter_tree();
+
+    (void)context;
+    return os_errno != 0 ? os_errno : copy_room_furnish();
+}
+
+static int unfurnish(void *context)
+{
+    static const char *const places[] = {"/run", "/tmp", "/dev", "/proc"};
+    int os_errno = enter_tree();
+
+    (void)context;
+    for (size_t i = 0; os_errno == 0 && i < sizeof(places) / sizeof(places[0]); i++)
+        (void)umount2(places[i], MNT_DETACH | UMOUNT_NOFOLLOW); /* that of / tells what stays */
+    return os_errno;
 }
 
 /* ---- of the session ---- */
@@ -269,19 +285,31 @@ static void kill_server(const struct copy_session *session, int number)
         (void)kill(session->server.pid, number);
 }
 
-/* Nothing of it is left: not what a tree was furnished with either. */
+/* What a server has started outlives it, and could change the copy while root works on it. To
+ * process 1, which we are, all means all in its namespace; and nothing else of ours runs now. */
+static void end_its_children(struct copy_session *session)
+{
+    siginfo_t info;
+
+    if (getpid() == 1)
+        (void)kill(-1, SIGKILL);
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
+}
+
+/* Nothing of it is left: not what a tree was furnished with either. The reply stays. */
 static void clear_away(struct copy_session *session)
 {
-    static const char *const places[] = {"/run", "/tmp", "/dev", "/proc"};
-    char path[PATH_MAX];
+    static struct copy_reply kept;
 
     copy_child_forget(&session->server);
     session->server.pid = 0;
     session->state = COPY_IDLE;
-    for (size_t i = 0; session->tree && i < sizeof(places) / sizeof(places[0]); i++) {
-        (void)snprintf(path, sizeof(path), COPY_TREE "%s", places[i]);
-        (void)umount2(path, MNT_DETACH); /* the unmounting of / tells where it is not gone */
-    }
+    if (!session->tree)
+        return;
+    kept = session->reply;
+    (void)copy_child_call(session, unfurnish, NULL, session->end_ms);
+    session->reply = kept;
 }
 
 static enum copy_status give_up(struct copy_session *session, enum copy_status status)
@@ -289,6 +317,7 @@ static enum copy_status give_up(struct copy_session *session, enum copy_status s
     kill_server(session, SIGKILL);
     while (!session->server.dead)
         copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
+    end_its_children(session);
     (void)copy_session_tell(session, status, &session->server);
     if (status == COPY_SERVER_LATE) { /* its end was ours */
         session->reply.code = -1;
@@ -322,13 +351,12 @@ static enum copy_status wait_ready(struct copy_session *session, int64_t deadlin
 enum copy_status copy_server_start(struct copy_session *session, int64_t deadline_ms)
 {
     static struct start start;
-    static char tree[] = COPY_TREE;
     enum copy_status status = prepare(session, &start, deadline_ms);
 
     if (status != COPY_OK)
         return status;
     if (session->tree) {
-        status = copy_child_call(session, furnish, tree, deadline_ms);
+        status = copy_child_call(session, furnish, NULL, deadline_ms);
         if (status == COPY_OK && session->tool.os_errno != 0)
             status = copy_session_say(session, COPY_FAILED, session->tool.os_errno,
                                       "mounting /proc, /dev, /tmp and /run in the copy");

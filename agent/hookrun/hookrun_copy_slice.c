@@ -58,7 +58,7 @@ enum copy_status copy_slice_list(struct copy_session *session, const char *node,
     (void)snprintf(path, sizeof(path), "/dev/%s", node);
     if (copy_child_find(session, "partx", program, sizeof(program)) == NULL)
         return COPY_OK;
-    enum copy_status status = copy_child_run(session, args, deadline_ms);
+    enum copy_status status = copy_child_read(session, args, deadline_ms);
     if (status != COPY_OK || !copy_child_succeeded(&session->tool))
         return status;
     for (size_t at = 0; at < text->bytes && *ret_count < COPY_SLICES_MAX;) {

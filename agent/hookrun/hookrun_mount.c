@@ -350,6 +350,10 @@ static void do_unmount(const struct mount_request *request, int64_t deadline_ms,
         refuse(reply, MOUNT_REFUSAL_NOT_MOUNTED);
         return;
     }
+    if (request->dev_major == 0) { /* tmpfs, proc, nfs, …: of no block device */
+        refuse(reply, MOUNT_REFUSAL_NO_DEVICE);
+        return;
+    }
     int folder = open_folder(run);
     bool kept = folder >= 0 && keep_in_mind(folder, &entry);
     if (folder >= 0)

@@ -44,7 +44,7 @@ enum mount_refusal {
     MOUNT_REFUSAL_ROOT = 3,        /* "/", or the device that lies there */
     MOUNT_REFUSAL_NOT_MOUNTED = 4, /* DEVICE is not what is mounted at PATH */
     MOUNT_REFUSAL_OCCUPIED = 5,    /* another device is mounted at PATH */
-    MOUNT_REFUSAL_NO_DEVICE = 6,   /* there is no such block device */
+    MOUNT_REFUSAL_NO_DEVICE = 6,   /* there is no such block device, or DEVICE is none */
     MOUNT_REFUSAL_UNKNOWN = 7,     /* neither kept in mind nor in /etc/fstab */
     MOUNT_REFUSAL_NO_WHOLE = 8,    /* a folder of it was mounted there, and the whole is nowhere */
     MOUNT_REFUSAL_FOLDER = 9,      /* RUN/MOUNT_RECORD_FOLDER can't be had, or is not root's */

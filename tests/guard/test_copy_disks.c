@@ -212,6 +212,30 @@ static void volume_groups_get_names_of_their_own(void **state)
     rig->disk_count = kept;
 }
 
+/* The session's checker of vfat tells as whom it runs, and whether it can read the disk. */
+static void what_reads_a_disk_has_no_power(void **state)
+{
+    struct copy_rig *rig = *state;
+
+    copy_rig_open_for(rig, COPY_VERIFY, NULL);
+    uint32_t table = copy_rig_add(rig, &rig->disks[TABLE]);
+    assert_int_equal(
+        rig_sh("nsenter -t %d -m sh -c 'set -e; { echo \"#!/bin/sh\"; "
+               "echo \"grep -E ^Uid:\\\\|^Gid:\\\\|^CapEff:\\\\|^Groups: /proc/self/status; "
+               "head -c 1 \\$2 >/dev/null && echo reads; true >\\$2 || echo only\"; } >/run/told; "
+               "chmod 755 /run/told; mount --bind /run/told $(command -v fsck.vfat)'",
+               (int)copy_rig_child_of(rig->outer)),
+        0);
+    struct copy_check told = check(rig, table + 1, 0);
+    copy_rig_close(rig);
+
+    assert_non_null(strstr(told.text, "Uid:?65534?65534?65534?65534/"));
+    assert_non_null(strstr(told.text, "Gid:?65534?65534?65534?65534/"));
+    assert_non_null(strstr(told.text, "CapEff:?0000000000000000/"));
+    assert_non_null(strstr(told.text, "reads/"));
+    assert_non_null(strstr(told.text, "only"));
+}
+
 /* ---- mounts ---- */
 
 /* The node has the very filesystem mounted, by the same UUID, all the while. */
@@ -272,6 +296,33 @@ static void mount_point_that_the_node_lacks_is_made_unseen(void **state)
     copy_rig_close(rig);
 }
 
+/* Where a backup says that its filesystems belong is for whoever wrote it to choose, and root runs
+ * what lies here, and reads how it is to run. */
+static void mount_is_over_nothing_that_root_runs_or_reads(void **state)
+{
+    static const char *const places[] = {"/usr",      "/usr/sbin",
+                                         "/usr/lib",  "/bin",
+                                         "/sbin",     "/lib",
+                                         "/etc",      "/run",
+                                         "/proc",     "/dev",
+                                         "/dev/more", "/sys",
+                                         "/etc/lvm",  "/run/lvm-of-the-copy",
+                                         "/run/look", "/usr/local"};
+    struct copy_rig *rig = *state;
+
+    copy_rig_open_for(rig, COPY_VERIFY, NULL);
+    uint32_t ext4 = copy_rig_add(rig, &rig->disks[EXT4]);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (copy_rig_mount(rig, ext4, places[i], COPY_WRITABLE))
+            fail_msg("%s is hidden from the session", places[i]);
+        if (rig->err.kind != ERR_PRECONDITION)
+            fail_msg("%s: %s", places[i], rig->err.text);
+    }
+    if (!copy_rig_mount(rig, ext4, "/usr/local/mysql/data", COPY_WRITABLE))
+        fail_msg("%s", rig->err.text);
+    copy_rig_close(rig);
+}
+
 static void node_can_not_be_written_from_a_session(void **state)
 {
     struct copy_rig *rig = *state;
@@ -280,13 +331,14 @@ static void node_can_not_be_written_from_a_session(void **state)
     int inner = (int)copy_rig_child_of(rig->outer);
 
     assert_true(inner > 0);
-    assert_int_not_equal(rig_sh("nsenter -t %d -m touch /var/tmp/stillpoint-x /etc/stillpoint-x "
-                                "/usr/stillpoint-x /root/stillpoint-x",
+    assert_int_not_equal(rig_sh("nsenter -t %d -m touch /opt/stillpoint-x /etc/stillpoint-x "
+                                "/usr/stillpoint-x",
                                 inner),
                          0);
-    assert_int_equal(rig_sh("ls /var/tmp/stillpoint-x /etc/stillpoint-x /usr/stillpoint-x "
-                            "/root/stillpoint-x 2>&1 | grep -vc 'No such file' | grep -qx 0"),
+    assert_int_equal(rig_sh("ls /opt/stillpoint-x /etc/stillpoint-x /usr/stillpoint-x "
+                            "2>&1 | grep -vc 'No such file' | grep -qx 0"),
                      0);
+    assert_int_equal(rig_sh("! nsenter -t %d -m ls -d /var/lib /home /root /srv", inner), 0);
     assert_int_equal(
         rig_sh("nsenter -t %d -n cat /proc/self/net/dev | grep -c : | grep -qx 1", inner),
         0); /* lo alone */
@@ -309,6 +361,22 @@ static void death_of_a_session_frees_its_disks(void **state)
         copy_free(rig->copy);
         rig->copy = NULL;
     }
+}
+
+/* A device that came back under its name has another number. */
+static void device_is_what_its_number_says(void **state)
+{
+    struct copy_rig *rig = *state;
+
+    copy_rig_open_for(rig, COPY_VERIFY, NULL);
+    assert_int_equal(rig_sh("nsenter -t %d -m mknod %s b %u %u", (int)copy_rig_child_of(rig->outer),
+                            rig->disks[EXT4].path, rig->disks[XFS].dev_major,
+                            rig->disks[XFS].dev_minor),
+                     0);
+    size_t count = 0;
+    (void)copy_rig_add(rig, &rig->disks[EXT4]);
+    assert_string_equal(copy_items(rig->copy, &count)->type, "ext4");
+    copy_rig_close(rig);
 }
 
 /* ---- refusals ---- */
@@ -532,11 +600,14 @@ int main(void)
         cmocka_unit_test_teardown(manifest_is_read_and_nothing_written, copy_rig_tear),
         cmocka_unit_test_teardown(what_is_no_manifest_is_not_read, copy_rig_tear),
         cmocka_unit_test_teardown(check_tells_the_clean_from_the_broken, copy_rig_tear),
+        cmocka_unit_test_teardown(what_reads_a_disk_has_no_power, copy_rig_tear),
         cmocka_unit_test_teardown(volume_groups_get_names_of_their_own, copy_rig_tear),
         cmocka_unit_test_teardown(copy_is_mounted_beside_its_original_and_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(mount_point_that_the_node_lacks_is_made_unseen, copy_rig_tear),
+        cmocka_unit_test_teardown(mount_is_over_nothing_that_root_runs_or_reads, copy_rig_tear),
         cmocka_unit_test_teardown(node_can_not_be_written_from_a_session, copy_rig_tear),
         cmocka_unit_test_teardown(death_of_a_session_frees_its_disks, copy_rig_tear),
+        cmocka_unit_test_teardown(device_is_what_its_number_says, copy_rig_tear),
         cmocka_unit_test_teardown(device_in_use_or_another_is_refused, copy_rig_tear),
         cmocka_unit_test_teardown(first_message_that_is_none_is_refused, copy_rig_tear),
         cmocka_unit_test_teardown(later_message_that_is_none_is_refused, copy_rig_tear),

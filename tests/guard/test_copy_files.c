@@ -13,6 +13,7 @@ struct scene {
     char to[200], marker[260];
     struct copy_progress done;
     int ticks;
+    char told[40]; /* of cp: its oom_score_adj */
 };
 
 static int64_t soon(void)
@@ -150,7 +151,7 @@ static void links_lead_nowhere_but_into_the_copy(void **state)
 /* Holds cp for longer than a report takes to come. */
 static void *hold_cp(void *context)
 {
-    const struct scene *scene = context;
+    struct scene *scene = context;
     pid_t inner = copy_rig_child_of(scene->rig->outer), cp = 0;
     char path[64];
 
@@ -161,6 +162,8 @@ static void *hold_cp(void *context)
             break;
     }
     (void)kill(cp, SIGSTOP);
+    rig_format(path, sizeof(path), "/proc/%d/oom_score_adj", (int)cp);
+    rig_format(scene->told, sizeof(scene->told), "%s", rig_read(path));
     rig_nap_ms(2300);
     (void)kill(cp, SIGCONT);
     return NULL;
@@ -180,6 +183,7 @@ static void progress_is_told(void **state)
 
     assert_true(taken);
     assert_in_range(scene->ticks, 1, 4);
+    assert_string_equal(scene->told, "1000\n"); /* short of memory, the node's own come last */
     copy_rig_close(scene->rig);
 }
 

@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-enum { DATA, ROOT, MEMORY_MIB = 160 };
+enum { DATA, ROOT, TRAP, LINK, MEMORY_MIB = 160 };
 
 struct scene {
     struct copy_rig *rig;
@@ -127,6 +127,7 @@ static void server_is_alone_and_modest(void **state)
     assert_string_equal(ask(scene, "SELECT @@myisam_recover_options"), "OFF");
     assert_string_equal(ask(scene, "SELECT @@expire_logs_days"), "0.000000");
     assert_string_equal(ask(scene, "SELECT @@datadir LIKE '%%/data/'"), "1");
+    assert_string_equal(ask(scene, "SELECT @@secure_file_priv"), "/tmp/");
     assert_true(scene->server > 0);
     assert_int_equal(getpriority(PRIO_PROCESS, (id_t)scene->server), 19);
     assert_int_equal(sched_getscheduler(scene->server), SCHED_IDLE);
@@ -209,6 +210,93 @@ static void server_answers_a_daemon_without_rights(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     copy_rig_assert_nothing_left(scene->rig, 0, 0);
+}
+
+/* ---- a copy that means harm ---- */
+
+/* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
+ * in place of its socket. */
+static bool serve_root(struct scene *scene, int disk)
+{
+    const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
+
+    copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
+    scene->inner = copy_rig_child_of(scene->rig->outer);
+    uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[disk]);
+    if (!copy_rig_mount(scene->rig, item, "/", COPY_WRITABLE))
+        fail_msg("%s", scene->rig->err.text);
+    buf_clear(&scene->log);
+    return copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
+                      &scene->rig->err);
+}
+
+static bool serve_trap(struct scene *scene)
+{
+    return serve_root(scene, TRAP);
+}
+
+static void server_leaves_no_process_behind(void **state)
+{
+    struct scene *scene = *state;
+
+    (void)serve_trap(scene);
+    assert_true(copy_rig_child_of(scene->inner) > 0);
+    (void)stop(scene);
+    assert_int_equal(copy_rig_child_of(scene->inner), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* How many mounts does the session have at PLACE (a pattern of awk's) of TYPE ("": any)? */
+static int mounts_at(const struct scene *scene, const char *place, const char *type)
+{
+    return rig_sh("exit $(awk '$5 ~ \"^%s$\"' /proc/%d/mountinfo | grep -c -- '- %s')", place,
+                  (int)scene->inner, type);
+}
+
+static void links_of_a_copy_lead_no_mount_out_of_its_tree(void **state)
+{
+    struct scene *scene = *state;
+
+    (void)serve_trap(scene);
+    assert_true(copy_rig_child_of(scene->inner) > 0);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/run", "tmpfs "), 1);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1); /* the node's */
+    (void)stop(scene);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1);
+    copy_rig_close(scene->rig);
+
+    assert_false(serve_root(scene, LINK)); /* its /run leads to the session's /opt by /proc */
+    assert_int_equal(scene->rig->err.kind, ERR_SYS);
+    assert_int_equal(mounts_at(scene, "/opt", ""), 1);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* Its data directory belongs to a user, and to root's group. */
+static void server_has_not_the_group_of_root(void **state)
+{
+    struct scene *scene = *state;
+
+    (void)serve_trap(scene);
+    assert_int_equal(rig_sh("grep -qE '^Uid:.1234.1234.1234.1234$' /proc/%d/status && "
+                            "grep -qE '^Gid:.65534.65534.65534.65534$' /proc/%d/status",
+                            (int)copy_rig_child_of(scene->inner),
+                            (int)copy_rig_child_of(scene->inner)),
+                     0);
+    (void)stop(scene);
+    copy_rig_close(scene->rig);
+}
+
+/* It would lead to a server of the node's own. */
+static void socket_that_is_a_link_is_not_dialled(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_false(serve_trap(scene));
+    assert_int_equal(scene->rig->err.kind, ERR_PROTOCOL);
+    (void)stop(scene);
+    copy_rig_close(scene->rig);
 }
 
 /* ---- what goes wrong ---- */
@@ -469,6 +557,16 @@ static int open_all(void **state)
                "cp --parents $(ldd /usr/sbin/mariadbd | grep -o \"/[^ ]*\") .",
                scene->db);
     (void)copy_rig_fs(scene->rig, "ext4", 192, script);
+    rig_format(script, sizeof(script),
+               "mkdir -p proc run dev opt usr/sbin usr/bin data && chown 1234:0 data && "
+               "ln -s /opt tmp && for P in sh ln sleep; do cp $(command -v $P) usr/bin/ && "
+               "cp --parents $(ldd $(command -v $P) | grep -o \"/[^ ]*\") . || exit; done && "
+               "printf '%%s\\n' '#!/usr/bin/sh' 'ln -s /nowhere /run/mysqld/mysqld.sock' "
+               "'sleep 1000 &' 'echo mysqld: ready for connections' 'sleep 1000' "
+               ">usr/sbin/mysqld && chmod 755 usr/sbin/mysqld");
+    (void)copy_rig_fs(scene->rig, "ext4", 32, script);
+    (void)copy_rig_fs(scene->rig, "ext4", 16,
+                      "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
     *state = scene;
     return 0;
 }
@@ -492,6 +590,10 @@ int main(void)
         TEST(server_is_alone_and_modest),
         TEST(server_answers_a_daemon_without_rights),
         TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
+        TEST(server_leaves_no_process_behind),
+        TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
+        TEST(server_has_not_the_group_of_root),
+        TEST(socket_that_is_a_link_is_not_dialled),
         TEST(server_that_can_not_start_says_why),
         TEST(server_that_is_late_is_ended),
         TEST(what_is_not_on_the_copy_is_not_served),

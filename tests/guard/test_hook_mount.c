@@ -300,6 +300,20 @@ static void another_device_than_named_is_not_unmounted(void **state)
     assert_true(is_mounted(bench, &bench->one));
 }
 
+/* A rollback has to do with volumes alone: not with what the kernel or memory holds. */
+static void what_lies_on_no_block_device_is_not_unmounted(void **state)
+{
+    struct bench *bench = *state;
+    struct stat st;
+
+    assert_int_equal(mount("none", bench->at, "tmpfs", 0, NULL), 0);
+    assert_int_equal(stat(bench->at, &st), 0);
+    const struct disk none = {.dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev)};
+
+    assert_int_equal(refusal(bench, MOUNT_UNMOUNT, &none, bench->at), MOUNT_REFUSAL_NO_DEVICE);
+    assert_true(is_mounted(bench, &none));
+}
+
 static void device_that_is_not_there_is_refused(void **state)
 {
     struct bench *bench = *state;
@@ -550,6 +564,7 @@ int main(void)
         T(bound_folder_comes_back_once_the_whole_has),
         T(root_and_its_device_are_refused),
         T(another_device_than_named_is_not_unmounted),
+        T(what_lies_on_no_block_device_is_not_unmounted),
         T(device_that_is_not_there_is_refused),
         T(record_that_others_own_is_not_believed),
         T(messages_that_are_none_are_refused),
