@@ -194,6 +194,10 @@ static bool refused(const struct copy *copy, const char *what, struct err *err)
     case COPY_UNREADABLE:
         return err_set(err, ERR_PRECONDITION, 0, "%s: %s can't be looked into", what,
                        words[0] != '\0' ? words : "what has no known signature");
+    case COPY_NEEDED:
+        err_set(err, ERR_LIMIT, 0, "%s: the session's own programs are there", what);
+        return err_suggest(err,
+                           "only a backup that has the node's / with it can be looked into there");
     case COPY_NO_FILE:
         return err_set(err, ERR_NOT_FOUND, 0, "%s: %s is not on the copy", what, words);
     case COPY_OUTSIDE:

@@ -88,7 +88,8 @@ bool copy_check(struct copy *copy, uint32_t item, uint32_t flags, int64_t deadli
 /* Mounts ITEM where the node had it, AT (absolute). Outer mounts first. With "/" among them (it
  * must come first) the copy's own programs serve it; without it the node's.
  *   flags  COPY_WRITABLE or 0
- *   false  ERR_PRECONDITION: it can't be mounted: the kernel's reason in words */
+ *   false  ERR_PRECONDITION: it can't be mounted: the kernel's reason in words; ERR_LIMIT: not in
+ *          such a place, whatever is on it */
 bool copy_mount(struct copy *copy, uint32_t item, const char *at, uint32_t flags,
                 int64_t deadline_ms, const struct cancel *cancel, struct err *err);
 

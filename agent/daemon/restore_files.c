@@ -13,6 +13,7 @@
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "agent/daemon/whole_set.h"
+#include "agent/hookrun/copy_wire.h"
 
 enum {
     FILES_MS = 23 * 60 * 60 * 1000, /* below COPY_SESSION_MS_MAX */
@@ -20,7 +21,6 @@ enum {
     MAKE_MS = 30 * 60 * 1000,
     ATTACH_MS = 20 * 60 * 1000,
     MOUNT_MS = 10 * 60 * 1000,
-    PATHS_MAX = 1024,
     LESS_EXIT = 3, /* the files are there, and a volume is not given back yet */
 };
 
@@ -32,7 +32,7 @@ struct files {
     struct copy_tree tree;
     struct copy_progress done;
     const char *id, *to;
-    const char *paths[PATHS_MAX];
+    const char *paths[COPY_PATHS_MAX];
     size_t path_count;
     bool dry_run;
 };
@@ -88,9 +88,9 @@ static bool read_paths(struct files *files, struct err *err)
     json_t *list = json_object_get(files->job->args, "paths");
     size_t count = json_array_size(list);
 
-    if (count == 0 || count > PATHS_MAX) {
+    if (count == 0 || count > COPY_PATHS_MAX) {
         (void)err_set(err, ERR_USAGE, 0, "%zu paths", count);
-        return err_suggest(err, "name 1 to %d, or the folders that they lie in", PATHS_MAX);
+        return err_suggest(err, "name 1 to %d, or the folders that they lie in", COPY_PATHS_MAX);
     }
     for (size_t i = 0; i < count; i++) {
         if (!read_path(list, i, &files->paths[files->path_count], err))

@@ -157,9 +157,10 @@ static bool mount_place(struct verify *verify, const struct place *place, struct
     if (copy_mount(verify->tree.copy, place->item, place->mount->path, COPY_WRITABLE,
                    clock_boot_ms() + MOUNT_MS, &verify->job->cancel, &why))
         return true;
-    if (copy_tree_refused(&why))
-        return verify_report_add(&verify->report, VERIFY_CHECK_FAILED, begun_ms, err,
-                                 named("mount", place->mount->path, name), "%s", why.text);
+    if (copy_tree_refused(&why) || why.kind == ERR_LIMIT)
+        return verify_report_add(
+            &verify->report, why.kind == ERR_LIMIT ? VERIFY_CHECK_SKIPPED : VERIFY_CHECK_FAILED,
+            begun_ms, err, named("mount", place->mount->path, name), "%s", why.text);
     *err = why;
     return false;
 }

@@ -28,6 +28,7 @@ enum {
     COPY_PATH_BYTES = 1024,
     COPY_SETTINGS_BYTES = 8 * 1024,
     COPY_PATHS_BYTES = 32 * 1024,
+    COPY_PATHS_MAX = 512,
     COPY_DEVICES_MAX = 64,
     COPY_ITEMS_MAX = 128,
     COPY_MOUNTS_MAX = 64,
@@ -93,6 +94,7 @@ enum copy_status {
     COPY_DEST_WRITABLE = 21, /* by others than root */
     COPY_DEST_MARKER = 22,   /* no marker of root's, mode 0600, with this backup's id */
     COPY_DEST_FULL = 23,     /* holds something else, too; text: one of them */
+    COPY_NEEDED = 24, /* MOUNT: the session's own programs or folders are there; text: where */
     COPY_STATUS_COUNT
 };
 

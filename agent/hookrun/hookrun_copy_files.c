@@ -17,19 +17,18 @@
 #include "agent/hookrun/hookrun_copy_target.h"
 
 enum {
-    PATHS_MAX = 512,
     REAL_BYTES = 128 * 1024, /* of all paths, links followed */
     ARGS_BEFORE = 8,
     SPARE_BYTES = 1024 * 1024, /* of the destination, for its own tables */
 };
 
 struct job {
-    const char *found[PATHS_MAX]; /* relative to the copy's tree, without links */
+    const char *found[COPY_PATHS_MAX]; /* relative to the copy's tree, without links */
     size_t count;
     char text[REAL_BYTES];
     size_t text_bytes;
     char program[PATH_MAX];
-    const char *args[ARGS_BEFORE + PATHS_MAX + 2];
+    const char *args[ARGS_BEFORE + COPY_PATHS_MAX + 2];
     int target_fd;
 };
 
@@ -43,8 +42,8 @@ static enum copy_status find_paths(struct copy_session *session, struct job *job
 
     job->count = job->text_bytes = 0;
     for (size_t at = 0; at < files->paths_bytes; at += strlen(files->paths + at) + 1) {
-        if (job->count == PATHS_MAX)
-            return copy_session_say(session, COPY_FULL, 0, "more than %d paths", PATHS_MAX);
+        if (job->count == COPY_PATHS_MAX)
+            return copy_session_say(session, COPY_FULL, 0, "more than %d paths", COPY_PATHS_MAX);
         enum copy_status status =
             copy_path_find(session, files->paths + at, real, sizeof(real), deadline_ms);
         if (status != COPY_OK)

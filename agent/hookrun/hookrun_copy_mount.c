@@ -292,7 +292,7 @@ static enum copy_status prepare_place(struct copy_session *session, const char *
     if (!copy_path_seen(session, at, place, PATH_MAX))
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s", at);
     if (!session->tree && is_of_the_session(at)) /* AT may be the word of whoever made the copy */
-        return copy_session_say(session, COPY_FAILED, EPERM, "the node's programs need %s", at);
+        return copy_session_say(session, COPY_NEEDED, 0, "%s", at);
     size_t depth = existing_depth(place);
     if (place[depth] != '\0') {
         size_t in_tree = session->tree ? strlen(COPY_TREE) : 0;

@@ -288,7 +288,7 @@ static void mount_point_that_the_node_lacks_is_made_unseen(void **state)
     ext4 = copy_rig_add(rig, &rig->disks[EXT4]);
     xfs = copy_rig_add(rig, &rig->disks[XFS]);
     assert_false(copy_rig_mount(rig, ext4, "/usr/not-there", 0)); /* would hide the programs */
-    assert_int_equal(rig->err.kind, ERR_PRECONDITION);
+    assert_int_equal(rig->err.kind, ERR_LIMIT);
     assert_true(copy_rig_mount(rig, ext4, "/mnt", 0));
     assert_false(copy_rig_mount(rig, xfs, "/mnt/not-there", 0)); /* the copy itself lacks it */
     assert_false(copy_rig_mount(rig, xfs, "/", 0));              /* has to come first */
@@ -315,7 +315,7 @@ static void mount_is_over_nothing_that_root_runs_or_reads(void **state)
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (copy_rig_mount(rig, ext4, places[i], COPY_WRITABLE))
             fail_msg("%s is hidden from the session", places[i]);
-        if (rig->err.kind != ERR_PRECONDITION)
+        if (rig->err.kind != ERR_LIMIT)
             fail_msg("%s: %s", places[i], rig->err.text);
     }
     if (!copy_rig_mount(rig, ext4, "/usr/local/mysql/data", COPY_WRITABLE))

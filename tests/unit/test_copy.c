@@ -217,6 +217,7 @@ static void refusals_have_their_kind_and_words(void **state)
         {COPY_WRONG_DEVICE, ERR_PRECONDITION, "another device"},
         {COPY_IN_USE, ERR_BUSY, "the node uses"},
         {COPY_UNREADABLE, ERR_PRECONDITION, "can't be looked into"},
+        {COPY_NEEDED, ERR_LIMIT, "own programs"},
         {COPY_NO_FILE, ERR_NOT_FOUND, "not on the copy"},
         {COPY_OUTSIDE, ERR_PRECONDITION, "does not lie"},
         {COPY_NO_ROOM, ERR_PRECONDITION, "are needed"},
