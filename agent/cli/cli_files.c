@@ -90,7 +90,7 @@ static bool check_empty(const char *path, struct err *err)
         (void)err_set(err, ERR_PRECONDITION, 0, "--to %s: it is not empty, there is %.100s", path,
                       item->d_name);
     (void)closedir(dir);
-    return item == NULL || err_suggest(err, "name a folder that is not there yet, or is empty");
+    return item == NULL;
 }
 
 /*   ret_made  it was not there before */
@@ -147,8 +147,10 @@ static int restore(const struct cli *cli, const char *socket_path, const char *t
 
     with.options = &options;
     options.to = to;
-    if (!take_folder(to, options.dry_run, &made, &err))
+    if (!take_folder(to, options.dry_run, &made, &err)) {
+        (void)err_suggest(&err, "name a folder that is not there yet, or is empty");
         return cli_fail(cli, exit_code, &err, "nothing was made");
+    }
     if (!options.dry_run) {
         if (!ask_id(cli, socket_path, id, sizeof(id), &exit_code, &err) ||
             !put_marker(to, id, &err)) {
