@@ -121,9 +121,10 @@ static bool put_marker(const char *folder, const char *id, struct err *err)
     (void)snprintf(path, sizeof(path), "%s/%s", folder, COPY_MARKER_NAME);
     (void)unlink(path); /* an older one; if it can't go, open says why */
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fchmod(fd, 0600) < 0 || dprintf(fd, "%s\n", id) < 0)
-        return err_set(err, ERR_PRECONDITION, errno, "write %s", path);
-    return true;
+    if (fd >= 0 && fchmod(fd, 0600) == 0 && dprintf(fd, "%s\n", id) >= 0)
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, errno, "write %s", path);
+    return err_suggest(err, "name a folder that can be written");
 }
 
 static void drop_marker(const char *folder)

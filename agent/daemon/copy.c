@@ -184,12 +184,14 @@ bool copy_ask(const struct copy_config *config, bool preview, int64_t deadline_m
 
     if (copy == NULL)
         return err_wrap(err, "stillpoint-hook");
+    bool has_folder = config->destination != NULL;
     copy->request.open.flags = preview ? COPY_PREVIEW : 0;
     bool ok =
         exchange(copy, COPY_OP_ASK, sizeof(copy->request.open), deadline_ms, cancel, err) &&
-        (copy->reply.status == COPY_OK || copy_words_refused(&copy->reply, "the destination", err));
+        (copy->reply.status == COPY_OK ||
+         copy_words_refused(&copy->reply, has_folder ? "the destination" : "stillpoint-hook", err));
     copy_free(copy);
-    return ok;
+    return ok || (has_folder && err_suggest(err, "give --to another folder"));
 }
 
 /* Whoever had the devices is gone when the connection ends. */

@@ -125,7 +125,7 @@ enum copy_status copy_target_fits(int fd, uint64_t bytes, uint64_t files,
         return failed(ret_why, "statvfs of the destination");
     if ((fs.f_flag & ST_RDONLY) != 0) {
         errno = EROFS;
-        return failed(ret_why, "the destination");
+        return failed(ret_why, "writing there");
     }
     *room = (struct copy_progress){.bytes_done = (uint64_t)fs.f_bavail * fs.f_frsize,
                                    .bytes_total = bytes + SPARE_BYTES,

@@ -82,7 +82,7 @@ to_refused() { # REGEX REMEDY DIR
         # shellcheck disable=SC2086 # none, or one
         assert_exit 5 sp restore files latest "$root/srv/app" --to "$3" $dry
         assert_match "$regex" "$OUT" "--to $3 $dry"
-        [ -z "$remedy" ] || assert_match "do: .*($remedy)" "$OUT" "remedy of --to $3 $dry"
+        assert_match "do: .*($remedy)" "$OUT" "remedy of --to $3 $dry"
         assert_eq 0 "$(count_calls CreateVolume)" "volumes made for --to $3 $dry"
     done
 }
@@ -110,7 +110,7 @@ to_refused "$LAB/no" 'make (the folder above it|that folder) first' "$LAB/no/suc
 to_refused 'not empty' 'not there yet, or is empty' "$to"
 to_refused '1 MiB are needed, 0 MiB are free' 'make room' "$LAB/64k"
 mount -o remount,ro "$LAB/64k"
-to_refused 'Read-only file system' '' "$LAB/64k"
+to_refused 'Read-only file system' '.' "$LAB/64k"
 (cd "$LAB/open" && to_refused "$LAB/open, above" 'chmod go-w' relative) || exit 1
 # Where only root can rename what is root's, all may write: as in /tmp.
 chmod 1777 "$LAB/open"
