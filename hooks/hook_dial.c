@@ -19,7 +19,11 @@ bool hook_dial(const char *path, int *ret_fd, struct err *err)
         return err_set(err, ERR_CONFIG, 0, "%s: longer than a socket's path can be", path);
     memcpy(address.sun_path, path, strlen(path));
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        bool denied = errno == EACCES || errno == EPERM;
         err_set(err, ERR_HOOK, errno, "%s", path);
+        if (denied)
+            return err_suggest(err, "run the daemon as the user stillpoint; the socket is that "
+                                    "group's: systemctl restart stillpoint-hook.socket");
         return err_suggest(err, "systemctl start stillpoint-hook.socket");
     }
     *ret_fd = auto_take_fd(&fd);

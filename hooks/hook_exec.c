@@ -40,13 +40,6 @@ static const char *phase_name(enum hook_phase phase)
 
 /* --- one exchange ------------------------------------------------------------------------- */
 
-bool hook_exec_reachable(const char *socket, struct err *err)
-{
-    AUTO_CLOSE int fd = -1;
-
-    return hook_dial(socket, &fd, err);
-}
-
 static void fill_request(const struct exec_hook *self, enum hook_phase phase, const char *outcome,
                          int64_t deadline_ms, struct hook_request *request)
 {

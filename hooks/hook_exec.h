@@ -30,10 +30,6 @@ struct hook_exec_config {
  *   false  ERR_CONFIG: a path that is too long or not absolute; ERR_INTERNAL */
 bool hook_exec_new(const struct hook_exec_config *config, struct hook *ret_hook, struct err *err);
 
-/* Whether somebody listens at SOCKET: connects, and closes again.
- *   false  ERR_HOOK with the remedy, ERR_CONFIG, ERR_SYS */
-bool hook_exec_reachable(const char *socket, struct err *err);
-
 bool hook_is_exec(const struct hook *hook);
 
 /* One phase of a rollback, HOOK_STOP or HOOK_START; one that the hook does not want is done.

@@ -13,10 +13,11 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
+#include "agent/daemon/copy_words.h"
 #include "hooks/hook_dial.h"
 
 /* Root ends what is late at the deadline and then tells us: we wait so much longer. */
-enum { REPLY_GRACE_MS = 5000, WORDS_BYTES = 320 };
+enum { REPLY_GRACE_MS = 5000 };
 
 struct copy {
     int fd;        /* -1: over */
@@ -105,118 +106,7 @@ static bool exchange(struct copy *copy, enum copy_op op, size_t size, int64_t de
            broken(copy, err);
 }
 
-/* --- its words ------------------------------------------------------------------------------ */
-
-/* The end of TEXT on one line, printable, in at most SIZE bytes. */
-static const char *last_words(const char *text, size_t len, char *words, size_t size)
-{
-    size_t out = 0;
-
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-        len--;
-    if (len >= size) {
-        text += len - size + 1;
-        len = size - 1;
-    }
-    for (size_t i = 0; i < len; i++) {
-        unsigned char one = (unsigned char)text[i];
-        words[out++] = one == '\n' ? '/' : one >= ' ' && one < 0x7f ? (char)one : '?';
-    }
-    words[out] = '\0';
-    return words;
-}
-
-static bool tell_target(enum copy_status status, const char *words, struct err *err)
-{
-    static const char empty[] = "give --to an empty folder of root's";
-
-    switch (status) {
-    case COPY_DEST_PATH:
-        err_set(err, ERR_PRECONDITION, 0, "the destination can't be reached");
-        return err_suggest(err, "give --to an existing folder by its full path, without links");
-    case COPY_DEST_OWNER:
-        err_set(err, ERR_PRECONDITION, 0, "the destination is not owned by root");
-        return err_suggest(err, "%s", empty);
-    case COPY_DEST_WRITABLE:
-        err_set(err, ERR_PRECONDITION, 0, "the destination can be written by others than root");
-        return err_suggest(err, "chmod go-w it");
-    case COPY_DEST_MARKER:
-        err_set(err, ERR_PRECONDITION, 0,
-                "the destination has no " COPY_MARKER_NAME " of root's for this backup");
-        return err_suggest(err, "run `stillpoint restore files` as root: it puts it there");
-    default:
-        err_set(err, ERR_PRECONDITION, 0, "the destination is not empty: it has %s", words);
-        return err_suggest(err, "%s", empty);
-    }
-}
-
-static bool tell_tool(const struct copy_reply *reply, const char *what, const char *words,
-                      struct err *err)
-{
-    if (reply->signal != 0)
-        return err_set(err, ERR_HOOK, 0, "%s: ended by signal %d: %s", what, (int)reply->signal,
-                       words);
-    return err_set(err, ERR_HOOK, 0, "%s: exit code %d: %s", what, (int)reply->code, words);
-}
-
-/* Words for a reply that is not COPY_OK. */
-static bool refused(const struct copy *copy, const char *what, struct err *err)
-{
-    const struct copy_reply *reply = &copy->reply;
-    char words[WORDS_BYTES];
-
-    (void)last_words(reply->data.text, reply->data_bytes, words, sizeof(words));
-    switch ((enum copy_status)reply->status) {
-    case COPY_BAD_MESSAGE:
-        err_set(err, ERR_PROTOCOL, 0, "%s: the request was not understood", what);
-        return err_suggest(err, "stillpointd and stillpoint-hook must be of one version");
-    case COPY_PEER:
-        err_set(err, ERR_HOOK, 0, "%s: we may not ask stillpoint-hook", what);
-        return err_suggest(err, "run the daemon as the user stillpoint");
-    case COPY_BAD_STATE:
-    case COPY_BAD_ARGUMENT:
-        return err_set(err, ERR_USAGE, 0, "%s: refused%s%s", what, words[0] != '\0' ? ": " : "",
-                       words);
-    case COPY_FULL:
-        return err_set(err, ERR_LIMIT, 0, "%s: %s", what, words);
-    case COPY_DEADLINE:
-        return err_set(err, ERR_DEADLINE, 0, "%s: not done in time", what);
-    case COPY_FAILED:
-        return err_set(err, ERR_SYS, reply->os_errno, "%s: %s", what, words);
-    case COPY_NO_TOOL:
-        err_set(err, ERR_PRECONDITION, 0, "%s: %s is not installed", what, words);
-        return err_suggest(err, "install it on the node that verifies");
-    case COPY_WRONG_DEVICE:
-        return err_set(err, ERR_PRECONDITION, 0, "%s: another device: %s", what, words);
-    case COPY_IN_USE:
-        err_set(err, ERR_BUSY, 0, "%s: the node uses %s", what, words);
-        return err_suggest(err, "see `lsblk`: a new volume must be used by nobody");
-    case COPY_UNREADABLE:
-        return err_set(err, ERR_PRECONDITION, 0, "%s: %s can't be looked into", what,
-                       words[0] != '\0' ? words : "what has no known signature");
-    case COPY_NEEDED:
-        err_set(err, ERR_LIMIT, 0, "%s: the session's own programs are there", what);
-        return err_suggest(err,
-                           "only a backup that has the node's / with it can be looked into there");
-    case COPY_NO_FILE:
-        return err_set(err, ERR_NOT_FOUND, 0, "%s: %s is not on the copy", what, words);
-    case COPY_OUTSIDE:
-        return err_set(err, ERR_PRECONDITION, 0, "%s: %s does not lie on the copy", what, words);
-    case COPY_NO_ROOM:
-        err_set(err, ERR_PRECONDITION, 0, "%s: %llu MiB are needed, %llu MiB are free", what,
-                (unsigned long long)reply->progress.bytes_total >> 20,
-                (unsigned long long)reply->progress.bytes_done >> 20);
-        return err_suggest(err, "make room in the destination, or name a larger one");
-    case COPY_DEST_PATH:
-    case COPY_DEST_OWNER:
-    case COPY_DEST_WRITABLE:
-    case COPY_DEST_MARKER:
-    case COPY_DEST_FULL:
-        return tell_target((enum copy_status)reply->status, words, err);
-    default: /* a tool, a server */
-        return tell_tool(reply, what, words, err);
-    }
-}
+/* --- asking --------------------------------------------------------------------------------- */
 
 /* An exchange whose only good end is COPY_OK. */
 static bool ask(struct copy *copy, enum copy_op op, size_t size, const char *what,
@@ -224,7 +114,7 @@ static bool ask(struct copy *copy, enum copy_op op, size_t size, const char *wha
 {
     if (!exchange(copy, op, size, deadline_ms, cancel, err))
         return err_wrap(err, "%s", what);
-    return copy->reply.status == COPY_OK || refused(copy, what, err);
+    return copy->reply.status == COPY_OK || copy_words_refused(&copy->reply, what, err);
 }
 
 /* False: it does not fit. */
@@ -244,36 +134,66 @@ static bool put(char *field, size_t size, const char *text, struct err *err)
 
 /* --- open and close ------------------------------------------------------------------------- */
 
+/* With what OPEN and ASK have in common, and connected. NULL: ERR. */
+static struct copy *dial(const struct copy_config *config, struct err *err)
+{
+    struct copy *copy = calloc(1, sizeof(*copy));
+
+    if (copy == NULL) {
+        (void)err_set(err, ERR_INTERNAL, 0, "out of memory");
+        return NULL;
+    }
+    copy->fd = copy->folder_fd = -1;
+    struct copy_msg_open *open = &copy->request.open;
+    if (PUT(open->id, config->backup, err) &&
+        PUT(open->destination, config->destination != NULL ? config->destination : "", err) &&
+        hook_dial(config->socket, &copy->fd, err))
+        return copy;
+    copy_free(copy);
+    return NULL;
+}
+
 bool copy_open(const struct copy_config *config, int64_t deadline_ms, const struct cancel *cancel,
                struct copy **ret_copy, struct err *err)
 {
-    struct copy *copy = calloc(1, sizeof(*copy));
-    struct copy_msg_open *open = copy == NULL ? NULL : &copy->request.open;
+    struct copy *copy = dial(config, err);
 
     if (copy == NULL)
-        return err_set(err, ERR_INTERNAL, 0, "out of memory");
-    copy->fd = copy->folder_fd = -1;
+        return false;
+    /* the message's deadline is the session's; ours is for the answer */
+    struct copy_msg_open *open = &copy->request.open;
+    copy->serial = 1;
+    open->head =
+        (struct copy_request_head){COPY_WIRE_VERSION, COPY_OP_OPEN, copy->serial, config->end_ms};
     open->purpose = config->purpose;
-    bool opened =
-        PUT(open->id, config->backup, err) &&
-        PUT(open->destination, config->destination != NULL ? config->destination : "", err) &&
-        hook_dial(config->socket, &copy->fd, err);
-    if (opened) {
-        /* the message's deadline is the session's; ours is for the answer */
-        copy->serial = 1;
-        open->head = (struct copy_request_head){COPY_WIRE_VERSION, COPY_OP_OPEN, copy->serial,
-                                                config->end_ms};
-        opened = (send(copy->fd, open, sizeof(*open), MSG_NOSIGNAL) == (ssize_t)sizeof(*open) ||
-                  err_set(err, ERR_HOOK, errno, "%s: sending", config->socket)) &&
-                 deadline_poll(copy->fd, POLLIN, deadline_ms, cancel, err) && receive(copy, err) &&
-                 (copy->reply.status == COPY_OK || refused(copy, "opening a session", err));
-    }
+    bool opened = (send(copy->fd, open, sizeof(*open), MSG_NOSIGNAL) == (ssize_t)sizeof(*open) ||
+                   err_set(err, ERR_HOOK, errno, "%s: sending", config->socket)) &&
+                  deadline_poll(copy->fd, POLLIN, deadline_ms, cancel, err) && receive(copy, err) &&
+                  (copy->reply.status == COPY_OK ||
+                   copy_words_refused(&copy->reply, "opening a session", err));
     if (!opened) {
         copy_free(copy);
         return false;
     }
     *ret_copy = copy;
     return true;
+}
+
+bool copy_ask(const struct copy_config *config, bool preview, int64_t deadline_ms,
+              const struct cancel *cancel, struct err *err)
+{
+    struct copy *copy = dial(config, err);
+
+    if (copy == NULL)
+        return err_wrap(err, "stillpoint-hook");
+    bool has_folder = config->destination != NULL;
+    copy->request.open.flags = preview ? COPY_PREVIEW : 0;
+    bool ok =
+        exchange(copy, COPY_OP_ASK, sizeof(copy->request.open), deadline_ms, cancel, err) &&
+        (copy->reply.status == COPY_OK ||
+         copy_words_refused(&copy->reply, has_folder ? "the destination" : "stillpoint-hook", err));
+    copy_free(copy);
+    return ok || (has_folder && err_suggest(err, "give --to another folder"));
 }
 
 /* Whoever had the devices is gone when the connection ends. */
@@ -417,7 +337,8 @@ bool copy_check(struct copy *copy, uint32_t item, uint32_t flags, int64_t deadli
         return false;
     ret_check->clean = clean_one;
     ret_check->exit_code = reply->code;
-    (void)last_words(reply->data.text, reply->data_bytes, ret_check->text, sizeof(ret_check->text));
+    (void)copy_words_last(reply->data.text, reply->data_bytes, ret_check->text,
+                          sizeof(ret_check->text));
     return true;
 }
 
@@ -560,7 +481,7 @@ bool copy_files(struct copy *copy, const char *const *paths, size_t count,
             return broken(copy, err);
     }
     if (copy->reply.status != COPY_OK)
-        return refused(copy, "files", err);
+        return copy_words_refused(&copy->reply, "files", err);
     *ret_done = copy->reply.progress;
     return true;
 }

@@ -37,6 +37,13 @@ struct copy_config {
  *   false     ERR_PRECONDITION: the destination is not as copy_wire.h wants it, with the remedy */
 bool copy_open(const struct copy_config *config, int64_t deadline_ms, const struct cancel *cancel,
                struct copy **ret_copy, struct err *err);
+/* Whether copy_open would be answered, and its destination do: asked of stillpoint-hook itself,
+ * with a process of its own, so that one that can't start is known, too. Nothing is made or
+ * changed. config   purpose and end_ms are not looked at; without a destination, backup is ""
+ *   preview  what root's command line puts there first may be missing: marker, last folder
+ *   false    as copy_open, each with the remedy; ERR_DEADLINE: it is there and does not answer */
+bool copy_ask(const struct copy_config *config, bool preview, int64_t deadline_ms,
+              const struct cancel *cancel, struct err *err);
 /* Everything away and known to be: the server ended, all unmounted, volume groups let go, the
  * devices free to be detached. Not cancellable: it is the way out. Idempotent. false  ERR_HOOK,
  * ERR_DEADLINE: not known; the session ends by itself since the connection is closed, but a device

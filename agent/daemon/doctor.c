@@ -17,9 +17,9 @@
 #include "agent/daemon/commands.h"
 #include "agent/daemon/config_show.h"
 #include "agent/daemon/doctor_parts.h"
+#include "agent/daemon/hook_ready.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
-#include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
 
 enum {
@@ -261,14 +261,19 @@ static void check_plan(struct doctor *doctor)
     doctor_say(doctor, "label", reach >= work->options.asked ? "ok" : "warning", text, NULL);
 }
 
-/* Who runs the exec hooks; a connection that is closed at once asks for nothing. */
-static void check_hook_listener(struct doctor *doctor)
+/* A backup needs it for exec hooks alone; the ways back need it in any case. */
+static void check_hook_program(struct doctor *doctor)
 {
-    const struct config *config = doctor->work.config;
+    bool needed = doctor->work.config->hook_count > 0;
     struct err err = ERR_INIT;
 
-    if (config->hook_count > 0 && !hook_exec_reachable(config->hook_socket, &err))
-        doctor_say(doctor, "hooks", "failed", err.text, err.remedy);
+    if (hook_ready(&doctor->work, &err)) {
+        doctor_say(doctor, "stillpoint-hook", "ok", "answers", NULL);
+        return;
+    }
+    (void)err_wrap(&err, "%sverify, restore files and rollback can't be done",
+                   needed ? "exec hooks, " : "");
+    doctor_say(doctor, "stillpoint-hook", needed ? "failed" : "warning", err.text, err.remedy);
 }
 
 /* The same rules by which stillpoint-hook will judge, as far as we can see them unprivileged. */
@@ -331,7 +336,7 @@ static void examine_node(struct doctor *doctor)
         check_plan(doctor);
     else
         doctor_say(doctor, "plan", "skipped", "needs what failed above", NULL);
-    check_hook_listener(doctor);
+    check_hook_program(doctor);
     check_hook_files(doctor);
     check_state(doctor);
     doctor_check_unsettled(doctor);

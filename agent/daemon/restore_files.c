@@ -9,6 +9,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/copy_tree.h"
+#include "agent/daemon/hook_ready.h"
 #include "agent/daemon/loan.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
@@ -133,7 +134,8 @@ static bool prepare(struct files *files, struct err *err)
         !whole_set_find(work, files->id, false, deadline_ms, &files->set, err))
         return false;
     job_set_id(files->job, files->set.backup->id);
-    return survey_cloud(work, deadline_ms, err) &&
+    return hook_ready_to_write(work, files->set.backup->id, files->to, files->dry_run, err) &&
+           survey_cloud(work, deadline_ms, err) &&
            loan_open(work, LOAN_FILES, files->set.backup, NULL, &files->loan, err) &&
            loan_place(work->instance, true, NULL, &files->loan, err);
 }

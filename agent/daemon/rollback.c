@@ -334,7 +334,7 @@ static bool run_undo(struct rollback *rollback, const struct request *request,
 {
     enum rollback_end end = ROLLBACK_OPEN;
 
-    if (!read_there(rollback, err))
+    if (!read_there(rollback, err) || !rollback_goal_may_undo(rollback, err))
         return settle_end(verdict, work_exit_code(err), "nothing was done");
     job_set_id(rollback->job, request->dry_run ? rollback->state.set : rollback->state.id);
     if (request->dry_run) {

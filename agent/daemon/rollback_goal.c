@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "agent/base/clock.h"
+#include "agent/daemon/hook_ready.h"
 #include "agent/daemon/rollback_cloud.h"
 #include "agent/daemon/rollback_survey.h"
 #include "agent/daemon/survey.h"
@@ -63,6 +64,23 @@ static bool check_rights(struct rollback *rollback, const struct rollback_goal *
     return ok;
 }
 
+/* Data volumes are unmounted, and mounted again, and services stopped by stillpoint-hook; a root
+ * volume alone is EC2's to replace. */
+static bool check_hook_program(struct rollback *rollback, bool has_data, struct err *err)
+{
+    return (!has_data && !survey_has_service_hooks(rollback->work->config)) ||
+           hook_ready(rollback->work, err);
+}
+
+bool rollback_goal_may_undo(struct rollback *rollback, struct err *err)
+{
+    bool has_data = false;
+
+    for (size_t i = 0; i < rollback->count; i++)
+        has_data = has_data || !rollback_is_root(rollback, &rollback->volumes[i]);
+    return rollback->state.step != ROLLBACK_DONE || check_hook_program(rollback, has_data, err);
+}
+
 bool rollback_goal_may_swap(struct rollback *rollback, struct err *err)
 {
     for (size_t i = 0; i < rollback->count; i++) {
@@ -90,7 +108,9 @@ bool rollback_goal_set(struct rollback *rollback, const char *id, struct rollbac
     goal->input.set = goal->set.backup;
     (void)snprintf(rollback->state.set, sizeof(rollback->state.set), "%s", goal->input.set->id);
     goal->input.mode = rollback->state.mode;
-    return rollback_plan_make(&goal->input, &goal->plan, err) && check_rights(rollback, goal, err);
+    return rollback_plan_make(&goal->input, &goal->plan, err) &&
+           check_hook_program(rollback, goal->plan.count > 0 && !goal->plan.volumes[0].root, err) &&
+           check_rights(rollback, goal, err);
 }
 
 void rollback_goal_free(struct rollback_goal *goal)

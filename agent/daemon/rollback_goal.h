@@ -13,9 +13,9 @@ struct rollback_goal {
 };
 
 /* Finds the set that ID means, plans, and asks EC2 for what can be known beforehand: no other
- * rollback, snapshots that can be used, rights. Nothing is made.
- *   ret_goal  {0} at first; rollback_goal_free in any case
- *   false     ERR_PRECONDITION, ERR_AWS_DENIED, … with the remedy */
+ * rollback, snapshots that can be used, rights; and stillpoint-hook, whether it is there. Nothing
+ * is made. ret_goal  {0} at first; rollback_goal_free in any case false     ERR_PRECONDITION,
+ * ERR_AWS_DENIED, … with the remedy */
 bool rollback_goal_set(struct rollback *rollback, const char *id, struct rollback_goal *ret_goal,
                        struct err *err);
 void rollback_goal_free(struct rollback_goal *goal); /* idempotent */
@@ -23,5 +23,10 @@ void rollback_goal_free(struct rollback_goal *goal); /* idempotent */
 /* And before the node is touched, of the volumes themselves, with their tags on.
  *   false  ERR_AWS_DENIED: names the right */
 bool rollback_goal_may_swap(struct rollback *rollback, struct err *err);
+
+/* Before the undo of one that is done (of any other step, what is begun has to go on): whether
+ * stillpoint-hook is there for it.
+ *   false  ERR_PRECONDITION: the rollback stands */
+bool rollback_goal_may_undo(struct rollback *rollback, struct err *err);
 
 #endif

@@ -259,6 +259,15 @@ bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_
     return true;
 }
 
+bool survey_has_service_hooks(const struct config *config)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < config->hook_count; i++)
+        has = has || (config->hooks[i].phases & SERVICE_PHASES) != 0;
+    return has;
+}
+
 bool survey_service_hooks(struct work *work, struct hook_chain *chain, struct err *err)
 {
     for (size_t i = 0; i < work->config->hook_count; i++) {

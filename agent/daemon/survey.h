@@ -30,6 +30,7 @@ bool survey_exec_hooks(struct work *work, const struct strs *names, struct hook_
 /* The exec hooks that stop and start services, for a rollback, into CHAIN: no other phase of theirs
  * is called. */
 bool survey_service_hooks(struct work *work, struct hook_chain *chain, struct err *err);
+bool survey_has_service_hooks(const struct config *config); /* Pure */
 /* For a backup that holds no database: where the files of those servers that answer soon lie, into
  * work->backup, so that a copy of them can be started. Only want of memory fails it. */
 bool survey_databases(struct work *work, int64_t deadline_ms, struct err *err);

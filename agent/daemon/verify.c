@@ -12,6 +12,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
+#include "agent/daemon/hook_ready.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 
@@ -240,6 +241,22 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
     return true;
 }
 
+static bool answer(struct verify *verify, struct verdict *verdict, struct err *err)
+{
+    static const char untouched[] = "nothing was made";
+
+    if (!read_args(verify, err) || !take_turn(verify, err) || !prepare(verify, err))
+        return settle_end(verdict, err->kind == ERR_BUSY ? 4 : work_exit_code(err), untouched);
+    if (!verify->dry_run && tell_standing(verify))
+        return true;
+    if (!hook_ready(&verify->work, err))
+        return settle_end(verdict, work_exit_code(err), untouched);
+    if (!verify->dry_run)
+        return run(verify, verdict, err);
+    tell_dry(verify);
+    return true;
+}
+
 void verify_command(struct job *job)
 {
     struct verify verify = {.job = job,
@@ -251,15 +268,7 @@ void verify_command(struct job *job)
     struct err err = ERR_INIT;
 
     work_open(&verify.work, job);
-    bool ok = read_args(&verify, &err) && take_turn(&verify, &err) && prepare(&verify, &err);
-    if (!ok)
-        (void)settle_end(&verdict, err.kind == ERR_BUSY ? 4 : work_exit_code(&err),
-                         "nothing was made");
-    else if (verify.dry_run)
-        tell_dry(&verify);
-    else if (!tell_standing(&verify))
-        ok = run(&verify, &verdict, &err);
-    if (!ok)
+    if (!answer(&verify, &verdict, &err))
         job_fail(job, verdict.exit_code, &err, verdict.now);
     leave_turn(&verify);
     loan_free(&verify.loan);

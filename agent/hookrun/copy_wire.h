@@ -5,8 +5,9 @@
  *
  * The same socket as hook_wire.h's, RUN/hook.sock, SOCK_SEQPACKET; the first four bytes of the
  * first message, its version, tell which protocol a connection speaks. One connection is one
- * session: the first request is OPEN, and when the connection ends, for whatever reason, all that
- * the session made is gone: mounts (they were seen by it alone), processes, files, volume groups.
+ * session: the first request is OPEN (or ASK, and then nothing else), and when the connection ends,
+ * for whatever reason, all that the session made is gone: mounts (they were seen by it alone),
+ * processes, files, volume groups.
  *
  * One request gets one reply; only FILES sends COPY_MORE replies before it, about one a second. A
  * client that closes ends what runs. After CLOSE's reply the client reads until end of file: then
@@ -57,6 +58,8 @@ enum copy_op {
     COPY_OP_STOP = 8,
     COPY_OP_FILES = 9, /* files only */
     COPY_OP_CLOSE = 10,
+    COPY_OP_ASK = 11, /* alone, first and last: is anyone there, who answers us, and would the
+                         destination do? Makes and changes nothing */
     COPY_OP_COUNT
 };
 
@@ -66,6 +69,8 @@ enum copy_flag {
     COPY_REPLAY = 1,   /* LOOK, CHECK: let the filesystem replay its journal first (it was not
                           frozen).   Writes to the volume */
     COPY_WRITABLE = 2, /* MOUNT, verify only; else read-only */
+    COPY_PREVIEW = 4,  /* ASK: what root's command line would do first is still to be done: the
+                          destination may be missing, or its marker */
 };
 
 enum copy_status {
@@ -85,16 +90,20 @@ enum copy_status {
     COPY_UNREADABLE = 13, /* LOOK, CHECK, MOUNT: of a type that can't be looked into; text: type */
     COPY_NO_FILE = 14,    /* LOOK: no manifest; FILES: no such path; text: which */
     COPY_OUTSIDE = 15,    /* the path does not lie on the copy; text: which */
-    COPY_SERVER_ENDED = 16,  /* SERVE: before it was ready; STOP: before it was asked to: code,
-                              signal; text: its log */
-    COPY_SERVER_LATE = 17,   /* SERVE: not ready at the deadline; text: its log */
-    COPY_NO_ROOM = 18,       /* FILES: progress.bytes_total are needed, .bytes_done are free */
-    COPY_DEST_PATH = 19,     /* OPEN: not a plain absolute path, or a link on the way, or missing */
-    COPY_DEST_OWNER = 20,    /* not root's */
-    COPY_DEST_WRITABLE = 21, /* by others than root */
-    COPY_DEST_MARKER = 22,   /* no marker of root's, mode 0600, with this backup's id */
-    COPY_DEST_FULL = 23,     /* holds something else, too; text: one of them */
-    COPY_NEEDED = 24, /* MOUNT: the session's own programs or folders are there; text: where */
+    COPY_SERVER_ENDED = 16,   /* SERVE: before it was ready; STOP: before it was asked to: code,
+                               signal; text: its log */
+    COPY_SERVER_LATE = 17,    /* SERVE: not ready at the deadline; text: its log */
+    COPY_NO_ROOM = 18,        /* FILES: progress.bytes_total are needed, .bytes_done are free; OPEN,
+                                 ASK: for nothing at all */
+    COPY_DEST_PATH = 19,      /* OPEN, ASK: not a plain absolute path, or a link on the way, or
+                                 missing: os_errno; text: how far it could be followed */
+    COPY_DEST_OWNER = 20,     /* not root's */
+    COPY_DEST_WRITABLE = 21,  /* by others than root */
+    COPY_DEST_MARKER = 22,    /* no marker of root's, mode 0600, with this backup's id */
+    COPY_DEST_FULL = 23,      /* holds something else, too; text: one of them */
+    COPY_ABOVE_OWNER = 24,    /* a folder above it is not root's; text: which */
+    COPY_ABOVE_WRITABLE = 25, /* or can be written by others, without the sticky bit */
+    COPY_NEEDED = 26, /* MOUNT: the session's own programs or folders are there; text: where */
     COPY_STATUS_COUNT
 };
 
@@ -109,11 +118,11 @@ struct copy_msg_plain { /* GROUPS, STOP, CLOSE */
     struct copy_request_head head;
 };
 
-struct copy_msg_open {
+struct copy_msg_open { /* OPEN, ASK */
     struct copy_request_head head;
-    uint32_t purpose;                  /* enum copy_purpose */
-    uint32_t reserved;                 /* 0 */
-    char id[COPY_ID_BYTES];            /* the backup's */
+    uint32_t purpose;                  /* enum copy_purpose; 0 in ASK */
+    uint32_t flags;                    /* ASK: COPY_PREVIEW; else 0 */
+    char id[COPY_ID_BYTES];            /* the backup's; "" in ASK where no folder is asked about */
     char destination[COPY_PATH_BYTES]; /* of COPY_FILES: an absolute folder; else "" */
 };
 

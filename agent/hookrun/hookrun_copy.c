@@ -86,13 +86,24 @@ static void see_it_out(pid_t pid, int client_fd, int signal_fd, int64_t end_ms)
     }
 }
 
+static enum copy_status answer_question(struct copy_session *session)
+{
+    const struct copy_msg_open *ask = &session->request.open;
+    struct copy_target_why why;
+
+    if (ask->destination[0] == '\0')
+        return COPY_OK;
+    enum copy_status status =
+        copy_target_ask(ask->destination, ask->id, ask->flags == COPY_PREVIEW, &why);
+    return copy_session_tell_target(session, status, &why);
+}
+
 /* OPEN's own part, while the node's folders are the node's. */
 static enum copy_status open_session(struct copy_session *session)
 {
     const struct copy_msg_open *open = &session->request.open;
     int64_t now_ms = clock_boot_ms();
-    char other[256] = "";
-    enum copy_status status = COPY_OK;
+    struct copy_target_why why;
 
     if (open->head.deadline_ms <= now_ms)
         return COPY_DEADLINE;
@@ -101,13 +112,11 @@ static enum copy_status open_session(struct copy_session *session)
                           : open->head.deadline_ms;
     session->purpose = (enum copy_purpose)open->purpose;
     memcpy(session->id, open->id, sizeof(session->id));
-    if (open->purpose == COPY_FILES) {
-        status = copy_target_open(open->destination, open->id, &session->target_fd, other,
-                                  sizeof(other));
-        if (status != COPY_OK)
-            (void)copy_session_say(session, status, status == COPY_FAILED ? errno : 0, "%s", other);
-    }
-    return status;
+    if (open->purpose != COPY_FILES)
+        return COPY_OK;
+    enum copy_status status =
+        copy_target_open(open->destination, open->id, &session->target_fd, &why);
+    return copy_session_tell_target(session, status, &why);
 }
 
 static enum copy_status run_session(struct copy_session *session, int signal_fd)
@@ -153,11 +162,12 @@ void hookrun_copy(int client_fd, const void *first, size_t bytes)
     if (getsockopt(client_fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) == 0)
         session.peer_gid = peer.gid;
     enum copy_status status = copy_rules_judge(&session.request, bytes, COPY_NEW, COPY_VERIFY);
+    bool asks = session.request.head.op == COPY_OP_ASK;
     if (status == COPY_OK)
-        status = open_session(&session);
-    if (status == COPY_OK)
+        status = asks ? answer_question(&session) : open_session(&session);
+    if (status == COPY_OK && !asks)
         status = run_session(&session, signal_fd);
-    if (status != COPY_OK) {
+    if (status != COPY_OK || asks) {
         session.reply.status = status;
         send_head(client_fd, &session.reply);
     }

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/hookrun/hookrun_copy_child.h"
@@ -19,7 +18,6 @@
 enum {
     REAL_BYTES = 128 * 1024, /* of all paths, links followed */
     ARGS_BEFORE = 8,
-    SPARE_BYTES = 1024 * 1024, /* of the destination, for its own tables */
 };
 
 struct job {
@@ -131,26 +129,15 @@ static enum copy_status sum(struct copy_session *session, struct job *job, const
 static enum copy_status refuse_too_much(struct copy_session *session, struct job *job,
                                         struct copy_progress *total, int64_t deadline_ms)
 {
-    struct statvfs room;
+    struct copy_target_why why = {.os_errno = 0};
     enum copy_status status = sum(session, job, "-B1", &total->bytes_total, deadline_ms);
 
     if (status == COPY_OK)
         status = sum(session, job, "--inodes", &total->files_total, deadline_ms);
     if (status != COPY_OK)
         return status;
-    if (fstatvfs(session->target_fd, &room) < 0)
-        return copy_session_say(session, COPY_FAILED, errno, "statvfs of the destination");
-    uint64_t have = (uint64_t)room.f_bavail * room.f_frsize;
-    bool has_files = room.f_files == 0 || room.f_favail >= total->files_total + 8;
-    if (have >= total->bytes_total + SPARE_BYTES && has_files)
-        return COPY_OK;
-    (void)copy_session_say(session, COPY_NO_ROOM, 0, "%s",
-                           has_files ? "bytes" : "files (inodes) of the destination");
-    session->reply.progress = *total;
-    session->reply.progress.bytes_total += SPARE_BYTES;
-    session->reply.progress.bytes_done = have;
-    session->reply.progress.files_done = room.f_favail;
-    return COPY_NO_ROOM;
+    status = copy_target_fits(session->target_fd, total->bytes_total, total->files_total, &why);
+    return status == COPY_OK ? COPY_OK : copy_session_tell_target(session, status, &why);
 }
 
 /* ---- copying ---- */

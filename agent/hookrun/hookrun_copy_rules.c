@@ -27,6 +27,7 @@ static const struct rule {
     [COPY_OP_STOP] = {sizeof(struct copy_msg_plain), OPENED, ANY_PURPOSE},
     [COPY_OP_FILES] = {sizeof(struct copy_msg_files), IN(IDLE), FOR(FILES)},
     [COPY_OP_CLOSE] = {sizeof(struct copy_msg_plain), OPENED, ANY_PURPOSE},
+    [COPY_OP_ASK] = {sizeof(struct copy_msg_open), IN(NEW), ANY_PURPOSE},
 };
 
 bool copy_rules_is_ours(const void *message, size_t bytes)
@@ -80,19 +81,25 @@ static bool is_list(const struct copy_msg_files *files)
     return files->paths[files->paths_bytes - 1] == '\0';
 }
 
+static uint32_t flags_of(uint32_t op)
+{
+    return op == COPY_OP_ASK ? COPY_PREVIEW : op == COPY_OP_OPEN ? 0 : COPY_REPLAY | COPY_WRITABLE;
+}
+
 /* Fields whose wrong value can only come from a broken or hostile client. */
 static bool is_well_formed(const union copy_request *request)
 {
     switch (request->head.op) {
     case COPY_OP_OPEN:
-        return request->open.reserved == 0 && IS_TEXT(request->open.id) &&
-               IS_TEXT(request->open.destination);
+    case COPY_OP_ASK:
+        return (request->open.flags & ~flags_of(request->head.op)) == 0 &&
+               IS_TEXT(request->open.id) && IS_TEXT(request->open.destination);
     case COPY_OP_ADD:
         return IS_TEXT(request->add.name) && IS_TEXT(request->add.volume);
     case COPY_OP_LOOK:
     case COPY_OP_CHECK:
     case COPY_OP_MOUNT:
-        return (request->item.flags & ~(uint32_t)(COPY_REPLAY | COPY_WRITABLE)) == 0 &&
+        return (request->item.flags & ~flags_of(request->head.op)) == 0 &&
                IS_TEXT(request->item.at);
     case COPY_OP_SERVE:
         return IS_TEXT(request->serve.datadir) && IS_TEXT(request->serve.program) &&
@@ -109,6 +116,12 @@ static bool is_good_open(const struct copy_msg_open *open)
     if (open->purpose == COPY_VERIFY)
         return open->id[0] != '\0' && open->destination[0] == '\0';
     return open->purpose == COPY_FILES && open->id[0] != '\0' && open->destination[0] != '\0';
+}
+
+/* A folder is asked about for the sake of a backup, and nothing else is. */
+static bool is_good_ask(const struct copy_msg_open *open)
+{
+    return open->purpose == 0 && (open->id[0] == '\0') == (open->destination[0] == '\0');
 }
 
 static bool is_good_server(const struct copy_msg_serve *serve)
@@ -146,6 +159,8 @@ static bool has_good_arguments(const union copy_request *request, enum copy_purp
     switch (request->head.op) {
     case COPY_OP_OPEN:
         return is_good_open(&request->open);
+    case COPY_OP_ASK:
+        return is_good_ask(&request->open);
     case COPY_OP_ADD:
         return is_good_device(&request->add);
     case COPY_OP_LOOK:

@@ -70,6 +70,15 @@ enum copy_status copy_session_tell(struct copy_session *session, enum copy_statu
     return status;
 }
 
+enum copy_status copy_session_tell_target(struct copy_session *session, enum copy_status status,
+                                          const struct copy_target_why *why)
+{
+    if (status == COPY_OK)
+        return COPY_OK;
+    session->reply.progress = why->room;
+    return copy_session_say(session, status, why->os_errno, "%s", why->text);
+}
+
 void copy_session_send(struct copy_session *session)
 {
     struct copy_reply *reply = &session->reply;
@@ -174,6 +183,7 @@ static enum copy_status dispatch(struct copy_session *session, int64_t deadline_
     case COPY_OP_CLOSE:
         return close_all(session, deadline_ms);
     case COPY_OP_OPEN:
+    case COPY_OP_ASK:
     case COPY_OP_COUNT:
         break;
     }

@@ -8,6 +8,7 @@
 
 #include "agent/hookrun/copy_wire.h"
 #include "agent/hookrun/hookrun_copy_rules.h"
+#include "agent/hookrun/hookrun_copy_target.h"
 
 /* What the parts of a copy session share. The session is process 1 of a PID namespace, in a mount
  * namespace and a root folder of its own (hookrun_copy_room.h); single-threaded. */
@@ -91,6 +92,9 @@ enum copy_status copy_session_say(struct copy_session *session, enum copy_status
 /* The same with a program's end: its exit code or signal, its text. */
 enum copy_status copy_session_tell(struct copy_session *session, enum copy_status status,
                                    const struct copy_child *child);
+/* The same with what is wrong with the destination; COPY_OK: says nothing. */
+enum copy_status copy_session_tell_target(struct copy_session *session, enum copy_status status,
+                                          const struct copy_target_why *why);
 /* Sends the reply; a client that can't take it ends the session. */
 void copy_session_send(struct copy_session *session);
 

@@ -17,6 +17,7 @@ static void check_accepted(const union copy_request *request)
 {
     switch (request->head.op) {
     case COPY_OP_OPEN:
+    case COPY_OP_ASK:
         assert(strnlen(request->open.id, COPY_ID_BYTES) < COPY_ID_BYTES);
         assert(strnlen(request->open.destination, COPY_PATH_BYTES) < COPY_PATH_BYTES);
         break;

@@ -472,7 +472,7 @@ static void first_message_that_is_none_is_refused(void **state)
     ASSERT_FIRST(COPY_BAD_MESSAGE, request.head.op = 0, size);
     ASSERT_FIRST(COPY_BAD_MESSAGE, memset(request.open.id, 'x', sizeof(request.open.id)), size);
     ASSERT_FIRST(COPY_BAD_MESSAGE, memcpy(request.open.id, "a\nb", 4), size);
-    ASSERT_FIRST(COPY_BAD_MESSAGE, request.open.reserved = 1, size);
+    ASSERT_FIRST(COPY_BAD_MESSAGE, request.open.flags = COPY_PREVIEW, size);
     ASSERT_FIRST(COPY_BAD_ARGUMENT, request.open.purpose = COPY_PURPOSE_COUNT, size);
     ASSERT_FIRST(COPY_BAD_ARGUMENT, request.open.id[0] = '\0', size);
     ASSERT_FIRST(COPY_BAD_ARGUMENT, request.open.destination[0] = '/', size);

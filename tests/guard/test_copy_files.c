@@ -245,6 +245,85 @@ static void destination_has_to_be_named_by_root(void **state)
     assert_true(is_untouched(scene));
 }
 
+/* With what lies above it: mode and owner of a folder between. */
+static void assert_above(struct scene *scene, const char *change, const char *word)
+{
+    char between[260], to[300], marker[400];
+
+    rig_format(between, sizeof(between), "%s/between", scene->rig->rig->folder);
+    rig_format(to, sizeof(to), "%s/to", between);
+    rig_format(marker, sizeof(marker), "%s/%s", to, COPY_MARKER_NAME);
+    assert_int_equal(rig_sh("rm -rf %s && mkdir -m 755 %s %s", between, between, to), 0);
+    rig_write(marker, COPY_RIG_ID "\n");
+    assert_int_equal(rig_sh("%s %s", change, between), 0);
+    if (word != NULL) {
+        assert_not_to(scene, to, word);
+        assert_non_null(strstr(scene->rig->err.text, between));
+        return;
+    }
+    copy_rig_open_for(scene->rig, COPY_FILES, to);
+    copy_rig_close(scene->rig);
+}
+
+static void destination_is_where_nobody_can_exchange_it(void **state)
+{
+    assert_above(*state, "chmod 777", "above the destination, can be written by others");
+    assert_above(*state, "chmod 775", "above the destination, can be written by others");
+    assert_above(*state, "chown nobody", "above the destination, is not owned by root");
+    assert_above(*state, "chmod 1777", NULL); /* as /tmp */
+    assert_above(*state, "chmod 700", NULL);
+}
+
+static bool ask(struct scene *scene, const char *to, bool preview)
+{
+    const struct copy_config config = {
+        .socket = scene->rig->socket, .backup = to != NULL ? COPY_RIG_ID : "", .destination = to};
+
+    scene->rig->err = (struct err)ERR_INIT;
+    bool fine = copy_ask(&config, preview, soon(), NULL, &scene->rig->err);
+    assert_int_equal(read(scene->rig->pids_fd, &scene->rig->outer, sizeof(pid_t)), sizeof(pid_t));
+    assert_true(rig_wait_gone(scene->rig->outer));
+    return fine;
+}
+
+static void assert_asked(struct scene *scene, const char *to, bool preview, const char *word)
+{
+    bool fine = ask(scene, to, preview);
+
+    if (fine != (word == NULL) || (word != NULL && strstr(scene->rig->err.text, word) == NULL))
+        fail_msg("%s: %s", to, fine ? "fine" : scene->rig->err.text);
+}
+
+static void destination_is_judged_beforehand_and_left_alone(void **state)
+{
+    struct scene *scene = *state;
+    char partial[260], new_one[260], below[300];
+
+    make_target(scene);
+    rig_format(partial, sizeof(partial), "%s/%s", scene->to, COPY_PARTIAL_NAME);
+    rig_format(new_one, sizeof(new_one), "%s.new", scene->to);
+    rig_format(below, sizeof(below), "%s/below", new_one);
+    assert_asked(scene, NULL, false, NULL);
+    assert_asked(scene, scene->to, false, NULL);
+    assert_int_equal(mkdir(partial, 0700), 0);
+    assert_asked(scene, scene->to, false, NULL);
+    assert_int_equal(rmdir(partial), 0); /* it was left */
+    assert_true(is_untouched(scene));
+
+    assert_int_equal(unlink(scene->marker), 0);
+    assert_asked(scene, scene->to, false, "has no .stillpoint-restore");
+    assert_asked(scene, scene->to, true, NULL);
+    assert_int_equal(rig_sh("touch %s/mine", scene->to), 0);
+    assert_asked(scene, scene->to, true, "the destination is not empty");
+    assert_null(strstr(scene->rig->err.text, "mine")); /* root has not named it */
+    rig_write(scene->marker, COPY_RIG_ID "\n");
+    assert_asked(scene, scene->to, false, "not empty: it has mine");
+    assert_asked(scene, new_one, false, "can't be reached");
+    assert_asked(scene, new_one, true, NULL);
+    assert_int_equal(access(new_one, F_OK), -1);
+    assert_asked(scene, below, true, "can't be reached");
+}
+
 static void destination_takes_one_session_at_a_time(void **state)
 {
     struct scene *scene = *state;
@@ -420,6 +499,8 @@ int main(void)
         TEST(progress_is_told),
         TEST(links_lead_nowhere_but_into_the_copy),
         TEST(destination_has_to_be_named_by_root),
+        TEST(destination_is_where_nobody_can_exchange_it),
+        TEST(destination_is_judged_beforehand_and_left_alone),
         TEST(destination_takes_one_session_at_a_time),
         TEST(destination_without_room_is_refused_beforehand),
         TEST(client_that_goes_leaves_the_destination_as_it_was),

@@ -223,6 +223,9 @@ static void refusals_have_their_kind_and_words(void **state)
         {COPY_NO_ROOM, ERR_PRECONDITION, "are needed"},
         {COPY_DEST_OWNER, ERR_PRECONDITION, "not owned"},
         {COPY_DEST_FULL, ERR_PRECONDITION, "not empty"},
+        {COPY_DEST_PATH, ERR_PRECONDITION, "can't be reached: said"},
+        {COPY_ABOVE_OWNER, ERR_PRECONDITION, "above the destination, is not owned"},
+        {COPY_ABOVE_WRITABLE, ERR_PRECONDITION, "above the destination, can be written"},
     };
     struct scene *scene = *state;
 

@@ -33,6 +33,7 @@ static const struct expected {
     {COPY_OP_CHECK, 1056, I, V | F}, {COPY_OP_MOUNT, 1056, I, V | F},
     {COPY_OP_SERVE, 10272, I, V},    {COPY_OP_STOP, 24, I | S, V | F},
     {COPY_OP_FILES, 32800, I, F},    {COPY_OP_CLOSE, 24, I | S, V | F},
+    {COPY_OP_ASK, 1120, N, V | F},
 };
 
 enum { CONTRACT_COUNT = sizeof(contract) / sizeof(contract[0]) };
@@ -95,12 +96,17 @@ static void each_message_has_its_size_its_states_and_its_purposes(void **state)
     assert_int_equal(CONTRACT_COUNT, COPY_OP_COUNT - 1);
 }
 
+static bool is_first(enum copy_op op)
+{
+    return op == COPY_OP_OPEN || op == COPY_OP_ASK;
+}
+
 #define ASSERT_JUDGED(status, op, change)                                                          \
     do {                                                                                           \
         make_good(op);                                                                             \
         change;                                                                                    \
         assert_int_equal(copy_rules_judge(&request, contract[(op)-1].bytes,                        \
-                                          (op) == COPY_OP_OPEN ? COPY_NEW : COPY_IDLE,             \
+                                          is_first(op) ? COPY_NEW : COPY_IDLE,                     \
                                           (op) == COPY_OP_FILES ? COPY_FILES : COPY_VERIFY),       \
                          status);                                                                  \
     } while (0)
@@ -110,8 +116,9 @@ static void broken_messages_are_breaches(void **state)
     (void)state;
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_STOP, request.head.version++);
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_STOP, request.head.op = COPY_OP_COUNT);
-    ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_OPEN, request.open.reserved = 1);
+    ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_OPEN, request.open.flags = COPY_PREVIEW);
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_OPEN, memset(request.open.id, 'x', COPY_ID_BYTES));
+    ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_ASK, request.open.flags = COPY_WRITABLE);
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_ADD, memset(request.add.name, 'x', COPY_NAME_BYTES));
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_ADD, request.add.volume[1] = '\n');
     ASSERT_JUDGED(COPY_BAD_MESSAGE, COPY_OP_MOUNT, memset(request.item.at, '/', COPY_PATH_BYTES));
@@ -134,6 +141,11 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_OPEN, request.open.purpose = COPY_FILES);
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_OPEN, request.open.destination[0] = '/');
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_OPEN, request.open.id[0] = '\0');
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ASK, request.open.purpose = COPY_VERIFY);
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ASK, request.open.id[0] = 'x');
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ASK, request.open.destination[0] = '/');
+    ASSERT_JUDGED(COPY_OK, COPY_OP_ASK, request.open.id[0] = request.open.destination[0] = '/');
+    ASSERT_JUDGED(COPY_OK, COPY_OP_ASK, request.open.flags = COPY_PREVIEW);
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ADD, memcpy(request.add.name, "../sda", 7));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ADD, memcpy(request.add.name, "..", 3));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_ADD, request.add.volume[0] = '\0');

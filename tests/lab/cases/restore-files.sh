@@ -8,7 +8,15 @@
 . "$(dirname "$0")/lib_verify.sh"
 
 start_cloud
-start_node
+cat >"$LAB/waits" <<SH
+#!/bin/bash
+[ -e "$LAB/hang" ] || exit 0
+touch "$LAB/hanging"
+while [ -e "$LAB/hang" ]; do sleep 0.05; done
+exit 1
+SH
+chmod 755 "$LAB/waits"
+start_node --conf '[hook waits]' --conf "exec = $LAB/waits" --conf 'phases = prepare' --conf 'prepare_timeout = 60s'
 cloud_set '{"snapshot_time_s": 0.2}'
 root=$(mount_at root)
 mkdir -p "$root/srv/app/sub"
@@ -48,12 +56,86 @@ assert_match 'srv/nothing' "$OUT" "a path that is not in the backup"
 [ ! -e "$LAB/new" ] || fail "a folder was left: $(ls -A "$LAB/new")"
 assert_exit 0 sp restore files latest "$root/srv/app" --to "$LAB/new" -n
 [ ! -e "$LAB/new" ] || fail "a dry run made a folder"
-mkdir -m 755 "$LAB/small"
-mount -t tmpfs -o size=64k tmpfs "$LAB/small" || fail "a small folder"
-defer umount "$LAB/small"
-assert_exit 5 sp restore files latest "$(mount_at data)" --to "$LAB/small"
-assert_eq '' "$(ls -A "$LAB/small")" "what is left of what had no room"
+for size in 64k 2m; do
+    mkdir -m 755 "$LAB/$size"
+    mount -t tmpfs -o "size=$size,mode=755" tmpfs "$LAB/$size" || fail "a small folder"
+    defer umount "$LAB/$size"
+done
+assert_exit 5 sp restore files latest "$(mount_at data)" --to "$LAB/2m"
+assert_match 'files: [0-9]+ MiB are needed, [12] MiB are free' "$OUT" "too much for a folder"
+assert_eq '' "$(ls -A "$LAB/2m")" "what is left of what had no room"
 assert_no_loans
+
+appears() { # PATTERN
+    for _ in {1..600}; do
+        compgen -G "$1" >/dev/null && return
+        sleep 0.05
+    done
+    fail "$1 never came"
+}
+
+# A folder that is refused, is refused before a volume is made; a dry run says the same.
+to_refused() { # REGEX REMEDY DIR
+    local regex=$1 remedy=$2 dry
+    for dry in '' -n; do
+        cloud_post calls '{}' >/dev/null
+        # shellcheck disable=SC2086 # none, or one
+        assert_exit 5 sp restore files latest "$root/srv/app" --to "$3" $dry
+        assert_match "$regex" "$OUT" "--to $3 $dry"
+        assert_match "do: .*($remedy)" "$OUT" "remedy of --to $3 $dry"
+        assert_eq 0 "$(count_calls CreateVolume)" "volumes made for --to $3 $dry"
+    done
+}
+mkdir -m 777 "$LAB/open"
+mkdir -m 755 "$LAB/open/mine" "$LAB/theirs" "$LAB/theirs/mine"
+chown daemon "$LAB/theirs"
+mkdir -m 755 "$LAB/his"
+chown daemon "$LAB/his"
+to_refused "$LAB/open, above .*, can be written by others than root" "chmod go-w $LAB/open" "$LAB/open/mine"
+to_refused "$LAB/open, above .*, can be written by others than root" "chmod go-w $LAB/open" "$LAB/open/new"
+[ ! -e "$LAB/open/new" ] || fail "a folder was left"
+chmod 770 "$LAB/open"
+to_refused "$LAB/open, above .*, can be written by others than root" "chmod go-w $LAB/open" "$LAB/open/mine"
+to_refused "$LAB/theirs, above .*, is not owned by root" "a folder of root's" "$LAB/theirs/mine"
+to_refused "$LAB/theirs, above .*, is not owned by root" "a folder of root's" "$LAB/theirs/new"
+to_refused 'is not owned by root' "empty folder of root's" "$LAB/his"
+mkdir -m 775 "$LAB/group"
+to_refused 'can be written by others than root' "chmod go-w it" "$LAB/group"
+touch "$LAB/file"
+to_refused 'not a folder' 'a folder' "$LAB/file"
+to_refused 'Not a directory|not a folder' 'a folder' "$LAB/file/below"
+ln -s theirs "$LAB/link"
+to_refused "$LAB/link" 'without links' "$LAB/link/mine"
+to_refused "$LAB/no" 'make (the folder above it|that folder) first' "$LAB/no/such"
+to_refused 'not empty' 'not there yet, or is empty' "$to"
+to_refused '1 MiB are needed, 0 MiB are free' 'make room' "$LAB/64k"
+mount -o remount,ro "$LAB/64k"
+to_refused 'Read-only file system' '.' "$LAB/64k"
+(cd "$LAB/open" && to_refused "$LAB/open, above" 'chmod go-w' relative) || exit 1
+# Where only root can rename what is root's, all may write: as in /tmp.
+chmod 1777 "$LAB/open"
+assert_exit 0 sp restore files latest "$root/srv/app" --to "$LAB/open/mine"
+assert_eq one "$(cat "$LAB/open/mine$root/srv/app/one")" "a file below a folder like /tmp"
+assert_exit 0 sp restore files latest "$root/srv/app" --to "$LAB/open/new" -n
+# It is judged again when the volumes are there: it may have changed meanwhile. They are attached when no backup has
+# the node, and this one has it for as long as we like.
+mkdir -m 755 "$LAB/later"
+touch "$LAB/hang"
+sp backup --no-image >"$LAB/backup.out" 2>&1 &
+backup=$!
+appears "$LAB/hanging"
+sp restore files latest "$root/srv/app" --to "$LAB/later" >"$LAB/later.out" 2>&1 &
+client=$!
+appears "$LAB/state/loans/*"
+chmod 777 "$LAB/later"
+rm "$LAB/hang"
+wait "$backup"
+assert_eq 5 $? "exit code of the backup: $(cat "$LAB/backup.out")"
+wait "$client"
+assert_eq 5 $? "exit code of: $(cat "$LAB/later.out")"
+assert_match 'can be written by others than root.*now: no file was copied; all volumes are gone again' "$(cat "$LAB/later.out")" "a folder that changed"
+assert_no_loans
+
 # Not root: the daemon's user can't have files written.
 assert_exit 5 setpriv --reuid stillpoint --regid stillpoint --clear-groups \
     "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" restore files latest /etc --to /tmp/never

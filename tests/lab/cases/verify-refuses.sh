@@ -38,6 +38,14 @@ ec2 = Lab(sys.argv[2]).ec2("admin")
 eval(sys.argv[3])
 PY
 }
+# No exec hook needs it here: for a backup nothing is missing.
+stop_part hook
+refused 5 "$LAB/run/hook.sock: " "$id"
+assert_match 'systemctl start stillpoint-hook.socket' "$OUT" "the remedy"
+assert_exit 0 sp doctor
+assert_match 'warning +stillpoint-hook +verify, restore files and rollback can.t be done: ' "$OUT" "doctor"
+start_part hook
+
 member=$(snapshot_of good data)
 ec2 "ec2.create_tags(Resources=['$member'], Tags=[{'Key': 'stillpoint:state', 'Value': 'pending'}])"
 refused 5 'not complete yet' "$id"
