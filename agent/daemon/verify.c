@@ -185,6 +185,14 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
     return ok || err_wrap(err, "the verdict is not in the tags");
 }
 
+/* 1 is said of a set, and only by a verdict. */
+static int exit_without_verdict(const struct err *err)
+{
+    int exit_code = err->kind == ERR_BUSY ? 4 : work_exit_code(err);
+
+    return exit_code == 1 ? 5 : exit_code;
+}
+
 static int exit_of(enum verify_result result)
 {
     return result == VERIFY_OK ? 0 : result == VERIFY_PARTLY ? 3 : 1;
@@ -232,7 +240,7 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
     if (!back)
         job_warn(verify->job, back_err.text, back_err.remedy);
     if (!ok)
-        return settle_end(verdict, work_exit_code(err),
+        return settle_end(verdict, exit_without_verdict(err),
                           back ? "no verdict was written; all volumes are gone again"
                                : "no verdict was written; the daemon still gives volumes back");
     tell_verdict(verify, back);
@@ -252,8 +260,7 @@ void verify_command(struct job *job)
     work_open(&verify.work, job);
     bool ok = read_args(&verify, &err) && take_turn(&verify, &err) && prepare(&verify, &err);
     if (!ok)
-        (void)settle_end(&verdict, err.kind == ERR_BUSY ? 4 : work_exit_code(&err),
-                         "nothing was made");
+        (void)settle_end(&verdict, exit_without_verdict(&err), "nothing was made");
     else if (verify.dry_run)
         tell_dry(&verify);
     else if (!tell_standing(&verify))

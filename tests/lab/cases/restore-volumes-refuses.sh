@@ -17,7 +17,7 @@ instance=$(node_get "['instance']")
 data=$(volume_of data)
 
 # Bad input: cause, remedy, nothing made.
-assert_exit 1 sp restore volumes sp-20200101T000000Z-aaaaa
+assert_exit 5 sp restore volumes sp-20200101T000000Z-aaaaa
 assert_match 'do:' "$OUT" "an unknown id"
 assert_exit 5 sp restore volumes latest --zone us-east-1a
 assert_match 'no zone of' "$OUT" "a zone elsewhere"

@@ -46,7 +46,7 @@ in_the_way() { # COMMAND...
 # What makes no sense.
 refused 2 'exclude each other' 'says in what state' sp rollback "$set" --undo --yes
 refused 2 '--data-only needs the id' 'stillpoint list' sp rollback --data-only
-refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
+refused 5 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit --yes
 
 # At the question a signal ends it, and nothing was done.
