@@ -110,31 +110,59 @@ static json_t *head_json(const struct verify *verify, const char *outcome)
                      label_name(set->consistency), "outcome", outcome, "deep", verify->deep);
 }
 
-static void tell_dry(struct verify *verify)
+/* True: an earlier verdict says as much as a new one would, and none was asked for. */
+static bool stands(const struct verify *verify, struct verify_verdict *ret_verdict)
 {
-    json_t *json = head_json(verify, "dry-run");
+    return !verify->again && verify_verdict_parse(verify->set.backup->verified, ret_verdict) &&
+           verify_verdict_stands(ret_verdict, verify->deep);
+}
 
+static json_t *skipped_json(const struct verify *verify, const char *outcome)
+{
+    json_t *json = head_json(verify, outcome);
+
+    (void)json_object_set_new(json, "verified", control_text(verify->set.backup->verified));
+    (void)json_object_set_new(json, "skipped", json_true());
+    return json;
+}
+
+static struct loan_kind kind_here(const struct verify *verify)
+{
+    return (struct loan_kind){.zone = verify->work.identity.document.availability_zone};
+}
+
+static bool tell_dry(struct verify *verify, struct err *err)
+{
+    const struct loan_kind kind = kind_here(verify);
+    struct verify_verdict verdict;
+
+    if (stands(verify, &verdict)) {
+        job_result(verify->job, 0, skipped_json(verify, "dry-run"));
+        return true;
+    }
+    if (!loan_try(&verify->work, &verify->loan, verify->set.backup, &kind,
+                  clock_boot_ms() + FIND_MS, err))
+        return false;
+    json_t *json = head_json(verify, "dry-run");
+    (void)json_object_set_new(json, "skipped", json_false());
     (void)json_object_set_new(json, "plan",
                               json_pack("{s:s,s:s,s:o}", "instance",
                                         verify->work.identity.document.instance_id, "zone",
                                         verify->work.identity.document.availability_zone, "volumes",
                                         volumes_json(verify)));
     job_result(verify->job, 0, json);
+    return true;
 }
 
-/* True: it was told of; an earlier verdict says as much as a new one would. */
+/* True: it was told of. */
 static bool tell_standing(struct verify *verify)
 {
-    const char *tag = verify->set.backup->verified;
     struct verify_verdict verdict;
 
-    if (verify->again || !verify_verdict_parse(tag, &verdict) ||
-        !verify_verdict_stands(&verdict, verify->deep))
+    if (!stands(verify, &verdict))
         return false;
-    json_t *json = head_json(verify, verify_result_name(verdict.result));
-    (void)json_object_set_new(json, "verified", control_text(tag));
-    (void)json_object_set_new(json, "skipped", json_true());
-    job_result(verify->job, verdict.result == VERIFY_OK ? 0 : 1, json);
+    job_result(verify->job, verdict.result == VERIFY_OK ? 0 : 1,
+               skipped_json(verify, verify_result_name(verdict.result)));
     return true;
 }
 
@@ -143,7 +171,7 @@ static bool tell_standing(struct verify *verify)
 static bool lend(struct verify *verify, struct err *err)
 {
     struct work *work = &verify->work;
-    const struct loan_kind kind = {.zone = work->identity.document.availability_zone};
+    const struct loan_kind kind = kind_here(verify);
     int64_t begun_ms = clock_boot_ms();
 
     job_set_step(verify->job, "make");
@@ -258,12 +286,11 @@ void verify_command(struct job *job)
     struct err err = ERR_INIT;
 
     work_open(&verify.work, job);
-    bool ok = read_args(&verify, &err) && take_turn(&verify, &err) && prepare(&verify, &err);
+    bool ok = read_args(&verify, &err) && take_turn(&verify, &err) && prepare(&verify, &err) &&
+              (!verify.dry_run || tell_dry(&verify, &err));
     if (!ok)
         (void)settle_end(&verdict, exit_without_verdict(&err), "nothing was made");
-    else if (verify.dry_run)
-        tell_dry(&verify);
-    else if (!tell_standing(&verify))
+    else if (!verify.dry_run && !tell_standing(&verify))
         ok = run(&verify, &verdict, &err);
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
