@@ -123,8 +123,8 @@ bool wire_send_dry(struct ec2 *ec2, struct query *take_query, const char *action
     bool ok = wire_send(ec2, &call, &body, err);
     buf_wipe(&take_query->body); /* may have user data in it */
     /* A dry run never answers with success, or it was none. */
-    return ok && (body.len == 0 || err_set(err, ERR_PROTOCOL, 0,
-                                           "%s: the endpoint passes over DryRun", action));
+    return ok && (body.len == 0 ||
+                  err_set(err, ERR_PROTOCOL, 0, "%s: the endpoint passes over DryRun", action));
 }
 
 /* --- tags --- */

@@ -23,7 +23,8 @@ static const struct differing {
     {CLI_OPTION_TYPE, CLI_RESTORE, "volumes", "gp3 (default), gp2, io1, io2, st1, sc1 or standard"},
     {CLI_OPTION_ZONE, CLI_RESTORE, "volumes",
      "eu-west-1a; by default that of the instance, or this node's"},
-    {CLI_OPTION_KMS_KEY, CLI_RESTORE, NULL, "encrypt the volumes, with that key: id, alias/NAME, ARN"},
+    {CLI_OPTION_KMS_KEY, CLI_RESTORE, NULL,
+     "encrypt the volumes, with that key: id, alias/NAME, ARN"},
 };
 
 static const char *about_option(enum cli_option_id id, enum cli_command command, const char *kind)

@@ -40,7 +40,8 @@ bool iam_arn_check_key(const char *arn, struct err *err)
 /* "1234abcd-12ab-34cd-56ef-1234567890ab", or of several regions "mrk-" and 32 digits. */
 static bool is_key_id(const char *text)
 {
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", digits[] = "0123456789abcdef";
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+                      digits[] = "0123456789abcdef";
     size_t len = strlen(text);
 
     if (strncmp(text, "mrk-", 4) == 0)

@@ -196,9 +196,8 @@ static bool try_one(struct work *work, const struct loan *loan, const struct loa
     struct ec2_tags tags = {.count = 0};
     struct ec2_create_volume what = order_for(kind, volume, &tags);
 
-    bool ok =
-        put_tags(loan, volume, backup, &tags, err) &&
-        ec2_create_volume_dry_run(work->ec2, &what, deadline_ms, &work->job->cancel, err);
+    bool ok = put_tags(loan, volume, backup, &tags, err) &&
+              ec2_create_volume_dry_run(work->ec2, &what, deadline_ms, &work->job->cancel, err);
     ec2_tags_free(&tags);
     return ok || refused(volume, err);
 }

@@ -103,11 +103,13 @@ void prune_command(struct job *job)
                control_opt_bool(job->args, "all_nodes", &all_nodes, &err) &&
                control_opt_bool(job->args, "dry_run", &dry_run, &err)) ||
               usage(&err);
-    ok = ok && check_policy(work.config, all_nodes, &err) && (dry_run || prune_alone(job, &err));
+    ok =
+        ok && check_policy(work.config, all_nodes, &err) && (dry_run || prune_take_turn(job, &err));
     if (ok)
         prune(job, &work, all_nodes, dry_run);
     else
         fail(job, &err);
+    prune_leave_turn(job);
     work_close(&work);
 }
 
@@ -291,11 +293,12 @@ void delete_command(struct job *job)
                  control_opt_bool(job->args, "force", &deletion->force, &err) &&
                  control_opt_bool(job->args, "dry_run", &deletion->dry_run, &err)) ||
                 usage(&err));
-    ok = ok && (deletion->dry_run || prune_alone(job, &err));
+    ok = ok && (deletion->dry_run || prune_take_turn(job, &err));
     if (ok)
         delete_sets(job, &work, deletion);
     else
         fail(job, &err);
+    prune_leave_turn(job);
     work_close(&work);
     free(deletion);
 }

@@ -20,7 +20,7 @@ enum {
     FIND_MS = 120000,
     MAKE_MS = 30 * 60 * 1000,
     ATTACH_MS = 20 * 60 * 1000, /* with a backup that has the node meanwhile */
-    NUMBER_MAX = 1000000000, /* what EBS takes of each: volume_kind.h */
+    NUMBER_MAX = 1000000000,    /* what EBS takes of each: volume_kind.h */
 };
 
 struct restore {
@@ -102,22 +102,21 @@ static bool read_args(struct restore *restore, struct err *err)
     struct loan_kind *kind = &restore->kind;
     const char *zone = "";
 
-    bool ok = control_only_keys(args, keys, err) &&
-              control_get_string(args, "id", &restore->id, err) &&
-              control_opt_string(args, "zone", &zone, err) &&
-              control_opt_string(args, "type", &kind->type, err) &&
-              control_opt_int(args, "iops", 1, NUMBER_MAX, &kind->iops, err) &&
-              control_opt_int(args, "throughput", 1, NUMBER_MAX, &kind->throughput_mibs, err) &&
-              control_opt_string(args, "kms_key", &kind->kms_key_id, err) &&
-              control_opt_bool(args, "encrypted", &kind->encrypted, err) &&
-              control_opt_string(args, "attach", &restore->attach, err) &&
-              control_opt_string(args, "device", &restore->device, err) &&
-              control_opt_int(args, "initialize", 1, NUMBER_MAX, &kind->initialization_rate_mibs,
-                              err) &&
-              control_opt_bool(args, "dry_run", &restore->dry_run, err) &&
-              read_only(args, &restore->only, err) && volume_kind_check(kind, err) &&
-              restore_text_check("attach", restore->attach, "i-", "0123456789abcdef",
-                                 EC2_ID_BYTES, "i-0123456789abcdef0", err);
+    bool ok =
+        control_only_keys(args, keys, err) && control_get_string(args, "id", &restore->id, err) &&
+        control_opt_string(args, "zone", &zone, err) &&
+        control_opt_string(args, "type", &kind->type, err) &&
+        control_opt_int(args, "iops", 1, NUMBER_MAX, &kind->iops, err) &&
+        control_opt_int(args, "throughput", 1, NUMBER_MAX, &kind->throughput_mibs, err) &&
+        control_opt_string(args, "kms_key", &kind->kms_key_id, err) &&
+        control_opt_bool(args, "encrypted", &kind->encrypted, err) &&
+        control_opt_string(args, "attach", &restore->attach, err) &&
+        control_opt_string(args, "device", &restore->device, err) &&
+        control_opt_int(args, "initialize", 1, NUMBER_MAX, &kind->initialization_rate_mibs, err) &&
+        control_opt_bool(args, "dry_run", &restore->dry_run, err) &&
+        read_only(args, &restore->only, err) && volume_kind_check(kind, err) &&
+        restore_text_check("attach", restore->attach, "i-", "0123456789abcdef", EC2_ID_BYTES,
+                           "i-0123456789abcdef0", err);
     if (!ok) {
         if (err->kind != ERR_INTERNAL)
             err->kind = ERR_USAGE;

@@ -42,27 +42,10 @@ static bool read_args(struct verify *verify, struct err *err)
 
 static bool take_turn(struct verify *verify, struct err *err)
 {
-    struct agent *agent = verify->job->agent;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    bool mine = agent->verifier == NULL;
-    if (mine)
-        agent->verifier = verify->job;
-    (void)pthread_mutex_unlock(&agent->mutex);
-    if (mine)
+    if (job_take_turn(verify->job, &verify->job->agent->verifier))
         return true;
     (void)err_set(err, ERR_BUSY, 0, "another verify runs");
     return err_suggest(err, "wait until it is over");
-}
-
-static void leave_turn(struct verify *verify)
-{
-    struct agent *agent = verify->job->agent;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    if (agent->verifier == verify->job)
-        agent->verifier = NULL;
-    (void)pthread_mutex_unlock(&agent->mutex);
 }
 
 /* --- before anything is made ---------------------------------------------------------------- */
@@ -294,7 +277,7 @@ void verify_command(struct job *job)
         ok = run(&verify, &verdict, &err);
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
-    leave_turn(&verify);
+    job_leave_turn(job, &job->agent->verifier);
     loan_free(&verify.loan);
     copy_tree_free(&verify.tree);
     verify_report_free(&verify.report);

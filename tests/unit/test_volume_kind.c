@@ -26,7 +26,8 @@ static void what_ebs_takes_passes(void **state)
         {.kms_key_id = "alias/backup-keys_1"},
         {.kms_key_id = "1234abcd-12ab-34cd-56ef-1234567890ab"},
         {.kms_key_id = "mrk-1234abcd12ab34cd56ef1234567890ab"},
-        {.kms_key_id = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
+        {.kms_key_id =
+             "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
         {.kms_key_id = "arn:aws-cn:kms:cn-north-1:123456789012:alias/aws/ebs"},
     };
     (void)state;
@@ -55,10 +56,12 @@ static void the_rest_is_wrong_usage_by_the_options_name(void **state)
         {{.type = "gp2", .iops = 3000}, "--iops: volumes of type gp2 take none", "gp3, io1 or io2"},
         {{.throughput_mibs = 124}, "--throughput: 124", "from 125 to 2000"},
         {{.iops = 80000, .throughput_mibs = 2001}, "--throughput: 2001", "from 125 to 2000"},
-        {{.throughput_mibs = 751}, "--throughput: 751 MiB/s need more than 3000 IOPS",
+        {{.throughput_mibs = 751},
+         "--throughput: 751 MiB/s need more than 3000 IOPS",
          "add --iops 3004, or write at most 750"},
         {{.type = "io1", .iops = 100, .throughput_mibs = 125},
-         "--throughput: volumes of type io1 take none", "gp3"},
+         "--throughput: volumes of type io1 take none",
+         "gp3"},
         {{.initialization_rate_mibs = 99}, "--initialize: 99", "from 100 to 300"},
         {{.initialization_rate_mibs = 301}, "--initialize: 301", "from 100 to 300"},
         {{.kms_key_id = "foo"}, "--kms-key: 'foo' is no key's id, alias or ARN", "alias/NAME"},
