@@ -49,8 +49,9 @@ static bool busy(const struct lost *lost, const char *instance, const char *stat
 {
     (void)err_set(err, ERR_BUSY, 0, "%s is needed by the rollback %s of %s, which is %s", lost->set,
                   lost->rollback, instance, state);
-    return err_suggest(err, "commit it or take it back there: stillpoint rollback --commit, "
-                            "stillpoint rollback --undo");
+    return err_suggest(err,
+                       "there, `stillpoint rollback` says how far it is; --commit or --undo ends "
+                       "it");
 }
 
 static bool check_gone(struct lost *lost, const char *instance, int64_t deadline_ms,

@@ -122,7 +122,7 @@ for _ in {1..200}; do
 done
 refused 4 'a rollback has the node: rb-.*, at step stop' 'status' sp backup --no-image
 refused 4 'a rollback has the node' 'status' sp rollback --undo --yes
-refused 4 "$set is being worked on" 'status' sp delete --force "$set"
+refused 4 "$set is needed by the rollback rb-.*, which is running" 'stillpoint rollback' sp delete --force "$set"
 kill -INT "$client"
 wait "$client"
 assert_eq 1 $? "exit code of: $(cat "$LAB/run/out")"
