@@ -110,6 +110,23 @@ bool wire_send(struct ec2 *ec2, const struct wire_call *call, struct buf *ret_bo
            wire_doubt(err);
 }
 
+bool wire_send_dry(struct ec2 *ec2, struct query *take_query, const char *action,
+                   int64_t deadline_ms, const struct cancel *cancel, struct err *err)
+{
+    AUTO_BUF struct buf body = BUF_INIT(1024 * 1024);
+    struct wire_call call = {.kind = AWS_SAFE,
+                             .action = action,
+                             .query = take_query,
+                             .deadline_ms = deadline_ms,
+                             .cancel = cancel};
+
+    bool ok = wire_send(ec2, &call, &body, err);
+    buf_wipe(&take_query->body); /* may have user data in it */
+    /* A dry run never answers with success, or it was none. */
+    return ok && (body.len == 0 ||
+                  err_set(err, ERR_PROTOCOL, 0, "%s: the endpoint passes over DryRun", action));
+}
+
 /* --- tags --- */
 
 static size_t count_chars(const char *text)
@@ -336,7 +353,6 @@ bool ec2_dry_run(struct ec2 *ec2, enum ec2_action action, const struct ec2_dry_r
 {
     const char *name = ec2_action_name(action);
     unsigned needs = actions[action].needs;
-    struct buf body = BUF_INIT(1024 * 1024);
     struct query query;
 
     if (((needs & NEEDS_INSTANCE) && target->instance_id == NULL) ||
@@ -348,16 +364,5 @@ bool ec2_dry_run(struct ec2 *ec2, enum ec2_action action, const struct ec2_dry_r
     query_begin(&query, name);
     query_add_bool(&query, "DryRun", true);
     add_parameters(&query, action, target);
-    struct wire_call call = {.kind = AWS_SAFE,
-                             .action = name,
-                             .query = &query,
-                             .deadline_ms = deadline_ms,
-                             .cancel = cancel};
-    bool ok = wire_send(ec2, &call, &body, err);
-    /* A dry run never answers with success, or it was none. */
-    if (ok && body.len > 0)
-        ok = err_set(err, ERR_PROTOCOL, 0, "%s: the endpoint passes over DryRun", name);
-    query_free(&query);
-    buf_free(&body);
-    return ok;
+    return wire_send_dry(ec2, &query, name, deadline_ms, cancel, err);
 }

@@ -95,22 +95,12 @@ bool ec2_run_instance(struct ec2 *ec2, const struct ec2_run_instance *what, int6
 bool ec2_run_instance_dry_run(struct ec2 *ec2, const struct ec2_run_instance *what,
                               int64_t deadline_ms, const struct cancel *cancel, struct err *err)
 {
-    AUTO_BUF struct buf body = BUF_INIT(1024 * 1024);
     struct query query;
-    struct wire_call call = {.kind = AWS_SAFE,
-                             .action = "RunInstances",
-                             .query = &query,
-                             .deadline_ms = deadline_ms,
-                             .cancel = cancel};
 
-    query_begin(&query, call.action);
+    query_begin(&query, "RunInstances");
     query_add_bool(&query, "DryRun", true);
     add_instance(&query, what);
-    bool ok = wire_send(ec2, &call, &body, err);
-    buf_wipe(&query.body);
-    /* A 200 here means that an instance was launched: the endpoint is not EC2. */
-    return ok && (body.len == 0 ||
-                  err_set(err, ERR_PROTOCOL, 0, "RunInstances: the endpoint passes over DryRun"));
+    return wire_send_dry(ec2, &query, "RunInstances", deadline_ms, cancel, err);
 }
 
 /* --- calls whose answer says nothing --- */

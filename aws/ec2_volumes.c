@@ -15,6 +15,26 @@ static bool refused_as(const struct ec2 *ec2, const struct err *err, const char 
 
 /* --- making --- */
 
+static void add_volume(struct query *query, const struct ec2_create_volume *what)
+{
+    query_add(query, "AvailabilityZone", what->availability_zone);
+    query_add_some(query, "SnapshotId", what->snapshot_id);
+    if (what->size_gib > 0)
+        query_add_int(query, "Size", what->size_gib);
+    query_add_some(query, "VolumeType", what->type);
+    if (what->iops > 0)
+        query_add_int(query, "Iops", what->iops);
+    if (what->throughput_mibs > 0)
+        query_add_int(query, "Throughput", what->throughput_mibs);
+    query_add_some(query, "KmsKeyId", what->kms_key_id);
+    if (what->encrypted)
+        query_add_bool(query, "Encrypted", true);
+    if (what->initialization_rate_mibs > 0)
+        query_add_int(query, "VolumeInitializationRate", what->initialization_rate_mibs);
+    query_add_tag_specification(query, 1, "volume", what->tags);
+    query_add_some(query, "ClientToken", what->client_token);
+}
+
 bool ec2_create_volume(struct ec2 *ec2, const struct ec2_create_volume *what, int64_t deadline_ms,
                        const struct cancel *cancel, char *ret_volume_id, struct err *err)
 {
@@ -29,22 +49,7 @@ bool ec2_create_volume(struct ec2 *ec2, const struct ec2_create_volume *what, in
     if (what->client_token == NULL || strlen(what->client_token) > EC2_CLIENT_TOKEN_MAX)
         return err_set(err, ERR_INTERNAL, 0, "CreateVolume: no client token, or a long one");
     query_begin(&query, call.action);
-    query_add(&query, "AvailabilityZone", what->availability_zone);
-    query_add_some(&query, "SnapshotId", what->snapshot_id);
-    if (what->size_gib > 0)
-        query_add_int(&query, "Size", what->size_gib);
-    query_add_some(&query, "VolumeType", what->type);
-    if (what->iops > 0)
-        query_add_int(&query, "Iops", what->iops);
-    if (what->throughput_mibs > 0)
-        query_add_int(&query, "Throughput", what->throughput_mibs);
-    query_add_some(&query, "KmsKeyId", what->kms_key_id);
-    if (what->encrypted)
-        query_add_bool(&query, "Encrypted", true);
-    if (what->initialization_rate_mibs > 0)
-        query_add_int(&query, "VolumeInitializationRate", what->initialization_rate_mibs);
-    query_add_tag_specification(&query, 1, "volume", what->tags);
-    query_add(&query, "ClientToken", what->client_token);
+    add_volume(&query, what);
     bool ok = wire_call_text(ec2, &call, "volumeId", &id, err);
     query_free(&query);
     if (ok && (strncmp(buf_text(&id), "vol-", 4) != 0 || id.len >= EC2_ID_BYTES))
@@ -52,6 +57,17 @@ bool ec2_create_volume(struct ec2 *ec2, const struct ec2_create_volume *what, in
     if (ok)
         (void)snprintf(ret_volume_id, EC2_ID_BYTES, "%s", id.data);
     return ok;
+}
+
+bool ec2_create_volume_dry_run(struct ec2 *ec2, const struct ec2_create_volume *what,
+                               int64_t deadline_ms, const struct cancel *cancel, struct err *err)
+{
+    struct query query;
+
+    query_begin(&query, "CreateVolume");
+    query_add_bool(&query, "DryRun", true);
+    add_volume(&query, what);
+    return wire_send_dry(ec2, &query, "CreateVolume", deadline_ms, cancel, err);
 }
 
 /* --- looking --- */

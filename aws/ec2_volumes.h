@@ -38,6 +38,11 @@ struct ec2_create_volume {
 bool ec2_create_volume(struct ec2 *ec2, const struct ec2_create_volume *what, int64_t deadline_ms,
                        const struct cancel *cancel, char *ret_volume_id, struct err *err);
 
+/* The same, made by nobody: EC2 judges what is asked for, and our right to it. AWS_SAFE.
+ *   false  what CreateVolume would say; ERR_PROTOCOL: the endpoint passes over DryRun */
+bool ec2_create_volume_dry_run(struct ec2 *ec2, const struct ec2_create_volume *what,
+                               int64_t deadline_ms, const struct cancel *cancel, struct err *err);
+
 /* AttachVolume under a device name ("/dev/sdf"). AWS_IDEMPOTENT: a volume that is attached there
  * (or being attached) already counts as done. A volume that EC2 does not show yet is tried again
  * for up to 30 s; one that is not `available` is refused by EC2 (code IncorrectState). */

@@ -96,6 +96,10 @@ struct wire_call {
 /* Sends it once (with retries as its kind allows); the answer is added to RET_BODY. */
 bool wire_send(struct ec2 *ec2, const struct wire_call *call, struct buf *ret_body,
                struct err *err);
+/* A dry run, whose QUERY says so; wiped and freed.
+ *   false  what the service says; ERR_PROTOCOL: it was none, the endpoint is not EC2 */
+bool wire_send_dry(struct ec2 *ec2, struct query *take_query, const char *action,
+                   int64_t deadline_ms, const struct cancel *cancel, struct err *err);
 /* Sends it and reads the answer. */
 bool wire_call_list(struct ec2 *ec2, const struct wire_call *call, const struct wire_list *list,
                     struct err *err);

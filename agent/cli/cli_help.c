@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const char exit_codes[] =
-    "Exit codes: 0 done as asked, 1 failed and nothing usable left behind, 2 wrong usage or\n"
-    "configuration, 3 done with less than asked for (says what), 4 another job holds the node,\n"
-    "5 a precondition failed and nothing was touched, 6 the outcome is not known here, or the\n"
-    "backup goes on (says how to look).\n";
+    "Exit codes: 0 done as asked, 1 failed and nothing usable left behind (of verify: it does\n"
+    "not restore), 2 wrong usage or configuration, 3 done with less than asked for (says what),\n"
+    "4 another job holds the node, 5 a precondition failed and nothing was touched (no such\n"
+    "backup, too), 6 the outcome is not known here, or the backup goes on (says how to look).\n";
 
 /* Where an option is another thing than its table says. */
 static const struct differing {
@@ -23,7 +23,8 @@ static const struct differing {
     {CLI_OPTION_TYPE, CLI_RESTORE, "volumes", "gp3 (default), gp2, io1, io2, st1, sc1 or standard"},
     {CLI_OPTION_ZONE, CLI_RESTORE, "volumes",
      "eu-west-1a; by default that of the instance, or this node's"},
-    {CLI_OPTION_KMS_KEY, CLI_RESTORE, NULL, "encrypt the volumes, with that key"},
+    {CLI_OPTION_KMS_KEY, CLI_RESTORE, NULL,
+     "encrypt the volumes, with that key: id, alias/NAME, ARN"},
 };
 
 static const char *about_option(enum cli_option_id id, enum cli_command command, const char *kind)

@@ -227,6 +227,12 @@ static bool add_arn(const char *name, const char *value, bool (*check)(const cha
     return (check(value, err) || err_wrap(err, "--%s", name)) && strs_add_once(list, value, err);
 }
 
+bool cli_option_is_list(enum cli_option_id id)
+{
+    return id == CLI_OPTION_TAG || id == CLI_OPTION_SECURITY_GROUP || id == CLI_OPTION_VOLUME ||
+           id == CLI_OPTION_WITH || id == CLI_OPTION_KMS_KEY || id == CLI_OPTION_PASS_ROLE;
+}
+
 bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const char *value,
                       struct err *err)
 {

@@ -15,6 +15,9 @@
 bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const char *value,
                       struct err *err);
 
+/* Whether it may be given again, each time with another value. */
+bool cli_option_is_list(enum cli_option_id id);
+
 /* One of WORDS, which NULL ends; else with the nearest, or all of them, as remedy. */
 bool cli_value_one_of(const char *name, const char *text, const char *const *words,
                       const char **ret_text, struct err *err);

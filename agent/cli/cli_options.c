@@ -65,6 +65,11 @@ static bool take_option(struct reading *reading, unsigned id, const char *value,
         }
         value = reading->argv[++reading->at];
     }
+    if (option->argument != NULL && (reading->seen & UINT64_C(1) << id) != 0 &&
+        !cli_option_is_list((enum cli_option_id)id)) {
+        (void)err_set(err, ERR_USAGE, 0, "--%s: given twice", option->name);
+        return err_suggest(err, "keep one of the two");
+    }
     reading->seen |= UINT64_C(1) << id;
     return cli_option_apply(reading->options, (enum cli_option_id)id, value != NULL ? value : "",
                             err);

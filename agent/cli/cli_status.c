@@ -84,7 +84,7 @@ static void put_job(struct cli_page *page, const json_t *job, int64_t now_utc_us
 {
     int64_t at;
 
-    cli_page_clean(page, cli_str(job, "id"));
+    cli_page_clean(page, cli_str(job, "cmd") ? cli_str(job, "cmd") : cli_str(job, "id"));
     cli_page_text(page, ", step ");
     cli_page_clean(page, cli_str(job, "step"));
     if (cli_time(job, "since", &at)) {
@@ -108,6 +108,10 @@ static void status_jobs(struct cli_page *page, const json_t *data, int64_t now_u
     {
         cli_page_field(page, "finishing", CLI_FIELD_WIDTH);
         put_job(page, finishing, now_utc_us);
+    }
+    if (json_is_object(json_object_get(data, "removing"))) {
+        cli_page_field(page, "removing", CLI_FIELD_WIDTH);
+        put_job(page, json_object_get(data, "removing"), now_utc_us);
     }
 }
 

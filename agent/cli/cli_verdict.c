@@ -31,6 +31,15 @@ void cli_verdict_show(struct cli_page *page, const json_t *data)
     bool bad = outcome != NULL && strcmp(outcome, "failed") == 0;
     double took_ms;
 
+    if (outcome != NULL && strcmp(outcome, "dry-run") == 0 &&
+        json_is_true(json_object_get(data, "skipped"))) {
+        cli_page_text(page, "would not look at ");
+        cli_page_clean(page, cli_str(data, "id"));
+        cli_page_text(page, " again, whose verdict is: ");
+        cli_page_clean(page, cli_str(data, "verified"));
+        cli_page_text(page, " (--again does)\n");
+        return;
+    }
     if (plan != NULL) {
         show_plan(page, plan);
         return;

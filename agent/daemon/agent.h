@@ -37,6 +37,7 @@ struct agent {
     json_t *loan_troubles;    /* loan_status.h: loan: why it is not given back; an object, NULL */
     bool loans_swept;         /* EC2's tags were asked for loans since the start */
     struct job *verifier;     /* the one verify that runs, NULL */
+    struct job *remover;      /* the one that removes sets, NULL: prune_run.h */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

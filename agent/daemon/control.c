@@ -202,7 +202,7 @@ static void cancel_running(struct client *client, json_t *args)
     if (job == NULL) {
         (void)err_set(&err, ERR_NOT_FOUND, 0, "no backup is running%s%s", id[0] ? " with id " : "",
                       id);
-        client_refuse(client, &err, 1);
+        client_refuse(client, &err, 5);
         return;
     }
     bool in_time = job_cancel(job);
@@ -243,7 +243,7 @@ static void begin_request(struct client *client, json_t *request)
         client_refuse(client, &err, 5);
     } else if (!job_start(agent, command->name, command->run, json_incref(args), client,
                           &client->job, &err)) {
-        client_refuse(client, &err, err.kind == ERR_BUSY ? 4 : 1);
+        client_refuse(client, &err, err.kind == ERR_BUSY ? 4 : 5);
     }
 }
 

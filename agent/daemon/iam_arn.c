@@ -37,6 +37,40 @@ bool iam_arn_check_key(const char *arn, struct err *err)
                             "`aws kms describe-key` shows that of an alias");
 }
 
+/* "1234abcd-12ab-34cd-56ef-1234567890ab", or of several regions "mrk-" and 32 digits. */
+static bool is_key_id(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+                      digits[] = "0123456789abcdef";
+    size_t len = strlen(text);
+
+    if (strncmp(text, "mrk-", 4) == 0)
+        return len == 36 && strspn(text + 4, digits) == 32;
+    for (size_t i = 0; i < sizeof(form) - 1 && i < len; i++) {
+        if (form[i] == 'x' ? strchr(digits, text[i]) == NULL : text[i] != form[i])
+            return false;
+    }
+    return len == sizeof(form) - 1;
+}
+
+static bool is_alias(const char *text)
+{
+    size_t len = strlen(text);
+
+    return strncmp(text, "alias/", 6) == 0 && len > 6 && len < ARN_BYTES &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/-") == len;
+}
+
+bool iam_arn_check_any_key(const char *key, struct err *err)
+{
+    if (is_arn(key, "kms", "key/") || is_arn(key, "kms", "alias/") || is_alias(key) ||
+        is_key_id(key))
+        return true;
+    (void)err_set(err, ERR_USAGE, 0, "'%.60s' is no key's id, alias or ARN", key);
+    return err_suggest(err, "write it as in 1234abcd-12ab-34cd-56ef-1234567890ab, alias/NAME or "
+                            "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-…");
+}
+
 bool iam_arn_check_role(const char *arn, struct err *err)
 {
     if (is_arn(arn, "iam", "role/"))

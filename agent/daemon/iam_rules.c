@@ -60,7 +60,8 @@ const struct iam_rule iam_rules[] = {
      IAM_OWN_INSTANCE_RETAG, ""},
 
     {IAM_PRUNER, 0, "Look",
-     "DescribeSnapshots DescribeImages DescribeVolumes DescribeLockedSnapshots", "*", IAM_FREE, ""},
+     "DescribeSnapshots DescribeImages DescribeVolumes DescribeLockedSnapshots DescribeInstances",
+     "*", IAM_FREE, ""},
     {IAM_PRUNER, 0, "Delete", "DeregisterImage DeleteSnapshot", "image snapshot", IAM_OURS, ""},
     {IAM_PRUNER, 0, "DeleteOfImage", "DeleteSnapshot", "snapshot", IAM_OURS_IMAGE_OF, ""},
     {IAM_PRUNER, 0, "DeleteStray", "DeregisterImage DeleteSnapshot", "image snapshot",

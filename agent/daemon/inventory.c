@@ -83,13 +83,20 @@ static void take_kept(struct inventory_set *set, const struct ec2_tags *tags)
 {
     const char *expires = ec2_tags_get(tags, OURS "expires");
     const char *pinned = ec2_tags_get(tags, OURS "pinned");
-    const char *rollback = ec2_tags_get(tags, ROLLBACK_TAG);
     int64_t utc_us;
 
     if (expires != NULL && clock_utc_parse(expires, &utc_us) && utc_us > set->expires_utc_us)
         set->expires_utc_us = utc_us;
     set->pinned = set->pinned || (pinned != NULL && strcmp(pinned, "yes") == 0);
-    set->rolled_back_to = set->rolled_back_to || (rollback != NULL && rollback_is_id(rollback));
+}
+
+static bool take_rollback(struct inventory *inventory, struct inventory_set *set,
+                          const struct ec2_tags *tags, struct err *err)
+{
+    const char *text = ec2_tags_get(tags, ROLLBACK_TAG);
+
+    return text == NULL || !rollback_is_id(text) ||
+           take_smaller(inventory, tags, ROLLBACK_TAG, &set->rollback, err);
 }
 
 static void take_window(struct inventory_set *set, const struct ec2_tags *tags)
@@ -150,7 +157,8 @@ static bool take_facts(struct inventory *inventory, struct inventory_set *set, b
            take_smaller(inventory, tags, OURS "group", &set->group, err) &&
            take_smaller(inventory, tags, OURS "policy", &set->policy, err) &&
            take_smaller(inventory, tags, OURS "reason", &set->reason, err) &&
-           take_smaller(inventory, tags, OURS "verified", &set->verified, err);
+           take_smaller(inventory, tags, OURS "verified", &set->verified, err) &&
+           take_rollback(inventory, set, tags, err);
 }
 
 /* The set ID, made where it is not there yet. */
@@ -289,7 +297,7 @@ static bool take_image_facts(struct inventory *inventory, struct inventory_set *
 {
     take_kept(set, &image->tags);
     if (set->members > 0)
-        return true;
+        return take_rollback(inventory, set, &image->tags, err);
     take_start(set, image->creation_utc_us);
     set->tagged = tagged_state(&image->tags);
     set->instance = instance;

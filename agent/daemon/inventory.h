@@ -59,6 +59,7 @@ struct inventory_set {
      * where members differ, the smallest in strcmp's order. */
     const char *instance, *node, *group, *policy, *reason;
     const char *verified;     /* so "failed …" is before "ok …" */
+    const char *rollback;     /* that needs it: it is under way, or can be taken back; NULL */
     enum backup_state tagged; /* the lowest of its members; failed if one says so */
     enum backup_state state;  /* judged: failed where there is a fault, pending while EC2 works */
     enum label asked, consistency; /* the lowest */
@@ -75,10 +76,9 @@ struct inventory_set {
      * images. inventory_members, inventory_images. */
     uint32_t first_member, members, image_members;
     uint32_t first_image, images;
-    bool pinned;         /* one member or image says so */
-    bool rolled_back_to; /* a rollback that is under way needs it: one member says so */
-    bool locked;         /* one member is: inventory_lock */
-    bool archived;       /* one member is in the archive tier: a recall takes up to 72 h */
+    bool pinned;   /* one member or image says so */
+    bool locked;   /* one member is: inventory_lock */
+    bool archived; /* one member is in the archive tier: a recall takes up to 72 h */
 };
 
 struct inventory {

@@ -223,6 +223,28 @@ void job_leave_node(struct job *job)
     job->node = false;
 }
 
+bool job_take_turn(struct job *job, struct job **slot)
+{
+    struct agent *agent = job->agent;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    bool mine = *slot == NULL || *slot == job;
+    if (mine)
+        *slot = job;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return mine;
+}
+
+void job_leave_turn(struct job *job, struct job **slot)
+{
+    struct agent *agent = job->agent;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    if (*slot == job)
+        *slot = NULL;
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
 /* --- telling ----------------------------------------------------------------------------- */
 
 /* Called with the lines of one event, or a failure to make it: an event that can't be told is

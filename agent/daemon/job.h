@@ -83,6 +83,12 @@ void job_stop(struct job *job);
 bool job_take_node(struct job *job, struct err *err);
 void job_leave_node(struct job *job);
 
+/* The turn of those of whom one may be at it at a time, until job_leave_turn.
+ *   slot   in the agent, under its mutex: who has it
+ *   false  another has it */
+bool job_take_turn(struct job *job, struct job **slot);
+void job_leave_turn(struct job *job, struct job **slot); /* nothing where it is another's */
+
 void job_set_id(struct job *job, const char *id); /* tells "accepted" */
 /* While the hooks of an earlier backup are let go of; by a job that is no backup itself. */
 #define JOB_STEP_SETTLE "settle"

@@ -167,13 +167,11 @@ static bool is_unknown(const struct err *err)
            err->kind == ERR_CANCELLED;
 }
 
-static bool make_one(struct work *work, const struct loan *loan, struct loan_volume *volume,
-                     const struct backup *backup, const struct loan_kind *kind, int64_t deadline_ms,
-                     struct err *err)
+static struct ec2_create_volume order_for(const struct loan_kind *kind,
+                                          const struct loan_volume *volume,
+                                          const struct ec2_tags *tags)
 {
-    struct ec2_tags tags = {.count = 0};
-    char token[EC2_CLIENT_TOKEN_MAX + 1];
-    struct ec2_create_volume what = {
+    return (struct ec2_create_volume){
         .availability_zone = kind->zone,
         .snapshot_id = volume->snapshot_id,
         .type = kind->type ? kind->type : "gp3",
@@ -182,11 +180,48 @@ static bool make_one(struct work *work, const struct loan *loan, struct loan_vol
         .kms_key_id = kind->kms_key_id,
         .encrypted = kind->encrypted,
         .initialization_rate_mibs = kind->initialization_rate_mibs,
-        .tags = &tags,
-        .client_token = token,
+        .tags = tags,
     };
+}
+
+static bool refused(const struct loan_volume *volume, struct err *err)
+{
+    return err_wrap(err, "a volume of %s", volume->snapshot_id);
+}
+
+static bool try_one(struct work *work, const struct loan *loan, const struct loan_volume *volume,
+                    const struct backup *backup, const struct loan_kind *kind, int64_t deadline_ms,
+                    struct err *err)
+{
+    struct ec2_tags tags = {.count = 0};
+    struct ec2_create_volume what = order_for(kind, volume, &tags);
+
+    bool ok = put_tags(loan, volume, backup, &tags, err) &&
+              ec2_create_volume_dry_run(work->ec2, &what, deadline_ms, &work->job->cancel, err);
+    ec2_tags_free(&tags);
+    return ok || refused(volume, err);
+}
+
+bool loan_try(struct work *work, const struct loan *loan, const struct backup *backup,
+              const struct loan_kind *kind, int64_t deadline_ms, struct err *err)
+{
+    for (size_t i = 0; i < loan->count; i++) {
+        if (!try_one(work, loan, &loan->volumes[i], backup, kind, deadline_ms, err))
+            return false;
+    }
+    return true;
+}
+
+static bool make_one(struct work *work, const struct loan *loan, struct loan_volume *volume,
+                     const struct backup *backup, const struct loan_kind *kind, int64_t deadline_ms,
+                     struct err *err)
+{
+    struct ec2_tags tags = {.count = 0};
+    char token[EC2_CLIENT_TOKEN_MAX + 1];
+    struct ec2_create_volume what = order_for(kind, volume, &tags);
 
     (void)snprintf(token, sizeof(token), "%.31s-%.32s", loan->id, volume->snapshot_id);
+    what.client_token = token;
     bool ok = put_tags(loan, volume, backup, &tags, err);
     if (ok) {
         volume->asked = true;
@@ -197,7 +232,7 @@ static bool make_one(struct work *work, const struct loan *loan, struct loan_vol
     ec2_tags_free(&tags);
     if (ok)
         ok = loan_gate_add(work->job->agent, volume->volume_id, err);
-    return ok || err_wrap(err, "a volume of %s", volume->snapshot_id);
+    return ok || refused(volume, err);
 }
 
 static bool write_record(struct work *work, struct loan *loan, struct err *err)

@@ -37,6 +37,10 @@ bool loan_open(struct work *work, enum loan_purpose purpose, const struct backup
  *   false     ERR_PRECONDITION: none is free, or WANTED is taken; ERR_USAGE: WANTED is no name */
 bool loan_place(const struct ec2_instance *instance, bool kernel, const char *wanted,
                 struct loan *loan, struct err *err);
+/* Asks EC2 whether it would make each (DryRun): what is asked for, and our right to it.
+ *   false  what loan_make would say of it */
+bool loan_try(struct work *work, const struct loan *loan, const struct backup *backup,
+              const struct loan_kind *kind, int64_t deadline_ms, struct err *err);
 /* Writes the record, has EC2 make all of them, waits until they are available.
  *   false  some may exist: loan_end */
 bool loan_make(struct work *work, struct loan *loan, const struct backup *backup,

@@ -41,6 +41,7 @@ bool prune_look_in_the_way(struct prune_look *look, int64_t deadline_ms, struct 
 const struct inventory_set *prune_set(const struct prune_look *look, size_t index);
 const struct inventory_orphan *prune_orphan(const struct prune_look *look, size_t index);
 const char *prune_id(const struct prune_look *look, size_t index);
+bool prune_is_instance(const char *text); /* an instance's id, as EC2 takes it; NULL is none */
 
 /* Removes INDEX as a whole: marks all of it as failed, so that nobody takes the rest for a backup,
  * deregisters its images, then deletes each snapshot. Whether we may is asked first. What is in the

@@ -8,6 +8,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/prune_record.h"
+#include "agent/daemon/prune_rollback.h"
 #include "agent/daemon/prune_run.h"
 
 enum { LOOK_MS = 600000, IDS_MAX = 1000 };
@@ -103,11 +104,13 @@ void prune_command(struct job *job)
                control_opt_bool(job->args, "all_nodes", &all_nodes, &err) &&
                control_opt_bool(job->args, "dry_run", &dry_run, &err)) ||
               usage(&err);
-    ok = ok && check_policy(work.config, all_nodes, &err) && (dry_run || prune_alone(job, &err));
+    ok =
+        ok && check_policy(work.config, all_nodes, &err) && (dry_run || prune_take_turn(job, &err));
     if (ok)
         prune(job, &work, all_nodes, dry_run);
     else
         fail(job, &err);
+    prune_leave_turn(job);
     work_close(&work);
 }
 
@@ -209,6 +212,8 @@ static bool can_delete(const struct prune_look *look, size_t index, struct err *
 {
     switch (look->verdicts[index].why) {
     case RETENTION_KEPT_BUSY:
+        if (prune_set(look, index)->rollback != NULL)
+            return prune_rollback_refuse(look, index, err);
         (void)refuse(look, index, "is being worked on", "wait for it (stillpoint status)", err);
         err->kind = ERR_BUSY;
         return false;
@@ -244,6 +249,12 @@ static bool look_for(struct work *work, struct deletion *deletion, struct prune_
         return false;
     for (size_t i = 0; !deletion->force && i < deletion->count; i++) {
         if (!may_delete(look, deletion->found[i], err))
+            return false;
+    }
+    for (size_t i = 0; deletion->force && i < deletion->count; i++) {
+        const struct inventory_set *set = prune_set(look, deletion->found[i]);
+        if (set->rollback != NULL &&
+            !prune_rollback_give_up(look, deletion->found[i], deadline_ms, err))
             return false;
     }
     for (size_t i = 0; i < look->sets.count; i++)
@@ -291,11 +302,12 @@ void delete_command(struct job *job)
                  control_opt_bool(job->args, "force", &deletion->force, &err) &&
                  control_opt_bool(job->args, "dry_run", &deletion->dry_run, &err)) ||
                 usage(&err));
-    ok = ok && (deletion->dry_run || prune_alone(job, &err));
+    ok = ok && (deletion->dry_run || prune_take_turn(job, &err));
     if (ok)
         delete_sets(job, &work, deletion);
     else
         fail(job, &err);
+    prune_leave_turn(job);
     work_close(&work);
     free(deletion);
 }

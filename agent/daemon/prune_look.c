@@ -33,7 +33,7 @@ const char *prune_id(const struct prune_look *look, size_t index)
 
 /* --- what EC2 proves -------------------------------------------------------------------------- */
 
-static bool is_instance(const char *text)
+bool prune_is_instance(const char *text)
 {
     return text != NULL && strncmp(text, "i-", 2) == 0 && text[2] != '\0' &&
            strspn(text + 2, "0123456789abcdef") == strlen(text + 2) && strlen(text) < EC2_ID_BYTES;
@@ -60,7 +60,7 @@ static bool prove_one(struct prune_look *look, const char *instance, int64_t dea
 static bool prove_all(struct prune_look *look, int64_t deadline_ms, struct err *err)
 {
     for (size_t i = 0; i < look->sets.instance_count && i < INSTANCES_MAX; i++) {
-        if (is_instance(look->sets.instances[i]) &&
+        if (prune_is_instance(look->sets.instances[i]) &&
             !prove_one(look, look->sets.instances[i], deadline_ms, err))
             return false;
     }
@@ -116,7 +116,7 @@ static bool is_busy(struct prune_look *look, size_t index)
     const char *id = prune_id(look, index);
 
     return set != NULL &&
-           (set->rolled_back_to || job_works_on(agent, id) || resume_knows(agent, id));
+           (set->rollback != NULL || job_works_on(agent, id) || resume_knows(agent, id));
 }
 
 static bool add_doomed(struct doomed *doomed, size_t index, struct err *err)

@@ -156,25 +156,17 @@ char *prune_now(const struct prune_sum *sum, char *text, size_t size)
 
 /* --- alone ------------------------------------------------------------------------------------ */
 
-bool prune_alone(struct job *job, struct err *err)
+bool prune_take_turn(struct job *job, struct err *err)
 {
-    struct agent *agent = job->agent;
-    bool alone = true;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    for (struct job *other = agent->jobs; other != NULL; other = other->next) {
-        (void)pthread_mutex_lock(&other->mutex);
-        if (other != job && !other->ended &&
-            (strcmp(other->cmd, "prune") == 0 || strcmp(other->cmd, "delete") == 0 ||
-             (other->step != NULL && strcmp(other->step, "prune") == 0)))
-            alone = false;
-        (void)pthread_mutex_unlock(&other->mutex);
-    }
-    (void)pthread_mutex_unlock(&agent->mutex);
-    if (alone)
+    if (job_take_turn(job, &job->agent->remover))
         return true;
     (void)err_set(err, ERR_BUSY, 0, "another job removes sets");
-    return err_suggest(err, "wait until it is done, and try again");
+    return err_suggest(err, "wait until it is done (`stillpoint status` shows it), and try again");
+}
+
+void prune_leave_turn(struct job *job)
+{
+    job_leave_turn(job, &job->agent->remover);
 }
 
 /* --- after a backup --------------------------------------------------------------------------- */
@@ -189,12 +181,13 @@ void prune_after_backup(struct work *work)
 
     if (!retention->after_backup || !retention_is_set(&retention->policy))
         return;
-    if (!prune_alone(work->job, &err) ||
+    if (!prune_take_turn(work->job, &err) ||
         !prune_look(work, false, &retention->policy, deadline_ms, &look, &err) ||
         !prune_look_in_the_way(&look, deadline_ms, &err) ||
         !prune_run(&look, false, false, &sum, &err)) {
         (void)err_wrap(&err, "after the backup: prune");
         job_warn(work->job, err.text, err.remedy);
     }
+    prune_leave_turn(work->job);
     prune_look_free(&look);
 }

@@ -28,7 +28,9 @@ json_t *prune_sum_json(const struct prune_sum *sum, bool dry_run);
 int prune_exit_code(const struct prune_sum *sum, const struct err *err);
 char *prune_now(const struct prune_sum *sum, char *text, size_t size);
 
-/* This job is to be the only one that removes sets: false, ERR_BUSY. */
-bool prune_alone(struct job *job, struct err *err);
+/* This job is to be the only one that removes sets, until prune_leave_turn; `status` shows it.
+ *   false  ERR_BUSY */
+bool prune_take_turn(struct job *job, struct err *err);
+void prune_leave_turn(struct job *job); /* nothing where it is not its */
 
 #endif

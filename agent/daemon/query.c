@@ -142,6 +142,21 @@ static json_t *finishing_json(struct agent *agent)
     return list;
 }
 
+/* A prune or a delete; that of a backup is part of its finish. */
+static json_t *removing_json(struct agent *agent)
+{
+    json_t *object = NULL;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    struct job *job = agent->remover;
+    if (job != NULL && strcmp(job->cmd, "backup") != 0)
+        object = one_job_json(job);
+    if (object != NULL)
+        (void)json_object_set_new(object, "cmd", json_string(job->cmd));
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return object ? object : json_null();
+}
+
 static json_t *identity_json(struct agent *agent)
 {
     json_t *object = json_null();
@@ -194,13 +209,13 @@ void status_command(struct job *job)
     }
     refresh_identity(agent);
     job_result(job, 0,
-               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon",
+               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon",
                          "version", STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                          (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                          control_text(agent->config_source->path), "guard",
                          guard_json(agent->config), "identity", identity_json(agent), "job",
-                         job_json(agent), "finishing", finishing_json(agent), "unsettled",
-                         resume_unsettled_json(agent), "settled", resume_settled_json(agent),
-                         "loans", loan_status_json(agent), "last", last_json(agent), "rollback",
-                         rollback_status_json(agent)));
+                         job_json(agent), "finishing", finishing_json(agent), "removing",
+                         removing_json(agent), "unsettled", resume_unsettled_json(agent), "settled",
+                         resume_settled_json(agent), "loans", loan_status_json(agent), "last",
+                         last_json(agent), "rollback", rollback_status_json(agent)));
 }

@@ -154,10 +154,24 @@ static json_t *result_json(const struct files *files)
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
+static struct loan_kind kind_here(const struct files *files)
+{
+    return (struct loan_kind){.zone = files->work.identity.document.availability_zone};
+}
+
+/* What EC2 would say, while nothing is made. */
+static bool try_it(struct files *files, struct err *err)
+{
+    const struct loan_kind kind = kind_here(files);
+
+    return loan_try(&files->work, &files->loan, files->set.backup, &kind, clock_boot_ms() + FIND_MS,
+                    err);
+}
+
 static bool lend(struct files *files, struct err *err)
 {
     struct work *work = &files->work;
-    const struct loan_kind kind = {.zone = work->identity.document.availability_zone};
+    const struct loan_kind kind = kind_here(files);
 
     job_set_step(files->job, "make");
     if (!loan_make(work, &files->loan, files->set.backup, &kind, clock_boot_ms() + MAKE_MS, err))
@@ -251,7 +265,8 @@ void restore_files_command(struct job *job)
     }
     files->job = job;
     work_open(&files->work, job);
-    bool ok = read_args(files, &err) && prepare(files, &err);
+    bool ok =
+        read_args(files, &err) && prepare(files, &err) && (!files->dry_run || try_it(files, &err));
     if (!ok)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was made");
     else if (files->dry_run)

@@ -9,6 +9,7 @@
 #include "agent/daemon/commands.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/restore_plan.h"
+#include "agent/daemon/restore_remedy.h"
 
 enum {
     LOOK_MS = 120000, /* until the launch */
@@ -40,11 +41,7 @@ static bool end(struct restore *restore, int exit_code, const char *now)
 
 /* --- the launch ----------------------------------------------------------------------------- */
 
-/* What EC2 refuses, and what to do about it; WITHIN is in the message where the code alone says too
- * little. */
-static const struct {
-    const char *code, *within, *remedy;
-} remedies[] = {
+static const struct restore_remedy remedies[] = {
     {"InvalidParameterValue", "rchitecture",
      "give a type of the image's architecture: --type (arm64: m7g, t4g, …; x86_64: m7i, t3, …)"},
     {"InvalidParameterValue", "nstance profile",
@@ -79,20 +76,12 @@ static const struct {
      "the original has changed since the same command was given: --another makes a new one"},
     {"IdempotentInstanceTerminated", NULL,
      "the instance of the same command is terminated: --another makes a new one"},
+    {NULL, NULL, NULL},
 };
 
 static bool explain(struct restore *restore, struct err *err)
 {
-    const struct aws_error *error = &ec2_outcome(restore->work->ec2)->error;
-
-    for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++) {
-        if (strcmp(error->code, remedies[i].code) == 0 &&
-            (remedies[i].within == NULL || strstr(error->message, remedies[i].within) != NULL)) {
-            err->remedy[0] = '\0';
-            (void)err_suggest(err, "%s", remedies[i].remedy);
-            break;
-        }
-    }
+    (void)restore_remedy_suggest(remedies, restore->work->ec2, err);
     (void)err_suggest(err, "see EC2's words; the options of `stillpoint restore --help` take the "
                            "place of what the original had");
     return err_wrap(err, "launching %s", restore->set.image->id);

@@ -27,9 +27,8 @@ static bool odd(const char *option, const char *text, const char *form, struct e
     return err_suggest(err, "write it as %s", form);
 }
 
-/* TEXT is NULL, or made of those characters only and begins with START. */
-static bool check(const char *option, const char *text, const char *start, const char *characters,
-                  size_t bytes, const char *form, struct err *err)
+bool restore_text_check(const char *option, const char *text, const char *start,
+                        const char *characters, size_t bytes, const char *form, struct err *err)
 {
     size_t len = text != NULL ? strlen(text) : 0, skip = strlen(start);
 
@@ -53,8 +52,8 @@ static bool check_texts(const struct restore_request *request, struct err *err)
     struct in_addr address;
 
     for (size_t i = 0; i < request->group_count; i++) {
-        if (!check("security-group", request->groups[i], "sg-", LETTERS DIGITS, EC2_ID_BYTES,
-                   "sg-0123456789abcdef0", err))
+        if (!restore_text_check("security-group", request->groups[i], "sg-", LETTERS DIGITS,
+                                EC2_ID_BYTES, "sg-0123456789abcdef0", err))
             return false;
     }
     if (request->private_ip != NULL && inet_pton(AF_INET, request->private_ip, &address) != 1)
@@ -65,11 +64,12 @@ static bool check_texts(const struct restore_request *request, struct err *err)
                       TAG_VALUE_CHARS_MAX);
         return err_suggest(err, "name the node as its tag Name is to say");
     }
-    return check("type", request->type, "", LETTERS DIGITS ".-", EC2_NAME_BYTES, "m5.large", err) &&
-           check("subnet", request->subnet, "subnet-", LETTERS DIGITS, EC2_ID_BYTES,
-                 "subnet-0123456789abcdef0", err) &&
-           check("zone", request->zone, "", LETTERS DIGITS "-", EC2_NAME_BYTES, "eu-west-1a",
-                 err) &&
+    return restore_text_check("type", request->type, "", LETTERS DIGITS ".-", EC2_NAME_BYTES,
+                              "m5.large", err) &&
+           restore_text_check("subnet", request->subnet, "subnet-", LETTERS DIGITS, EC2_ID_BYTES,
+                              "subnet-0123456789abcdef0", err) &&
+           restore_text_check("zone", request->zone, "", LETTERS DIGITS "-", EC2_NAME_BYTES,
+                              "eu-west-1a", err) &&
            check_name("key", request->key_name, EC2_KEY_NAME_BYTES, err) &&
            check_name("profile", request->profile, EC2_ARN_BYTES, err);
 }

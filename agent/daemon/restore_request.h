@@ -29,6 +29,13 @@ struct restore_request {
 /*   false  ERR_USAGE with the accepted form */
 bool restore_request_read(const json_t *args, struct restore_request *ret_request, struct err *err);
 
+/* TEXT is NULL, or begins with START and has of CHARACTERS one or more behind it, fewer than BYTES
+ * in all.
+ *   form   as it may be written, for the remedy
+ *   false  ERR_USAGE by the option's name */
+bool restore_text_check(const char *option, const char *text, const char *start,
+                        const char *characters, size_t bytes, const char *form, struct err *err);
+
 /* The client token of the launch: the same for the same set and the same options, so that the
  * command given again is the same launch; random with `another`.
  *   token  EC2_CLIENT_TOKEN_MAX + 1 */

@@ -9,18 +9,18 @@
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/loan.h"
+#include "agent/daemon/restore_remedy.h"
+#include "agent/daemon/restore_request.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
+#include "agent/daemon/volume_kind.h"
 #include "agent/daemon/whole_set.h"
 
 enum {
     FIND_MS = 120000,
     MAKE_MS = 30 * 60 * 1000,
     ATTACH_MS = 20 * 60 * 1000, /* with a backup that has the node meanwhile */
-    IOPS_MAX = 256000,
-    THROUGHPUT_MAX = 4000,
-    RATE_MIN = 100, /* EC2's VolumeInitializationRate, MiB/s */
-    RATE_MAX = 300,
+    NUMBER_MAX = 1000000000,    /* what EBS takes of each: volume_kind.h */
 };
 
 struct restore {
@@ -35,6 +35,45 @@ struct restore {
     const char *id, *attach, *device;
     bool dry_run;
 };
+
+/* --- what EC2 refuses ------------------------------------------------------------------------- */
+
+static const struct restore_remedy remedies[] = {
+    {"InvalidParameterValue", "hroughput", "give less (or more --iops): --throughput"},
+    {"InvalidParameterValue", "nitializationRate", "give another, or leave it out: --initialize"},
+    {"InvalidParameterValue", "ops", "give a number that EC2's words allow: --iops"},
+    {"InvalidParameterValue", "IOPS", "give a number that EC2's words allow: --iops"},
+    {"InvalidParameterValue", "GiB", "give a type that has volumes of that size: --type"},
+    {"InvalidParameterValue", "zone", "name a zone of this region: --zone"},
+    {"InvalidParameterValue", "Zone", "name a zone of this region: --zone"},
+    {"InvalidParameterValue", "nstance", "name an instance of this region: --attach"},
+    {"InvalidParameterValue", "ype", "give another: --type"},
+    {"InvalidParameterCombination", NULL,
+     "give --iops and --throughput as the type takes them, or leave them out: --type"},
+    {"InvalidZone.NotFound", NULL, "name a zone of this region: --zone"},
+    {"UnknownVolumeType", NULL, "give another: --type"},
+    {"VolumeTypeNotAvailableInZone", NULL, "give another, or another zone: --type, --zone"},
+    {"InsufficientVolumeCapacity", NULL,
+     "EC2 has none of that type in that zone now: later, --type, or another --zone"},
+    {"VolumeLimitExceeded", NULL, "have the account's limit raised, or delete volumes"},
+    {"MaxIOPSLimitExceeded", NULL, "have the account's limit raised, or ask for less: --iops"},
+    {"InvalidSnapshot.NotFound", NULL, "a snapshot was deleted meanwhile: restore another backup"},
+    {"InvalidInstanceID.NotFound", NULL,
+     "name one that this account has in this region: --attach (aws ec2 describe-instances)"},
+    {"InvalidInstanceID.Malformed", NULL, "write it as EC2 shows it: --attach i-0123456789abcdef0"},
+    {"AttachmentLimitExceeded", NULL,
+     "the instance takes no more: name fewer with --volume, or another with --attach"},
+    {"IncorrectState", "nstance", "wait until the instance is running or stopped"},
+    {NULL, NULL, NULL},
+};
+
+static bool explain(const struct restore *restore, struct err *err)
+{
+    (void)restore_remedy_suggest(remedies, restore->work.ec2, err);
+    return err->kind == ERR_AWS || err->kind == ERR_AWS_NOT_FOUND
+               ? err_suggest(err, "see EC2's words, and `stillpoint restore --help`")
+               : false;
+}
 
 /* --- asked for ------------------------------------------------------------------------------ */
 
@@ -54,26 +93,6 @@ static bool read_only(const json_t *args, struct strs *only, struct err *err)
     return true;
 }
 
-static bool check_kind(const struct loan_kind *kind, struct err *err)
-{
-    const char *type = kind->type ? kind->type : "gp3";
-    bool provisioned = strcmp(type, "io1") == 0 || strcmp(type, "io2") == 0;
-
-    if (kind->iops != 0 && !provisioned && strcmp(type, "gp3") != 0) {
-        (void)err_set(err, ERR_USAGE, 0, "--iops: volumes of type %.20s take none", type);
-        return err_suggest(err, "leave it out, or take --type gp3, io1 or io2");
-    }
-    if (kind->iops == 0 && provisioned) {
-        (void)err_set(err, ERR_USAGE, 0, "volumes of type %.20s need --iops", type);
-        return err_suggest(err, "add --iops N, or take --type gp3");
-    }
-    if (kind->throughput_mibs != 0 && strcmp(type, "gp3") != 0) {
-        (void)err_set(err, ERR_USAGE, 0, "--throughput: volumes of type %.20s take none", type);
-        return err_suggest(err, "leave it out, or take --type gp3");
-    }
-    return true;
-}
-
 static bool read_args(struct restore *restore, struct err *err)
 {
     static const char *const keys[] = {"id",      "zone",      "type",   "iops",   "throughput",
@@ -83,20 +102,21 @@ static bool read_args(struct restore *restore, struct err *err)
     struct loan_kind *kind = &restore->kind;
     const char *zone = "";
 
-    bool ok = control_only_keys(args, keys, err) &&
-              control_get_string(args, "id", &restore->id, err) &&
-              control_opt_string(args, "zone", &zone, err) &&
-              control_opt_string(args, "type", &kind->type, err) &&
-              control_opt_int(args, "iops", 1, IOPS_MAX, &kind->iops, err) &&
-              control_opt_int(args, "throughput", 1, THROUGHPUT_MAX, &kind->throughput_mibs, err) &&
-              control_opt_string(args, "kms_key", &kind->kms_key_id, err) &&
-              control_opt_bool(args, "encrypted", &kind->encrypted, err) &&
-              control_opt_string(args, "attach", &restore->attach, err) &&
-              control_opt_string(args, "device", &restore->device, err) &&
-              control_opt_int(args, "initialize", RATE_MIN, RATE_MAX,
-                              &kind->initialization_rate_mibs, err) &&
-              control_opt_bool(args, "dry_run", &restore->dry_run, err) &&
-              read_only(args, &restore->only, err) && check_kind(kind, err);
+    bool ok =
+        control_only_keys(args, keys, err) && control_get_string(args, "id", &restore->id, err) &&
+        control_opt_string(args, "zone", &zone, err) &&
+        control_opt_string(args, "type", &kind->type, err) &&
+        control_opt_int(args, "iops", 1, NUMBER_MAX, &kind->iops, err) &&
+        control_opt_int(args, "throughput", 1, NUMBER_MAX, &kind->throughput_mibs, err) &&
+        control_opt_string(args, "kms_key", &kind->kms_key_id, err) &&
+        control_opt_bool(args, "encrypted", &kind->encrypted, err) &&
+        control_opt_string(args, "attach", &restore->attach, err) &&
+        control_opt_string(args, "device", &restore->device, err) &&
+        control_opt_int(args, "initialize", 1, NUMBER_MAX, &kind->initialization_rate_mibs, err) &&
+        control_opt_bool(args, "dry_run", &restore->dry_run, err) &&
+        read_only(args, &restore->only, err) && volume_kind_check(kind, err) &&
+        restore_text_check("attach", restore->attach, "i-", "0123456789abcdef", EC2_ID_BYTES,
+                           "i-0123456789abcdef0", err);
     if (!ok) {
         if (err->kind != ERR_INTERNAL)
             err->kind = ERR_USAGE;
@@ -122,6 +142,7 @@ static bool find_target(struct restore *restore, int64_t deadline_ms, struct err
                                &restore->job->cancel, &restore->target, err)) {
         if (err->kind == ERR_AWS_NOT_FOUND || err->kind == ERR_AWS)
             err->kind = ERR_PRECONDITION;
+        (void)restore_remedy_suggest(remedies, restore->work.ec2, err);
         return err_wrap(err, "--attach %s", restore->attach);
     }
     state = restore->target->state;
@@ -166,6 +187,16 @@ static bool choose_zone(struct restore *restore, struct err *err)
     return check_zone(restore, err);
 }
 
+static bool check_sizes(const struct restore *restore, struct err *err)
+{
+    for (size_t i = 0; i < restore->loan.count; i++) {
+        const struct loan_volume *volume = &restore->loan.volumes[i];
+        if (!volume_kind_fits(&restore->kind, volume->size_gib, volume->snapshot_id, err))
+            return false;
+    }
+    return true;
+}
+
 static bool prepare(struct restore *restore, struct err *err)
 {
     struct work *work = &restore->work;
@@ -178,7 +209,8 @@ static bool prepare(struct restore *restore, struct err *err)
         return false;
     job_set_id(restore->job, restore->set.backup->id);
     if (!find_target(restore, deadline_ms, err) || !choose_zone(restore, err) ||
-        !loan_open(work, LOAN_RESTORE, restore->set.backup, &restore->only, &restore->loan, err))
+        !loan_open(work, LOAN_RESTORE, restore->set.backup, &restore->only, &restore->loan, err) ||
+        !check_sizes(restore, err))
         return false;
     return restore->target == NULL ||
            loan_place(restore->target,
@@ -252,6 +284,7 @@ static bool run(struct restore *restore, struct verdict *verdict, struct err *er
     struct err back_err = ERR_INIT;
 
     if (!make(restore, err)) {
+        (void)explain(restore, err);
         job_set_step(restore->job, "remove");
         bool back = loan_end(&restore->work, &restore->loan, &back_err);
         if (!back)
@@ -269,6 +302,14 @@ static bool run(struct restore *restore, struct verdict *verdict, struct err *er
     return true;
 }
 
+/* What EC2 would say, while nothing is made. */
+static bool try_it(struct restore *restore, struct err *err)
+{
+    return loan_try(&restore->work, &restore->loan, restore->set.backup, &restore->kind,
+                    clock_boot_ms() + FIND_MS, err) ||
+           explain(restore, err);
+}
+
 void restore_volumes_command(struct job *job)
 {
     struct restore restore = {.job = job};
@@ -276,7 +317,8 @@ void restore_volumes_command(struct job *job)
     struct err err = ERR_INIT;
 
     work_open(&restore.work, job);
-    bool ok = read_args(&restore, &err) && prepare(&restore, &err);
+    bool ok = read_args(&restore, &err) && prepare(&restore, &err) &&
+              (!restore.dry_run || try_it(&restore, &err));
     if (!ok)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was made");
     else if (restore.dry_run)

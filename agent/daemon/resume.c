@@ -2,11 +2,13 @@
 #include "agent/daemon/resume.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
+#include "agent/daemon/catalog_json.h"
 #include "agent/daemon/loan_sweep.h"
 #include "agent/daemon/resume_left.h"
 #include "agent/daemon/survey.h"
@@ -69,6 +71,38 @@ static void note_settled(struct agent *agent, const char *id, const struct left_
     if (json_array_size(agent->settled) > RESUME_NOTES_MAX)
         (void)json_array_remove(agent->settled, 0);
     (void)pthread_mutex_unlock(&agent->mutex);
+}
+
+/* The last backup may be one that was left to be settled, by a rollback say: then this is what
+ * became of it. */
+static void note_last(struct agent *agent, const struct backup *backup, const char *outcome)
+{
+    static const char *const keys[] = {"consistency", "shortfall", "image", "snapshots"};
+    bool complete = strcmp(outcome, "finished") == 0 || strcmp(outcome, "adopted") == 0;
+    bool gone = strcmp(outcome, "removed") == 0 || strcmp(outcome, "failed") == 0 ||
+                strcmp(outcome, "nothing") == 0;
+    json_t *now = catalog_json(backup), *last = NULL;
+    json_error_t where;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    if (agent->last_backup != NULL && now != NULL && (complete || gone))
+        last = json_loads(agent->last_backup, 0, &where);
+    const char *id = json_string_value(json_object_get(last, "id"));
+    if (id != NULL && strcmp(id, backup->id) == 0) {
+        for (size_t i = 0; complete && i < sizeof(keys) / sizeof(keys[0]); i++)
+            (void)json_object_set(last, keys[i], json_object_get(now, keys[i]));
+        (void)json_object_set_new(
+            last, "state",
+            json_string(backup_state_name(complete ? BACKUP_COMPLETE : BACKUP_FAILED)));
+        char *text = json_dumps(last, JSON_COMPACT);
+        if (text != NULL) { /* else it stays as it was */
+            free(agent->last_backup);
+            agent->last_backup = text;
+        }
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    json_decref(last);
+    json_decref(now);
 }
 
 static void tell(struct agent *agent, const char *id, enum left_fate fate,
@@ -182,6 +216,8 @@ static bool settle_one(struct work *work, const char *id, int64_t deadline_ms)
     if (journal_read(agent->config->paths.state, id, &entry, &err)) {
         bool told = entry.step == JOURNAL_ABSENT;
         fate = left_settle(work, &entry, deadline_ms, &note);
+        if (fate == LEFT_SETTLED)
+            note_last(agent, entry.backup, note.outcome);
         if (fate != LEFT_QUIET || !told)
             tell(agent, id, fate, &note);
     } else if (err.kind != ERR_NOT_FOUND) { /* else another has settled it */

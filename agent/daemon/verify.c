@@ -43,27 +43,10 @@ static bool read_args(struct verify *verify, struct err *err)
 
 static bool take_turn(struct verify *verify, struct err *err)
 {
-    struct agent *agent = verify->job->agent;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    bool mine = agent->verifier == NULL;
-    if (mine)
-        agent->verifier = verify->job;
-    (void)pthread_mutex_unlock(&agent->mutex);
-    if (mine)
+    if (job_take_turn(verify->job, &verify->job->agent->verifier))
         return true;
     (void)err_set(err, ERR_BUSY, 0, "another verify runs");
     return err_suggest(err, "wait until it is over");
-}
-
-static void leave_turn(struct verify *verify)
-{
-    struct agent *agent = verify->job->agent;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    if (agent->verifier == verify->job)
-        agent->verifier = NULL;
-    (void)pthread_mutex_unlock(&agent->mutex);
 }
 
 /* --- before anything is made ---------------------------------------------------------------- */
@@ -110,31 +93,57 @@ static json_t *head_json(const struct verify *verify, const char *outcome)
                      label_name(set->consistency), "outcome", outcome, "deep", verify->deep);
 }
 
-static void tell_dry(struct verify *verify)
+/* True: an earlier verdict says as much as a new one would, and none was asked for. */
+static bool stands(const struct verify *verify, struct verify_verdict *ret_verdict)
 {
-    json_t *json = head_json(verify, "dry-run");
+    return !verify->again && verify_verdict_parse(verify->set.backup->verified, ret_verdict) &&
+           verify_verdict_stands(ret_verdict, verify->deep);
+}
 
+static json_t *skipped_json(const struct verify *verify, const char *outcome)
+{
+    json_t *json = head_json(verify, outcome);
+
+    (void)json_object_set_new(json, "verified", control_text(verify->set.backup->verified));
+    (void)json_object_set_new(json, "skipped", json_true());
+    return json;
+}
+
+static struct loan_kind kind_here(const struct verify *verify)
+{
+    return (struct loan_kind){.zone = verify->work.identity.document.availability_zone};
+}
+
+static bool tell_dry(struct verify *verify, struct err *err)
+{
+    const struct loan_kind kind = kind_here(verify);
+
+    if (!loan_try(&verify->work, &verify->loan, verify->set.backup, &kind,
+                  clock_boot_ms() + FIND_MS, err))
+        return false;
+    json_t *json = head_json(verify, "dry-run");
+    (void)json_object_set_new(json, "skipped", json_false());
     (void)json_object_set_new(json, "plan",
                               json_pack("{s:s,s:s,s:o}", "instance",
                                         verify->work.identity.document.instance_id, "zone",
                                         verify->work.identity.document.availability_zone, "volumes",
                                         volumes_json(verify)));
     job_result(verify->job, 0, json);
+    return true;
 }
 
-/* True: it was told of; an earlier verdict says as much as a new one would. */
+/* True: it was told of. */
 static bool tell_standing(struct verify *verify)
 {
-    const char *tag = verify->set.backup->verified;
     struct verify_verdict verdict;
 
-    if (verify->again || !verify_verdict_parse(tag, &verdict) ||
-        !verify_verdict_stands(&verdict, verify->deep))
+    if (!stands(verify, &verdict))
         return false;
-    json_t *json = head_json(verify, verify_result_name(verdict.result));
-    (void)json_object_set_new(json, "verified", control_text(tag));
-    (void)json_object_set_new(json, "skipped", json_true());
-    job_result(verify->job, verdict.result == VERIFY_OK ? 0 : 1, json);
+    if (verify->dry_run)
+        job_result(verify->job, 0, skipped_json(verify, "dry-run"));
+    else
+        job_result(verify->job, verdict.result == VERIFY_OK ? 0 : 1,
+                   skipped_json(verify, verify_result_name(verdict.result)));
     return true;
 }
 
@@ -143,7 +152,7 @@ static bool tell_standing(struct verify *verify)
 static bool lend(struct verify *verify, struct err *err)
 {
     struct work *work = &verify->work;
-    const struct loan_kind kind = {.zone = work->identity.document.availability_zone};
+    const struct loan_kind kind = kind_here(verify);
     int64_t begun_ms = clock_boot_ms();
 
     job_set_step(verify->job, "make");
@@ -183,6 +192,14 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
         ec2_create_tags(verify->work.ec2, ids, count, &tags, clock_boot_ms() + TAG_MS, NULL, err);
     ec2_tags_free(&tags);
     return ok || err_wrap(err, "the verdict is not in the tags");
+}
+
+/* 1 is said of a set, and only by a verdict. */
+static int exit_without_verdict(const struct err *err)
+{
+    int exit_code = err->kind == ERR_BUSY ? 4 : work_exit_code(err);
+
+    return exit_code == 1 ? 5 : exit_code;
 }
 
 static int exit_of(enum verify_result result)
@@ -234,7 +251,7 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
     if (!back)
         job_warn(verify->job, back_err.text, back_err.remedy);
     if (!ok)
-        return settle_end(verdict, work_exit_code(err),
+        return settle_end(verdict, exit_without_verdict(err),
                           back ? "no verdict was written; all volumes are gone again"
                                : "no verdict was written; the daemon still gives volumes back");
     tell_verdict(verify, back);
@@ -243,18 +260,14 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
 
 static bool answer(struct verify *verify, struct verdict *verdict, struct err *err)
 {
-    static const char untouched[] = "nothing was made";
+    bool ok = read_args(verify, err) && take_turn(verify, err) && prepare(verify, err);
 
-    if (!read_args(verify, err) || !take_turn(verify, err) || !prepare(verify, err))
-        return settle_end(verdict, err->kind == ERR_BUSY ? 4 : work_exit_code(err), untouched);
-    if (!verify->dry_run && tell_standing(verify))
+    if (ok && tell_standing(verify))
         return true;
-    if (!hook_ready(&verify->work, err))
-        return settle_end(verdict, work_exit_code(err), untouched);
-    if (!verify->dry_run)
-        return run(verify, verdict, err);
-    tell_dry(verify);
-    return true;
+    ok = ok && hook_ready(&verify->work, err) && (!verify->dry_run || tell_dry(verify, err));
+    if (!ok)
+        return settle_end(verdict, exit_without_verdict(err), "nothing was made");
+    return verify->dry_run || run(verify, verdict, err);
 }
 
 void verify_command(struct job *job)
@@ -270,7 +283,7 @@ void verify_command(struct job *job)
     work_open(&verify.work, job);
     if (!answer(&verify, &verdict, &err))
         job_fail(job, verdict.exit_code, &err, verdict.now);
-    leave_turn(&verify);
+    job_leave_turn(job, &job->agent->verifier);
     loan_free(&verify.loan);
     copy_tree_free(&verify.tree);
     verify_report_free(&verify.report);

@@ -69,7 +69,6 @@ int work_exit_code(const struct err *err)
         return 2;
     case ERR_INTERNAL:
     case ERR_CANCELLED:
-    case ERR_NOT_FOUND:
         return 1;
     default:
         return 5; /* nothing was touched: the node or the cloud is not as it must be */

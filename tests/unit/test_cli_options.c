@@ -137,6 +137,19 @@ static void a_kind_stands_before_the_id(void **state)
             "see stillpoint restore --help");
 }
 
+static void a_value_that_is_given_twice_is_refused(void **state)
+{
+    (void)state;
+
+    refuses("restore volumes sp-1 --attach i-1 --attach i-2", "--attach: given twice",
+            "keep one of the two");
+    refuses("backup --reason=a --json --reason=a", "--reason: given twice", "keep one of the two");
+    assert_true(read_line("restore volumes sp-1 --volume vol-1 --volume vol-2 -n -n")->ok);
+    assert_true(read_line("restore instance sp-1 --security-group sg-1 --security-group sg-2")->ok);
+    assert_true(read_line("backup --tag a=1 --tag b=2")->ok);
+    assert_true(read_line("iam-policy --role node --with verify --with rollback")->ok);
+}
+
 static void delete_takes_several_ids_and_the_others_one(void **state)
 {
     (void)state;
@@ -598,6 +611,7 @@ int main(void)
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
         cmocka_unit_test(a_kind_stands_before_the_id),
+        cmocka_unit_test(a_value_that_is_given_twice_is_refused),
         cmocka_unit_test(delete_takes_several_ids_and_the_others_one),
         cmocka_unit_test(a_new_instance_takes_all_its_options),
         cmocka_unit_test(what_can_be_waited_for_depends_on_the_command),

@@ -273,11 +273,11 @@ static void set_that_a_rollback_goes_back_to_is_known(void **state)
 {
     struct scene *scene = *state;
     (void)put_pair(scene);
-    assert_false(only_set(scene)->rolled_back_to);
+    assert_null(only_set(scene)->rollback);
     tag(&scene->snapshots[1].tags, "rollback", "-"); /* it has, and is over */
-    assert_false(only_set(scene)->rolled_back_to);
+    assert_null(only_set(scene)->rollback);
     tag(&scene->snapshots[1].tags, "rollback", "rb-20261124T081530Z-k3f9x");
-    assert_true(only_set(scene)->rolled_back_to);
+    assert_string_equal(only_set(scene)->rollback, "rb-20261124T081530Z-k3f9x");
 }
 
 static void copies_have_no_volume_to_tell_them_apart_by(void **state)

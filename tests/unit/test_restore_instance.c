@@ -531,10 +531,10 @@ static void ids_that_are_no_backups_here_say_so(void **state)
     (void)state;
 
     run(&scene, "{'id':'sp-20261124T081530Z-aaaaa'}", nothing, 2);
-    assert_refused(&scene, 1, "in eu-west-1: no backup has the id", "another region or account");
+    assert_refused(&scene, 5, "in eu-west-1: no backup has the id", "another region or account");
     end(&scene);
     run(&scene, "{'id':'ami-0123'}", nothing, 2);
-    assert_refused(&scene, 1, "no backup has the id 'ami-0123'", "not what it is made of");
+    assert_refused(&scene, 5, "no backup has the id 'ami-0123'", "not what it is made of");
     end(&scene);
 }
 

@@ -95,7 +95,7 @@ for key in id state consistency window timing_ms image expires pinned reason; do
 done
 assert_match "$(b "d['id']")" "$(sp list)" "list"
 assert_match 'application' "$(sp show "$(b "d['id'][:22]")")" "show by prefix"
-assert_exit 1 sp show sp-19990101T000000Z-aaaaa
+assert_exit 5 sp show sp-19990101T000000Z-aaaaa
 assert_match 'do: ' "$OUT" "show of what is not there"
 
 stop_writers >/dev/null

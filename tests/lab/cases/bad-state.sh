@@ -17,9 +17,9 @@ state=$LAB/state
 assert_exit 0 sp list
 assert_match "^no backups; .stillpoint backup. takes one$" "$OUT" "an empty list"
 assert_eq '[]' "$(sp list --json)" "an empty list"
-refused 1 'there is no good backup yet' 'stillpoint backup' sp show latest
-refused 1 "no backup has the id 'sp-20260101T000000Z-abcde'" 'stillpoint list' sp show sp-20260101T000000Z-abcde
-refused 1 "no backup has the id 'nothing'" 'stillpoint list' sp show nothing
+refused 5 'there is no good backup yet' 'stillpoint backup' sp show latest
+refused 5 "no backup has the id 'sp-20260101T000000Z-abcde'" 'stillpoint list' sp show sp-20260101T000000Z-abcde
+refused 5 "no backup has the id 'nothing'" 'stillpoint list' sp show nothing
 refused 2 'show needs ID' 'stillpoint list shows the ids' sp show
 assert_match 'warning +last backup +there is no good backup of this node' "$(sp doctor)" "doctor"
 

@@ -24,6 +24,8 @@ plant bbbbb 2@12:00; kept=$ID
 plant ccccc 3@12:00; pinned=$ID
 plant ddddd 4@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210; other=$ID
 plant eeeee 4@12:00; old=$ID
+plant fffff 6@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210 \
+    rollback=rb-20261124T081530Z-k3f9x; lost=$ID
 plant qqqqq 5@13:00 id= image=no
 
 far_daemon pruner '[retention]' 'keep_last = 10'
@@ -39,6 +41,7 @@ wanted_of() {
     DeleteStray:ec2:DeregisterImage) return 77 ;; # as DeleteSnapshot, for an image
     DeleteStray:*) far pruner prune --all-nodes ;;
     Tag:*) far pruner pin "$kept" ;;
+    Look:ec2:DescribeInstances) far pruner delete --force "$lost" ;;
     Look:*) far pruner prune --all-nodes -n ;;
     *) echo "nothing shows it" ;;
     esac
@@ -62,7 +65,7 @@ assert_exit 0 far pruner pin "$pinned"
 assert_exit 0 far pruner pin "$kept"
 assert_exit 0 far pruner unpin "$kept"
 assert_exit 0 far pruner delete "$old"
-assert_exit 0 far pruner delete --force "$billed"
+assert_exit 0 far pruner delete --force "$billed" "$lost"
 assert_eq 0 "$(of_image)" "snapshots of CreateImage"
 assert_exit 0 far pruner prune --all-nodes
 are_left "$kept" "$pinned" "$other"

@@ -111,7 +111,7 @@ PYTHON
 sp backup --no-image >/dev/null || fail "the next backup"
 until_settled
 settled_as removed 'only a part of it was made: 2 snapshots deleted'
-refused 1 'no backup' 'list' sp show "$id"
+refused 5 'no backup' 'list' sp show "$id"
 made
 
 # The node has become another (an image was launched): what the disk says is somebody else's.

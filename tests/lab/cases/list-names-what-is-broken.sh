@@ -122,7 +122,7 @@ assert_eq front7 "$(sp show "${ids[0]}" --json | json "d['node']")" "another nod
 assert_eq "${ids[3]}" "$(sp show latest --json | json "d['id']")" "latest"
 assert_exit 2 sp show sp-2
 assert_match "several backups begin with 'sp-2': sp-[^ ]+, sp-[^ ]+, sp-[^ ]+ and 1 more" "$OUT" "ambiguous"
-assert_exit 1 sp show sp-20200101T000000Z-00000
+assert_exit 5 sp show sp-20200101T000000Z-00000
 assert_match 'no backup has the id' "$OUT" "unknown"
 assert_match "warning +broken backup +2 of this node's sets are broken, the newest: ${ids[2]}, $((members - 1)) of" \
     "$(sp doctor)" "doctor"

@@ -20,10 +20,15 @@ cloud_fault '{"action": "DeleteSnapshot", "kind": "slow", "ms": 6000, "dry_run":
 "$BUILD/stillpoint" --config "$LAB/pruner/stillpoint.conf" prune --all-nodes >"$LAB/out.txt" 2>&1 &
 client=$!
 until_called DeleteSnapshot 1
+assert_match 'removing +prune, step prune, for ' "$(far status)" "status while it runs"
+assert_eq '["prune", "prune"]' "$(far status --json | json "[d['removing'][k] for k in ('cmd', 'step')]")" "as JSON"
+assert_exit 4 far delete "$id"
+assert_match 'another job removes sets.*stillpoint status' "$(xargs <<<"$OUT")" "another one beside it"
 kill -TERM "$client"
 wait "$client"
 assert_eq 1 $? "exit code of: $(cat "$LAB/out.txt")"
 assert_match 'cancelled.*now: 1 removed whole; the rest is as it was' "$(xargs <"$LAB/out.txt")" "what is said"
+assert_eq null "$(far status --json | json "d['removing']")" "what removes after its end"
 are_left "$id" "$newest"
 assert_exit 0 far delete --force "$id" "$newest"
 assert_eq '' "$(in_ec2)" "what is left"

@@ -20,9 +20,9 @@ before=$(cloud_get volumes | json 'sorted(d)')
 again() { sp restore instance "$id" --name copy "$@"; }
 
 # Ids.
-refused 1 "no backup has the id 'sp-20260101T000000Z-abcde'" 'another region or account' \
+refused 5 "no backup has the id 'sp-20260101T000000Z-abcde'" 'another region or account' \
     sp restore instance sp-20260101T000000Z-abcde
-refused 1 "no backup has the id 'snap-0123456789abcdef0'" 'not what it is made of' \
+refused 5 "no backup has the id 'snap-0123456789abcdef0'" 'not what it is made of' \
     sp restore instance snap-0123456789abcdef0
 refused 2 "several backups begin with 'sp-2'" 'write more of the id' sp restore instance sp-2
 refused 5 "backup $bare: it has no image" "stillpoint restore volumes $bare" sp restore instance "$bare"

@@ -17,7 +17,7 @@ instance=$(node_get "['instance']")
 data=$(volume_of data)
 
 # Bad input: cause, remedy, nothing made.
-assert_exit 1 sp restore volumes sp-20200101T000000Z-aaaaa
+assert_exit 5 sp restore volumes sp-20200101T000000Z-aaaaa
 assert_match 'do:' "$OUT" "an unknown id"
 assert_exit 5 sp restore volumes latest --zone us-east-1a
 assert_match 'no zone of' "$OUT" "a zone elsewhere"
@@ -32,6 +32,38 @@ assert_exit 5 sp restore volumes latest --volume "$data" --attach "$instance" --
 assert_match 'sdg is taken' "$OUT" "a name that is taken"
 assert_exit 2 sp restore volumes latest --volume vol-0123456789abcdef0
 assert_match 'is not in' "$OUT" "a volume that is not in the set"
+refused() { # EXIT REGEX REMEDY ARGUMENT...: so says -n, and so what is to be done
+    local wanted=$1 regex=$2 remedy=$3 how
+    shift 3
+    for how in -n ''; do
+        assert_exit "$wanted" sp restore volumes latest $how "$@"
+        assert_match "$regex" "$OUT" "$*"
+        assert_match "do: .*$remedy" "$OUT" "remedy of $*"
+    done
+}
+refused 2 "--type: EBS has no volumes of type 'gp9'" 'did you mean' --type gp9
+refused 2 '--iops: 5 is out of range' '3000 to 80000' --iops 5
+refused 2 '--throughput: 5 is out of range' '125 to 2000' --throughput 5
+refused 2 '--initialize: 5 is out of range' '100 to 300' --initialize 5
+refused 2 "--attach: 'foo' is none" 'i-0123456789abcdef0' --attach foo
+refused 2 '--attach: given twice' 'one of the two' --attach "$instance" --attach "$instance"
+refused 2 "--kms-key: 'foo' is no key" 'alias/NAME' --kms-key foo
+refused 5 '--type: snap-[0-9a-f]+ has [0-9]+ GiB' 'another type' --type st1
+refused 5 '--attach i-0123456789abcdef0: .*InvalidInstanceID.NotFound.*request id [0-9a-f-]+' '--attach' \
+    --attach i-0123456789abcdef0
+# What only EC2 knows: of this zone, of this region, of this account's rights.
+cloud_fault '{"action": "CreateVolume", "kind": "error", "code": "MaxIOPSLimitExceeded", "count": 2}'
+assert_exit 5 sp restore volumes latest -n --iops 3000
+assert_match 'MaxIOPSLimitExceeded.*request id [0-9a-f-]+' "$OUT" "a limit of the account, asked with -n"
+assert_match 'do: .*--iops' "$OUT" "its remedy"
+assert_exit 1 sp restore volumes latest --iops 3000
+assert_match 'MaxIOPSLimitExceeded.*request id [0-9a-f-]+' "$OUT" "a limit of the account"
+assert_match 'do: .*--iops' "$OUT" "its remedy"
+cloud_faults_off
+cloud_set '{"deny": ["CreateVolume"]}'
+assert_exit 5 sp restore volumes latest -n
+assert_match 'ec2:CreateVolume is not allowed' "$OUT" "a missing right"
+cloud_set '{"deny": []}'
 assert_exit 0 sp restore volumes latest -n
 assert_match 'would make volumes' "$OUT" "dry run"
 assert_eq 0 "$(volumes 'len(d)')" "volumes made by what was refused"

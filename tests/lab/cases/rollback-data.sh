@@ -56,6 +56,16 @@ assert_match "rollback +rb-[^ ]+ to $set, step done, 2 volumes kept" "$(sp statu
 node_sql 'CHECK TABLE lab.ledger' | grep -q 'OK$' || fail "the ledger is damaged"
 row=$(last_row)
 
+# What became of the backup before it is one thing, wherever status says it.
+fresh=$(state_tag | grep -o 'sp-[^ ]*$')
+for _ in $(seq 300); do
+    sp status --json | json "[i['outcome'] for i in d['settled'] if i['id'] == '$fresh']" >"$LAB/settled"
+    grep -q finished "$LAB/settled" && break
+    sleep 0.1
+done
+assert_eq '["finished"]' "$(cat "$LAB/settled")" "the end of the backup before it"
+assert_match "last backup +$fresh, complete, " "$(sp status)" "the last backup"
+
 # It runs: a backup of it is as good as any. Another rollback has to wait.
 assert_exit 0 sp backup --no-image
 assert_exit 5 sp rollback "$set" --data-only --yes

@@ -46,7 +46,7 @@ in_the_way() { # COMMAND...
 # What makes no sense.
 refused 2 'exclude each other' 'says in what state' sp rollback "$set" --undo --yes
 refused 2 '--data-only needs the id' 'stillpoint list' sp rollback --data-only
-refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
+refused 5 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit --yes
 
 # Nobody can be asked: what stands against it comes first.
@@ -136,7 +136,7 @@ for _ in {1..200}; do
 done
 refused 4 'a rollback has the node: rb-.*, at step stop' 'status' sp backup --no-image
 refused 4 'a rollback has the node' 'status' sp rollback --undo --yes
-refused 4 "$set is being worked on" 'status' sp delete --force "$set"
+refused 4 "$set is needed by the rollback rb-.*, which is running" 'stillpoint rollback' sp delete --force "$set"
 kill -INT "$client"
 wait "$client"
 assert_eq 1 $? "exit code of: $(cat "$LAB/run/out")"

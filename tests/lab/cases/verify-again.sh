@@ -50,6 +50,9 @@ verify_now 0 --again
 assert_eq false "$(v "d['skipped']")" "--again"
 
 # What would be done.
+assert_exit 0 sp verify latest -n
+assert_match 'would not look at .* again, whose verdict is: ok .*--again' "$OUT" "dry run of what was verified"
+assert_eq true "$(sp verify latest -n --json | tail -n 1 | json "d['skipped']")" "skipped"
 cloud_post calls '{}' >/dev/null
 assert_exit 0 sp verify latest -n --again
 assert_match 'would make and attach' "$OUT" "dry run"

@@ -33,7 +33,7 @@ verify_until 'job=verify .*step=server'
 kill -TERM "$client"
 status=0
 wait "$client" || status=$?
-assert_eq 1 "$status" "exit code of a verify that was cancelled"
+assert_eq 5 "$status" "exit code of a verify that was cancelled"
 assert_match cancel "$(tail -n 1 "$LAB/verify.events" | json "d['text']")" "its last word"
 assert_no_volumes
 assert_exit 0 sp verify latest

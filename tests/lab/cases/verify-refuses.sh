@@ -24,8 +24,8 @@ refused() { # EXIT REGEX ARGUMENT...: with a remedy, and nothing made
     assert_no_loans
 }
 
-refused 1 'no backup has the id' sp-20200101T000000Z-aaaaa
-refused 1 'in eu-west-1: no backup has' sp-20200101T000000Z-aaaaa
+refused 5 'no backup has the id' sp-20200101T000000Z-aaaaa
+refused 5 'in eu-west-1: no backup has' sp-20200101T000000Z-aaaaa
 refused 2 'several' sp-
 refused 2 'needs ID'
 
