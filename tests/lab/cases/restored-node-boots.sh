@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
+# thread: yes
 # A node from an image boots with its parent's state on its disk: the agent there sees that it is
 # another node, drops that, and leaves its parent's sets alone. When the parent is gone from EC2, the
 # tags of its backup tell how it was launched.
