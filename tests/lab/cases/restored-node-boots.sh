@@ -46,8 +46,7 @@ mkdir "$LAB/copy"
     printf '[paths]\nrun = %s\nstate = %s\n' "$LAB/copy" "$LAB/state"
 } >"$LAB/copy.conf"
 cloud_set "{\"imds\": {\"document\": {\"instanceId\": \"$copy\"}}}"
-# What this shell has of AWS_… must not decide the test.
-env -i PATH="$PATH" "$BUILD/stillpointd" --config "$LAB/copy.conf" 2>"$LAB/log/copy.log" &
+"${BARE_ENV[@]}" "$BUILD/stillpointd" --config "$LAB/copy.conf" 2>"$LAB/log/copy.log" &
 copyd=$!
 defer kill "$copyd"
 end=$((SECONDS + 10))
