@@ -24,7 +24,10 @@ COVFL  := $(if $(COVER),--coverage -fprofile-update=atomic -O0 -D_exit=cover_exi
 SANFL  := $(if $(SANITIZE),-fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
           -fno-omit-frame-pointer $(call ok,-Wno-format-truncation) \
           $(call ok,-Wno-maybe-uninitialized))
-LINK   := $(if $(COVER),--coverage) -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(filter -fsanitize=%,$(SANFL))
+# gcc's shared runtimes of ASan and UBSan overwrite each other's log_path, which lib.sh sets.
+LINK   := $(if $(COVER),--coverage) -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
+          $(filter -fsanitize=%,$(SANFL)) $(if $(findstring address,$(SANITIZE)),\
+          $(call ok,-static-libasan -static-libubsan))
 PKGS   := libcurl libcrypto libuv jansson expat inih
 PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
                   pkg-config --cflags $(PKGS) mysqlclient 2>/dev/null)

@@ -23,6 +23,8 @@
 #   cloud_set JSON, cloud_fault JSON, cloud_faults_off, cloud_calls [K=V...]
 #   count_calls ACTION        how many such calls the node's role made, dry runs apart
 #   sp ARGUMENT...            stillpoint with the lab's configuration
+#   "${BARE_ENV[@]}" [NAME=VALUE...] COMMAND...  env -i with what a program of ours needs here; what the
+#                             shell has of AWS_... must not decide a test
 #   json EXPRESSION           reads JSON on stdin as `d`, prints the Python expression
 #   start_writers [OPTION...] the load (writer.c); stop_writers ends it and its records stay in $LAB/acks
 #   judge BACKUP.json [OPTION...]  restores its snapshots and judges them (judge.py); exit 0: it holds
@@ -30,6 +32,7 @@
 #   fail TEXT, assert_eq WANT GOT [WHAT], assert_match REGEX TEXT [WHAT], assert_exit CODE COMMAND...
 #
 # $BUILD is where the programs are (default build/plain), $LAB the lab's folder, $LAB_KEEP=1 keeps logs.
+# What a sanitizer says of any program of the lab fails the case ($LAB/sanitizer).
 set -u -o pipefail
 
 LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -52,15 +55,20 @@ _at_exit() {
         eval "${_deferred[i]}" || echo "$TEST: at exit: ${_deferred[i]}: status $?" >&2
     done
     if [ -n "$LAB" ]; then
-        if [ "$status" -eq 0 ] && grep -qE 'Sanitizer: |runtime error: ' "$LAB"/log/*.log 2>/dev/null; then
-            echo "$TEST: a sanitizer found fault with one of the programs" >&2
-            status=1
-        fi
         if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
             _show_logs
         fi
+        # The files stay for now: what a program leaks is reported when it ends.
+        python3 "$LIB_DIR/sweep.py" --dir "$LAB" --keep-files
+        for _ in {1..100}; do # what `defer kill` has just told to end
+            [ -n "$(jobs -rp)" ] || break
+            sleep 0.05
+        done
+        if _show_reports; then
+            echo "$TEST: a sanitizer found fault with one of the programs" >&2
+            status=1
+        fi
         if [ "${LAB_KEEP:-0}" = 1 ]; then
-            python3 "$LIB_DIR/sweep.py" --dir "$LAB" --keep-files
             echo "$TEST: kept $LAB" >&2
         else
             python3 "$LIB_DIR/sweep.py" --dir "$LAB"
@@ -81,6 +89,31 @@ _show_logs() {
             tail -n 30 "$log" >&2
         fi
     done
+}
+
+# Every program of the lab, whoever starts it, leaves what a sanitizer says of it in $LAB/sanitizer: a
+# client's words would be lost with its output, and what the lab stops ends when no test looks any more.
+_take_reports() {
+    local path="log_path=$LAB/sanitizer/report"
+    mkdir -m 1777 "$LAB/sanitizer" || fail "no folder for a sanitizer's reports"
+    export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=1:$path"
+    export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}$path"
+    export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}$path"
+    # shellcheck disable=SC2034 # for the case
+    BARE_ENV=(env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" UBSAN_OPTIONS="$UBSAN_OPTIONS"
+        TSAN_OPTIONS="$TSAN_OPTIONS")
+}
+
+_show_reports() { # true: there was one
+    local report found=1
+    for report in "$LAB"/sanitizer/* $(grep -lsE 'Sanitizer: |runtime error: ' "$LAB"/log/*); do
+        if [ -s "$report" ]; then
+            echo "--- $report" >&2
+            head -n 60 "$report" >&2
+            found=0
+        fi
+    done
+    return "$found"
 }
 
 skip() {
@@ -156,6 +189,7 @@ start_cloud() {
     done
     [ -n "$LAB" ] || fail "no folder for the lab"
     chmod 755 "$LAB"
+    _take_reports
     python3 "$LIB_DIR/cloud.py" --dir "$LAB" --owner $$ "$@" >"$LAB/cloud.log" 2>&1 </dev/null &
     _cloud_pid=$!
     end=$((SECONDS + 90))

@@ -16,8 +16,7 @@ start_far() {
     json "'[aws]\nidentity = none\nregion = %s\nendpoint_ec2 = %s\nca_bundle = %s' % (
         d['region'], d['ec2'], d['ca'])" <"$LAB/cloud.json" >"$LAB/far/stillpoint.conf"
     printf '[paths]\nrun = %s\nstate = %s\n' "$LAB/far/run" "$LAB/far/state" >>"$LAB/far/stillpoint.conf"
-    # Only the keys: what this shell has of AWS_… must not decide the test.
-    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$access" AWS_SECRET_ACCESS_KEY="$secret" \
+    "${BARE_ENV[@]}" AWS_ACCESS_KEY_ID="$access" AWS_SECRET_ACCESS_KEY="$secret" \
         "$BUILD/stillpointd" --config "$LAB/far/stillpoint.conf" 2>"$LAB/log/far.log" &
     far_pid=$!
     defer kill "$far_pid"

@@ -485,13 +485,21 @@ def up(options):
 
 
 def down(options):
+    import reboot  # it needs what is in this file
+
     directory = os.path.realpath(options.dir)
     node = load(directory)
+    ran = [pid for pid, _, name in sweep.processes(directory) if name in reboot.ENDED]
+    everyone = reboot.family(ran)
     for path, kind in sweep.mounts_below(directory + "/node"):
         if kind in sweep.FREEZABLE and sweep.thaw(path):
             print(f"node: {path} was frozen", file=sys.stderr)
-    for part in ("restarter", "daemon", "hook", "guard", "mysql"):
+    for part in reboot.ENDED:
         stop_part(directory, part, signal.SIGTERM)
+    # A unit has stopped when its last process has: the freezer ends after the keeper (by a second
+    # with ThreadSanitizer, which sleeps at exit), and has files of the run folder open.
+    if not reboot.are_gone(everyone, 10):
+        raise NodeError("what database, guard, hook listener or daemon started did not end")
     for path, _ in sweep.mounts_below(directory):
         if path != os.path.join(directory, "pool"):
             run("umount", path)
@@ -558,7 +566,7 @@ def main():
         elif options.command == "down":
             down(options)
         elif options.command == "reboot":
-            import reboot  # it needs what is above
+            import reboot  # it needs what is in this file
 
             reboot.run(options)
         elif options.command == "start":

@@ -29,7 +29,7 @@ start_pruner() {
 
 run_pruner() {
     rm -f "$LAB/pruner/run/control.sock"
-    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(_pruner_key access_key)" \
+    "${BARE_ENV[@]}" AWS_ACCESS_KEY_ID="$(_pruner_key access_key)" \
         AWS_SECRET_ACCESS_KEY="$(_pruner_key secret_key)" \
         "$BUILD/stillpointd" --config "$LAB/pruner/stillpoint.conf" 2>>"$LAB/log/pruner.log" &
     pruner=$!

@@ -86,7 +86,7 @@ far_daemon() {
         printf '[paths]\nrun = %s\nstate = %s\n' "$dir/run" "$dir/state"
         printf '%s\n' "${@:2}"
     } >"$dir/stillpoint.conf"
-    env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(json "d['keys']['$role']['access_key']" <"$LAB/cloud.json")" \
+    "${BARE_ENV[@]}" AWS_ACCESS_KEY_ID="$(json "d['keys']['$role']['access_key']" <"$LAB/cloud.json")" \
         AWS_SECRET_ACCESS_KEY="$(json "d['keys']['$role']['secret_key']" <"$LAB/cloud.json")" \
         "$BUILD/stillpointd" --config "$dir/stillpoint.conf" 2>"$LAB/log/$role.log" &
     defer kill $!

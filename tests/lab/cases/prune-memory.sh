@@ -46,4 +46,5 @@ assert_eq "[$sets, $sets, $sets]" "$rows" "sets and rows"
 peak=$(sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$pruner/status")
 server=$(cloud_calls action=DescribeSnapshots who=pruner | json "round(sum(c['answered_mono'] - c['received_mono'] for c in d), 1)")
 echo "$sets sets: peak $((peak / 1024)) MiB, $(awk "BEGIN {print $end - $begin}") s, of which the server $server s"
+case $BUILD in */plain) ;; *) exit ;; esac # a sanitizer's memory is not ours
 [ "$peak" -le $((40 * 1024)) ] || fail "peak of $peak KiB"

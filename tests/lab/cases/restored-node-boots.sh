@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
+# thread: yes
 # A node from an image boots with its parent's state on its disk: the agent there sees that it is
 # another node, drops that, and leaves its parent's sets alone. When the parent is gone from EC2, the
 # tags of its backup tell how it was launched.
@@ -45,8 +46,7 @@ mkdir "$LAB/copy"
     printf '[paths]\nrun = %s\nstate = %s\n' "$LAB/copy" "$LAB/state"
 } >"$LAB/copy.conf"
 cloud_set "{\"imds\": {\"document\": {\"instanceId\": \"$copy\"}}}"
-# What this shell has of AWS_… must not decide the test.
-env -i PATH="$PATH" "$BUILD/stillpointd" --config "$LAB/copy.conf" 2>"$LAB/log/copy.log" &
+"${BARE_ENV[@]}" "$BUILD/stillpointd" --config "$LAB/copy.conf" 2>"$LAB/log/copy.log" &
 copyd=$!
 defer kill "$copyd"
 end=$((SECONDS + 10))

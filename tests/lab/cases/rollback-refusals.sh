@@ -12,7 +12,6 @@
 . "$(dirname "$0")/lib_rollback.sh"
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
-need unshare
 start_cloud
 start_rollback_node
 arm_thaw 300 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
@@ -36,11 +35,15 @@ tag_of_set() { # KEY VALUE
     ask_cloud "ec2.create_tags(Resources=[s['SnapshotId'] for s in snapshots if tags(s).get('stillpoint:id') == '$set'], Tags=[{'Key': '$1', 'Value': '$2'}]) and ''"
 }
 # A process of ours in the way, until the test's end at the latest.
-in_the_way() { # COMMAND...
+in_the_way() { # COMMAND... that becomes sleep
     "$@" &
     holder=$!
     defer bash -c "kill $holder 2>/dev/null; true"
-    sleep 0.3
+    for _ in {1..500}; do
+        grep -qsx sleep "/proc/$holder/comm" && return
+        sleep 0.02
+    done
+    fail "nothing is in the way: $*"
 }
 
 # What makes no sense.
@@ -120,7 +123,9 @@ refused 5 "$data is in use by sleep \\($holder\\)" 'phases = stop, start' "${bac
 assert_match 'now: the services run again, nothing was exchanged' "$OUT" "what is left"
 kill "$holder"
 as_before
-in_the_way unshare --mount --propagation private sleep 60
+# In a namespace of its own, where the mounts of labs beside this one are let go of.
+root=$(mount_at root)
+in_the_way python3 "$LIB_DIR/inside.py" --bind "$root" "$root" -- sleep 60
 refused 5 "${before%% *} is in use by .*sleep \\($holder\\)" 'phases = stop, start' "${back[@]}"
 kill "$holder"
 as_before

@@ -24,8 +24,7 @@ mkdir "$LAB/pruner" "$LAB/pruner/run" "$LAB/pruner/state"
 } >"$LAB/pruner/stillpoint.conf"
 cloud_set '{"page_size": 2}'
 key() { json "d['keys']['user']['$1']" <"$LAB/cloud.json"; }
-# Only the keys: what this shell has of AWS_… must not decide the test.
-env -i PATH="$PATH" AWS_ACCESS_KEY_ID="$(key access_key)" AWS_SECRET_ACCESS_KEY="$(key secret_key)" \
+"${BARE_ENV[@]}" AWS_ACCESS_KEY_ID="$(key access_key)" AWS_SECRET_ACCESS_KEY="$(key secret_key)" \
     "$BUILD/stillpointd" --config "$LAB/pruner/stillpoint.conf" 2>"$LAB/log/pruner.log" &
 pruner=$!
 defer kill "$pruner"
