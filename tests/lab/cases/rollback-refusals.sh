@@ -53,7 +53,7 @@ refused 5 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 --yes
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit --yes
 
 # Nobody can be asked: what stands against it comes first.
-refused 1 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 </dev/null
+refused 5 'no backup' 'list' sp rollback sp-20200101T000000Z-00000 </dev/null
 refused 5 'no rollback to commit or undo' 'rollback ID begins' sp rollback --commit </dev/null
 refused 2 'nobody is at a terminal' 'give --yes' sp rollback "$set" --data-only </dev/null
 assert_exit 2 sp rollback "$set" --data-only --json

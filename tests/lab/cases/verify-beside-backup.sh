@@ -33,15 +33,24 @@ for n in $(seq "$count"); do
     assert_eq 3 "$(json "len(d['snapshots'])" <"$LAB/beside-$n.json")" "volumes of backup $n"
     assert_eq '[]' "$(json "d['shortfall']" <"$LAB/beside-$n.json")" "backup $n"
 done
-# Where their moments never met, this one's do: what is on loan takes long to come off, and is attached until then.
+# Where their moments never met, this one's do: the volumes are attached, and stillpoint-hook takes its time.
 excluded() { cloud_calls action=CreateSnapshots who=role | json "sum('Exclude' in json.dumps(c) for c in d)"; }
 before=$(excluded)
-cloud_set '{"detach_time_s": 6}'
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
-verify_until 'job=verify .*step=remove'
-sp backup --json --no-image --wait cut >"$LAB/met.events" || fail "backup beside a detach ended with $?: $(tail -n 2 "$LAB/met.events")"
+hook=$(part_pid hook)
+looks=$(grep -c 'job=verify .*step=look' "$LAB/log/daemon.log")
+verify_until 'job=verify .*step=make'
+kill -STOP "$hook"
+defer bash -c "kill -CONT $hook 2>/dev/null; true"
+end=$((SECONDS + 30))
+until [ "$(grep -c 'job=verify .*step=look' "$LAB/log/daemon.log")" -gt "$looks" ]; do
+    [ "$SECONDS" -lt "$end" ] || fail "the verify does not get to its look"
+    sleep 0.05
+done
+sp backup --json --no-image --wait cut >"$LAB/met.events" || fail "backup beside a verify ended with $?: $(tail -n 2 "$LAB/met.events")"
+kill -CONT "$hook"
 disarm_thaw
 [ "$(excluded)" -gt "$before" ] || fail "the backup did not leave out what was on loan: $(tail -n 1 "$LAB/met.events")"
-assert_eq 3 "$(tail -n 1 "$LAB/met.events" | json "len(d['snapshots'])")" "volumes of the backup beside a detach"
-wait "$client" || fail "a verify whose volumes took long to come off ended with $?: $(tail -n 1 "$LAB/verify.events")"
+assert_eq 3 "$(tail -n 1 "$LAB/met.events" | json "len(d['snapshots'])")" "volumes of the backup that met a loan"
+wait "$client" || fail "a verify that met a backup ended with $?: $(tail -n 1 "$LAB/verify.events")"
 assert_no_loans
