@@ -12,11 +12,13 @@
 #include "agent/base/fileio.h"
 #include "agent/base/grow.h"
 #include "agent/daemon/verify_position.h"
+#include "agent/daemon/verify_program.h"
 #include "agent/daemon/verify_tables.h"
 #include "hooks/db.h"
 #include "hooks/db_choice.h"
 
 enum {
+    LIST_MS = 5 * 60 * 1000,
     START_MS = 60 * 60 * 1000, /* crash recovery of a large redo log */
     CONNECT_MS = 10000,
     QUESTION_MS = 60000,
@@ -33,6 +35,7 @@ enum {
 struct serving {
     const struct verify_server *ask;
     const struct backup_database *written; /* the manifest's, NULL: places and settings */
+    struct verify_program program;
     struct copy_serving serving;
     struct db *db;
     json_t *facts;
@@ -133,6 +136,12 @@ static bool say_not_started(struct serving *serving, int64_t begun_ms, const str
         (void)snprintf(how, sizeof(how), "ended by signal %d", end->signal);
     else
         (void)snprintf(how, sizeof(how), "ended with code %d", end->exit_code);
+    if (serving->program.fit == VERIFY_PROGRAM_UNSURE)
+        return verify_report_add(serving->ask->report, VERIFY_CHECK_SKIPPED, begun_ms, err,
+                                 name_of(serving, "server", name),
+                                 "%.80s does not start on the copy, which may be for its version: "
+                                 "%s: %.400s",
+                                 serving->program.version, how, why);
     return verify_report_add(serving->ask->report, VERIFY_CHECK_FAILED, begun_ms, err,
                              name_of(serving, "server", name),
                              "it does not start on the copy: %s: %.400s", how, why);
@@ -145,6 +154,49 @@ static bool is_refusal(const struct err *why)
     return why->kind == ERR_PRECONDITION || why->kind == ERR_USAGE || why->kind == ERR_NOT_FOUND;
 }
 
+static bool say_not_tried(struct serving *serving, int64_t begun_ms, const struct err *why,
+                          struct err *err)
+{
+    char name[NAME_BYTES];
+
+    if (!is_refusal(why)) {
+        *err = *why;
+        return false;
+    }
+    return verify_report_add(serving->ask->report, VERIFY_CHECK_SKIPPED, begun_ms, err,
+                             name_of(serving, "server", name), "not started: %s%s%s", why->text,
+                             why->remedy[0] != '\0' ? ": " : "", why->remedy);
+}
+
+/* The program that is to be started, with a word where it is not quite the set's.
+ *   ret_chosen  false: none is, and the report says why */
+static bool choose(struct serving *serving, bool *ret_chosen, struct err *err)
+{
+    AUTO_BUF struct buf lines = BUF_INIT(COPY_DATA_BYTES);
+    const struct verify_server *ask = serving->ask;
+    const char *recorded = ask->database->server;
+    int64_t begun_ms = clock_boot_ms();
+    struct verify_program *program = &serving->program;
+    struct err why = ERR_INIT;
+    char name[NAME_BYTES], text[VERIFY_PROGRAM_WHY_BYTES];
+
+    *ret_chosen = false;
+    if (!copy_list_programs(ask->copy, begun_ms + LIST_MS, &ask->job->cancel, &lines, &why))
+        return say_not_tried(serving, begun_ms, &why, err);
+    if (verify_program_pick(buf_text(&lines), recorded, program, text) == VERIFY_PROGRAM_NONE) {
+        (void)err_set(&why, ERR_PRECONDITION, 0, "%s", text);
+        return say_not_tried(serving, begun_ms, &why, err);
+    }
+    *ret_chosen = true;
+    (void)json_object_set_new(serving->facts, "program", control_text(program->path));
+    (void)json_object_set_new(serving->facts, "server_here", control_text(program->version));
+    return program->fit == VERIFY_PROGRAM_SAME ||
+           verify_report_add(ask->report, VERIFY_CHECK_WARNING, begun_ms, err,
+                             name_of(serving, "version", name),
+                             "recorded %s, started on the copy is %s",
+                             recorded ? recorded : "none", program->version);
+}
+
 /*   ret_ready  it takes connections */
 static bool start(struct serving *serving, int64_t deadline_ms, bool *ret_ready, struct err *err)
 {
@@ -154,22 +206,21 @@ static bool start(struct serving *serving, int64_t deadline_ms, bool *ret_ready,
     int64_t begun_ms = clock_boot_ms();
     struct err why = ERR_INIT;
     char name[NAME_BYTES];
+    bool chosen = false;
 
     *ret_ready = false;
-    if (!put_settings(serving, &settings, err))
+    job_set_step(ask->job, "server");
+    if (!choose(serving, &chosen, err) || !put_settings(serving, &settings, err))
         return false;
+    if (!chosen)
+        return true;
     const struct copy_server server = {.datadir = datadir_of(serving),
+                                       .program = serving->program.path,
                                        .memory_bytes = spare_memory(),
                                        .settings = buf_text(&settings)};
-    job_set_step(ask->job, "server");
     if (!copy_serve(ask->copy, &server, deadline_sooner(deadline_ms, START_MS), &ask->job->cancel,
-                    &serving->serving, &log, &why)) {
-        if (is_refusal(&why))
-            return verify_report_add(ask->report, VERIFY_CHECK_SKIPPED, begun_ms, err,
-                                     name_of(serving, "server", name), "not started: %s", why.text);
-        *err = why;
-        return false;
-    }
+                    &serving->serving, &log, &why))
+        return say_not_tried(serving, begun_ms, &why, err);
     *ret_ready = serving->serving.ready;
     if (!serving->serving.ready)
         return say_not_started(serving, begun_ms, &log, err);
@@ -219,7 +270,6 @@ static bool is_mariadb(struct serving *serving, int64_t deadline_ms, bool *ret_m
     if (!ask_text(serving, "SELECT VERSION()", deadline_ms, &text, err))
         return false;
     (void)db_version_parse(text ? text : "", "", &version);
-    (void)json_object_set_new(serving->facts, "server_here", json_string(text ? text : ""));
     free(text);
     *ret_mariadb = version.kind == DB_KIND_MARIADB;
     return true;
