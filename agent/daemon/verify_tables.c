@@ -201,6 +201,7 @@ static bool check_one(struct checking *checking, const struct table *table)
         *checking->err = why;
         return false;
     }
+    /* MySQL ends itself where a page can't be read. */
     checking->result->server_gone = !db_alive(checking->db);
     checking->result->checked++;
     return add_finding(checking, table, why.text) && !checking->result->server_gone;
@@ -267,6 +268,13 @@ static bool is_wanted(struct checking *checking, const struct table *table, int6
     return true;
 }
 
+static bool tell_gone(struct checking *checking, size_t at)
+{
+    return strs_printf(&checking->result->findings, checking->err,
+                       "the server ended there, so %zu of %zu tables were not reached",
+                       checking->count - at - 1, checking->count);
+}
+
 static bool check_all(struct checking *checking)
 {
     int64_t sampled = 0, sample_end_ms = 0;
@@ -280,7 +288,7 @@ static bool check_all(struct checking *checking)
         sampled += table->innodb;
         tell(checking, i);
         if (!check_one(checking, table))
-            return checking->result->server_gone;
+            return checking->result->server_gone && tell_gone(checking, i);
     }
     return true;
 }

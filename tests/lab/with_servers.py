@@ -6,7 +6,8 @@
 
 The program becomes this process, in a mount namespace of its own. With --tree the server of that
 tree (tests/servers/lib.sh makes them) is installed beside the machine's own, as
-/usr/local/mysql/bin/mysqld or mariadbd; at PATH is no program. Needs root.
+/usr/local/mysql/bin/mysqld or mariadbd; at PATH is no program. The labs' disks are not mounted
+there, so nothing is kept from being taken down. Needs root.
 """
 import argparse
 import os
@@ -15,7 +16,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from inside import CLONE_NEWNS, MS_BIND, MS_NODEV, MS_NOSUID, MS_PRIVATE, MS_REC  # noqa: E402
-from inside import check, libc, mount  # noqa: E402
+from inside import check, leave_others, libc, mount  # noqa: E402
 
 LOCAL = "/usr/local"
 TREE = f"{LOCAL}/mysql/tree"
@@ -48,6 +49,7 @@ def main():
     os.umask(0o022)
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    leave_others([])
     if options.tree:
         install(options.tree)
     for path in options.hide:
