@@ -13,6 +13,7 @@
 #include "agent/base/grow.h"
 #include "agent/daemon/verify_position.h"
 #include "agent/daemon/verify_program.h"
+#include "agent/daemon/verify_server_log.h"
 #include "agent/daemon/verify_tables.h"
 #include "hooks/db.h"
 #include "hooks/db_choice.h"
@@ -25,7 +26,6 @@ enum {
     STOP_MS = 120000,
     NAME_BYTES = 160,
     SETTINGS_BYTES_MAX = 8 * 1024,
-    LOG_LINE_BYTES = 300,
 };
 
 #define MEMORY_LEAST (256ULL << 20)
@@ -103,33 +103,13 @@ static uint64_t spare_memory(void)
 
 /* --- starting ------------------------------------------------------------------------------ */
 
-/* The lines of a server's log that say why, in one. */
-static void pick_errors(const char *log, char *text, size_t size)
-{
-    size_t len = 0;
-
-    text[0] = '\0';
-    for (const char *line = log; *line != '\0';) {
-        size_t bytes = strcspn(line, "\n");
-        const char *mark = memmem(line, bytes, "[ERROR]", 7);
-        if (mark != NULL && len + LOG_LINE_BYTES + 4 < size) {
-            int take = (int)(line + bytes - (mark + 7));
-            len += (size_t)snprintf(text + len, size - len, "%s%.*s", len ? " / " : "",
-                                    take < LOG_LINE_BYTES ? take : LOG_LINE_BYTES, mark + 7);
-        }
-        line += bytes + (line[bytes] == '\n');
-    }
-    if (text[0] == '\0')
-        (void)snprintf(text, size, "no error in its log");
-}
-
 static bool say_not_started(struct serving *serving, int64_t begun_ms, const struct buf *log,
                             struct err *err)
 {
-    char name[NAME_BYTES], why[4 * LOG_LINE_BYTES + 32], how[80];
+    char name[NAME_BYTES], why[VERIFY_SERVER_LOG_WHY_BYTES], how[80];
     const struct copy_serving *end = &serving->serving;
 
-    pick_errors(buf_text(log), why, sizeof(why));
+    verify_server_log_why(buf_text(log), why);
     if (end->exit_code < 0 && end->signal == 0)
         (void)snprintf(how, sizeof(how), "was not ready in time");
     else if (end->signal != 0)
@@ -443,14 +423,14 @@ static bool stop(struct serving *serving, struct err *err)
 {
     AUTO_BUF struct buf log = BUF_INIT(COPY_DATA_BYTES);
     struct copy_stopped stopped = {.by_itself = false};
-    char name[NAME_BYTES], why[4 * LOG_LINE_BYTES + 32];
+    char name[NAME_BYTES], why[VERIFY_SERVER_LOG_WHY_BYTES];
 
     if (!copy_stop(serving->ask->copy, clock_boot_ms() + STOP_MS, &serving->ask->job->cancel,
                    &stopped, &log, err))
         return false;
     if (!stopped.by_itself)
         return true;
-    pick_errors(buf_text(&log), why, sizeof(why));
+    verify_server_log_why(buf_text(&log), why);
     return verify_report_add(serving->ask->report, VERIFY_CHECK_FAILED, clock_boot_ms(), err,
                              name_of(serving, "server", name), "it crashed on the copy: %.400s",
                              why);
