@@ -131,7 +131,7 @@ damage_files() {
     damage "$snapshot" _in_folder "$@"
 }
 
-# Tables made, changed and dropped, and binary logs begun, until start_statements' test ends.
+# --force: MySQL ends DDL that waits as FTWRL comes with a deadlock.
 _statements() {
     local n=100
     while n=$((n + 1)); do
@@ -142,7 +142,7 @@ _statements() {
               RENAME TABLE lab.t$n TO lab.u$n; DELETE FROM lab.u$n WHERE id % 3 = 0; TRUNCATE lab.m$n;
               DROP TABLE IF EXISTS lab.u$((n - 3)), lab.m$((n - 5));"
         [ $((n % 10)) != 0 ] || echo "FLUSH BINARY LOGS; PURGE BINARY LOGS BEFORE NOW() - INTERVAL 10 SECOND;"
-    done | mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root lab
+    done | mariadb --no-defaults --force --socket "$LAB/run/mysqld.sock" -u root lab
 }
 
 start_statements() {
