@@ -69,6 +69,7 @@ enum verify_program_fit verify_program_pick(const char *lines, const char *recor
         if (read_line(line, length, &one, &version)) {
             (void)snprintf(found + len, sizeof(found) - len, "%s%s %.60s", len > 0 ? ", " : "",
                            db_kind_name(version.kind), one.version);
+            one.mariadb = version.kind == DB_KIND_MARIADB;
             one.fit = known ? judge(&set, &version) : VERIFY_PROGRAM_UNSURE;
             if (one.fit > ret_program->fit)
                 *ret_program = one;

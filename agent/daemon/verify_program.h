@@ -21,6 +21,7 @@ enum verify_program_fit {
 
 struct verify_program {
     enum verify_program_fit fit;
+    bool mariadb;
     char path[COPY_PATH_BYTES];
     char version[100]; /* "9.7.4-2", "10.11.19-MariaDB-0+deb12u1" */
 };

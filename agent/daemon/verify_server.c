@@ -84,7 +84,8 @@ static bool put_settings(const struct serving *serving, struct buf *text, struct
         if (!buf_printf(text, err, "%s\n", from->settings.items[i]))
             return false;
     }
-    return true;
+    /* MySQL has it built in. Where the file is not there, MariaDB says so and goes on. */
+    return !serving->program.mariadb || buf_add_text(text, "plugin_load_add=ha_archive\n", err);
 }
 
 /* A quarter of what the node has to spare, within bounds. */
@@ -116,12 +117,15 @@ static bool say_not_started(struct serving *serving, int64_t begun_ms, const str
         (void)snprintf(how, sizeof(how), "ended by signal %d", end->signal);
     else
         (void)snprintf(how, sizeof(how), "ended with code %d", end->exit_code);
-    if (serving->program.fit == VERIFY_PROGRAM_UNSURE)
+    bool wants_key = verify_server_log_wants_key(why);
+    if (wants_key || serving->program.fit == VERIFY_PROGRAM_UNSURE)
         return verify_report_add(serving->ask->report, VERIFY_CHECK_SKIPPED, begun_ms, err,
                                  name_of(serving, "server", name),
-                                 "%.80s does not start on the copy, which may be for its version: "
-                                 "%s: %.400s",
-                                 serving->program.version, how, why);
+                                 "%.80s does not start on the copy, %s: %s: %.400s",
+                                 serving->program.version,
+                                 wants_key ? "which has not the key that its files want"
+                                           : "which may be for its version",
+                                 how, why);
     return verify_report_add(serving->ask->report, VERIFY_CHECK_FAILED, begun_ms, err,
                              name_of(serving, "server", name),
                              "it does not start on the copy: %s: %.400s", how, why);
@@ -357,6 +361,12 @@ static bool say_tables(struct serving *serving, const struct verify_tables *tabl
     (void)json_object_set_new(serving->facts, "tables_checked", json_integer(tables->checked));
     if (!verify_report_judge(serving->ask->report, begun_ms, &tables->findings,
                              name_of(serving, "tables", name), text, err))
+        return false;
+    if (tables->closed.count > 0 &&
+        !verify_report_add(serving->ask->report, VERIFY_CHECK_SKIPPED, clock_boot_ms(), err,
+                           name_of(serving, "closed", name),
+                           "%zu that the server on the copy can't open, the first: %s",
+                           tables->closed.count, tables->closed.items[0]))
         return false;
     return tables->remarks.count == 0 ||
            verify_report_add(serving->ask->report, VERIFY_CHECK_WARNING, clock_boot_ms(), err,

@@ -6,6 +6,14 @@
 
 enum { LINE_BYTES = 300 };
 
+/* That MariaDB has no ha_archive, which it is asked for in case, is none. */
+static bool is_ours(const char *line, size_t bytes)
+{
+    static const char name[] = "ha_archive.so";
+
+    return memmem(line, bytes, name, sizeof(name) - 1) != NULL;
+}
+
 /* Where in LINE the reason begins; NULL: it has none. */
 static const char *find_reason(const char *line, size_t bytes)
 {
@@ -13,6 +21,8 @@ static const char *find_reason(const char *line, size_t bytes)
     static const char mark[] = "[ERROR] ";
     const char *at = memmem(line, bytes, mark, sizeof(mark) - 1);
 
+    if (is_ours(line, bytes))
+        return NULL;
     if (at != NULL)
         return at + sizeof(mark) - 1;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
@@ -41,4 +51,15 @@ void verify_server_log_why(const char *log, char *ret_why)
     }
     if (ret_why[0] == '\0')
         (void)snprintf(ret_why, VERIFY_SERVER_LOG_WHY_BYTES, "no error in its log");
+}
+
+bool verify_server_log_wants_key(const char *log)
+{
+    static const char *const words[] = {"encryption key", "master key", "keyring"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasestr(log, words[i]) != NULL)
+            return true;
+    }
+    return false;
 }

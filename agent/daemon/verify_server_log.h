@@ -2,6 +2,7 @@
 #ifndef STILLPOINT_VERIFY_SERVER_LOG_H
 #define STILLPOINT_VERIFY_SERVER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { VERIFY_SERVER_LOG_WHY_BYTES = 1232 };
@@ -10,5 +11,7 @@ enum { VERIFY_SERVER_LOG_WHY_BYTES = 1232 };
  * without a level that its libraries write ("mysqld: File '…' not found"). Pure.
  *   ret_why  room for VERIFY_SERVER_LOG_WHY_BYTES */
 void verify_server_log_why(const char *log, char *ret_why);
+/* Does it say that a key is missing, of an encrypted redo log or dictionary? Pure. */
+bool verify_server_log_wants_key(const char *log);
 
 #endif

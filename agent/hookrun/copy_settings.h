@@ -20,9 +20,15 @@
  *            explicit_defaults_for_timestamp
  *   paths    innodb_data_home_dir, innodb_log_group_home_dir, innodb_undo_directory,
  *            innodb_doublewrite_dir, aria_log_dir_path, log_bin (the base of
- *            the binary logs' names; without it there is none), log_bin_index, relay_log */
+ *            the binary logs' names; without it there is none), log_bin_index, relay_log
+ *   engines  plugin_load_add: a storage engine out of the program's own folder, "ha_archive" */
 
-enum copy_setting_kind { COPY_SETTING_NUMBER, COPY_SETTING_WORD, COPY_SETTING_PATH };
+enum copy_setting_kind {
+    COPY_SETTING_NUMBER,
+    COPY_SETTING_WORD,
+    COPY_SETTING_PATH,
+    COPY_SETTING_ENGINE,
+};
 
 enum { COPY_SETTINGS_MAX = 48 };
 

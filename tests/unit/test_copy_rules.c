@@ -152,6 +152,12 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     ASSERT_JUDGED(COPY_OK, COPY_OP_SERVE, memcpy(request.serve.program, "/opt/x/mysqld", 14));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
                   memcpy(request.serve.settings, "init_file=/x\n", 14));
+    ASSERT_JUDGED(COPY_OK, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=ha_archive\n", 28));
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=ha_../x\n", 25));
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=auth_pam\n", 26));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_FILES, request.files.paths[0] = 'e');
     make_good(COPY_OP_MOUNT);
     request.item.flags = COPY_WRITABLE; /* files only come out of a copy */

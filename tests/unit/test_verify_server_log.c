@@ -34,7 +34,12 @@ static void a_log_without_an_error_is_said_to_be_one(void **state)
     (void)state;
     verify_server_log_why("", why);
     assert_string_equal(why, "no error in its log");
-    verify_server_log_why("mysqld: \n[Note] x\n\n", why);
+    verify_server_log_why("mysqld: \n[Note] x\n\n"
+                          "2026-11-30  3:07:05 0 [ERROR] mariadbd: Can't open shared library "
+                          "'/usr/lib/mysql/plugin/ha_archive.so' (errno: 2)\n"
+                          "2026-11-30  3:07:05 0 [ERROR] Couldn't load plugins from "
+                          "'ha_archive.so'.\n",
+                          why);
     assert_string_equal(why, "no error in its log");
 }
 
@@ -49,12 +54,23 @@ static void a_long_log_is_cut_and_ends(void **state)
     assert_true(strlen(why) > 800 && strlen(why) < sizeof(why));
 }
 
+static void a_missing_key_is_no_fault_of_the_set(void **state)
+{
+    (void)state;
+    assert_true(verify_server_log_wants_key(
+        "InnoDB: Obtaining redo log encryption key version 1 failed (4294967295)."));
+    assert_true(verify_server_log_wants_key(
+        "Encryption can't find master key, please check the keyring is loaded."));
+    assert_false(verify_server_log_wants_key("InnoDB: Database page corruption on disk"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_of_each_server_are_found),
         cmocka_unit_test(a_log_without_an_error_is_said_to_be_one),
         cmocka_unit_test(a_long_log_is_cut_and_ends),
+        cmocka_unit_test(a_missing_key_is_no_fault_of_the_set),
     };
 
     return cmocka_run_group_tests_name("verify_server_log", tests, NULL, NULL);
