@@ -22,6 +22,7 @@ static const struct {
     {"server_id", COPY_SETTING_NUMBER},
     {"innodb_data_file_path", COPY_SETTING_WORD},
     {"innodb_temp_data_file_path", COPY_SETTING_WORD},
+    {"innodb_directories", COPY_SETTING_WORD}, /* several; what is not on the copy is not found */
     {"innodb_checksum_algorithm", COPY_SETTING_WORD},
     {"innodb_file_format", COPY_SETTING_WORD},
     {"innodb_fast_checksum", COPY_SETTING_WORD},

@@ -13,7 +13,8 @@
  *   numbers  innodb_page_size, innodb_log_file_size, innodb_log_files_in_group,
  *            innodb_redo_log_capacity, innodb_undo_tablespaces, innodb_log_block_size,
  *            aria_log_file_size, aria_block_size, lower_case_table_names, server_id
- *   words    innodb_data_file_path, innodb_temp_data_file_path, innodb_checksum_algorithm,
+ *   words    innodb_data_file_path, innodb_temp_data_file_path, innodb_directories,
+ *            innodb_checksum_algorithm,
  *            innodb_file_format, innodb_fast_checksum, innodb_doublewrite, gtid_mode,
  *            enforce_gtid_consistency, log_slave_updates, log_replica_updates, binlog_format,
  *            binlog_checksum, character_set_server, collation_server,

@@ -36,7 +36,11 @@ fi
 options=()
 for option in "${common[@]}"; do options+=(--mysql-option "$option"); done
 start_cloud
-start_server_node "${options[@]}"
+# Tables lie on a volume of their own, too; only MySQL has to be told where.
+far=$LAB/node/root/srv/data1
+! is_mysql || options+=(--mysql-option "innodb_directories=$far")
+start_server_node --volumes 1 "${options[@]}"
+chown mysql "$far"
 cloud_set '{"snapshot_time_s": 0.2}'
 
 node_sql "CREATE TABLE lab.ticks (id INT PRIMARY KEY AUTO_INCREMENT, at INT) ENGINE=InnoDB;
@@ -49,12 +53,13 @@ node_sql "CREATE TABLE lab.ticks (id INT PRIMARY KEY AUTO_INCREMENT, at INT) ENG
     INSERT INTO lab.stored VALUES (1, 'x'), (2, 'y');
     CREATE TABLE lab.lines (a INT NOT NULL) ENGINE=CSV; INSERT INTO lab.lines VALUES (1);
     CREATE TABLE lab.heap (a INT NOT NULL) ENGINE=MEMORY; INSERT INTO lab.heap VALUES (1);
+    CREATE TABLE lab.far (a INT PRIMARY KEY) ENGINE=InnoDB DATA DIRECTORY='$far'; INSERT INTO lab.far VALUES (1);
     CREATE VIEW lab.seen AS SELECT * FROM lab.ticks;
     XA START 'x'; INSERT INTO lab.parts VALUES (77); XA END 'x'; XA PREPARE 'x'" || fail "tables"
 if is_mysql; then
     node_sql "CREATE TABLE lab.archived (a INT) ENGINE=ARCHIVE; INSERT INTO lab.archived VALUES (1);
         INSTALL COMPONENT 'file://component_validate_password';
-        CREATE TABLESPACE ts ADD DATAFILE 'ts.ibd'; CREATE TABLE lab.inside (a INT) TABLESPACE ts;
+        CREATE TABLESPACE ts ADD DATAFILE '$far/ts.ibd'; CREATE TABLE lab.inside (a INT) TABLESPACE ts;
         CREATE UNDO TABLESPACE u3 ADD DATAFILE 'u3.ibu';
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=1, SOURCE_USER='r',
             SOURCE_AUTO_POSITION=1; START REPLICA" || fail "MySQL's own"
