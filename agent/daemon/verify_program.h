@@ -12,9 +12,9 @@
 
 enum verify_program_fit {
     VERIFY_PROGRAM_NONE,
-    VERIFY_PROGRAM_UNSURE, /* it may refuse files that are good: a later one of MySQL's series (8.0.30
-                              takes no redo log of 8.0.28 that has to be recovered), or what the set's
-                              server was is not known */
+    VERIFY_PROGRAM_UNSURE, /* it may refuse files that are good: a later one of MySQL's series
+                              (8.0.30 takes no redo log of 8.0.28 that has to be recovered), or what
+                              the set's server was is not known */
     VERIFY_PROGRAM_FITS,   /* another one of MariaDB's series */
     VERIFY_PROGRAM_SAME,
 };

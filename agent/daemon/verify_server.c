@@ -177,8 +177,8 @@ static bool choose(struct serving *serving, bool *ret_chosen, struct err *err)
     return program->fit == VERIFY_PROGRAM_SAME ||
            verify_report_add(ask->report, VERIFY_CHECK_WARNING, begun_ms, err,
                              name_of(serving, "version", name),
-                             "recorded %s, started on the copy is %s",
-                             recorded ? recorded : "none", program->version);
+                             "recorded %s, started on the copy is %s", recorded ? recorded : "none",
+                             program->version);
 }
 
 /*   ret_ready  it takes connections */

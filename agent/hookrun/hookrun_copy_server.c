@@ -38,7 +38,7 @@ enum {
 };
 
 struct start {
-    const char *root;    /* "" or COPY_TREE */
+    const char *root; /* "" or COPY_TREE */
     const char *program;
     uid_t uid;
     gid_t gid, peer_gid;

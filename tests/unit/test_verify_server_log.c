@@ -20,9 +20,8 @@ static void errors_of_each_server_are_found(void **state)
         "mysqld: File '/b/binlog.000002' not found (OS errno 2 - No such file or directory)\n"
         "2026-11-30T02:53:49.355037Z 0 [ERROR] [MY-010958] [Server] Could not open log file.\n",
         why);
-    assert_string_equal(why,
-                        "File '/b/binlog.000002' not found (OS errno 2 - No such file or "
-                        "directory) / [MY-010958] [Server] Could not open log file.");
+    assert_string_equal(why, "File '/b/binlog.000002' not found (OS errno 2 - No such file or "
+                             "directory) / [MY-010958] [Server] Could not open log file.");
     verify_server_log_why("2026-11-30  2:36:24 0 [Note] InnoDB: Opened 3 undo tablespaces\n"
                           "2026-11-30  2:36:24 0 [ERROR] Aborting",
                           why);

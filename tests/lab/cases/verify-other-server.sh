@@ -61,7 +61,7 @@ of_mysql() {
     node_has "$mariadb"
     sp verify latest --again --json >"$LAB/verify.events"
     assert_eq 3 $? "exit code without MySQL"
-    assert_match "the set is of MySQL 9\.[^,]*, and installed is MariaDB $machines[^,]*, MariaDB 11\.8\..*that has MySQL 9\.[0-9]" \
+    assert_match "the set is of MySQL 9\.[^,]*, and installed is MariaDB ${machines}[^,]*, MariaDB 11\.8\..*that has MySQL 9\.[0-9]" \
         "$(tail -n 1 "$LAB/verify.events" | json "[c['text'] for c in d['checks'] if c['name'] == 'server mysql'][0]")" "in words"
 }
 

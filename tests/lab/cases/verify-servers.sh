@@ -51,7 +51,7 @@ bad_sets() {
     # Tables that nobody writes to: their pages lie on the disk, and no redo log would make them whole again.
     node_sql "CREATE TABLE lab.still (id INT PRIMARY KEY, pad CHAR(200)) ENGINE=InnoDB;
               CREATE TABLE lab.stored (id INT PRIMARY KEY, pad CHAR(200)) ENGINE=MyISAM" || fail "tables"
-    rows lab.still 2000 && rows lab.stored 2000 || fail "rows"
+    { rows lab.still 2000 && rows lab.stored 2000; } || fail "rows"
     stop_part mysql
     start_part mysql
 
@@ -83,6 +83,15 @@ bad_sets() {
     misplace misplaced 20
     verify_now 1
     assert_match "recorded binlog\.0+[0-9]+:[0-9]+, the copy's ends at" "$(text_of 'binlog mysql')" "wrong position"
+
+    is_mysql || return 0
+    # Without tables of other engines commits go on, and the position is a lower bound.
+    node_sql "DROP TABLE lab.stored; INSERT INTO lab.still VALUES (9001, 'x'), (9002, 'y')" || fail "InnoDB alone"
+    back_up bound --no-image
+    assert_eq false "$(json "d['databases'][0]['binlog_exact']" <"$LAB/bound.json")" "exact"
+    misplace bound 20
+    verify_now 1
+    assert_match "recorded binlog\.0+[0-9]+:[0-9]+, where no event begins" "$(text_of 'binlog mysql')" "wrong lower bound"
 }
 
 start_cloud
