@@ -63,7 +63,7 @@ start_cloud
 cloud_set '{"snapshot_time_s": 0.2}'
 for server in mysql mariadb; do
     [ "${ONLY_SERVER:-$server}" = "$server" ] || continue
-    if why=$(servers_tree "$server" "$(packages "$server")"); then
+    if why=$(server_tree "$server"); then
         "holds_of_$server"
         unheld_is_seen
     else

@@ -4,6 +4,7 @@
 #
 #   need_server NAME        the tree of mysql or mariadb (tests/servers/lib.sh), in $TREE; skipped where it
 #                           can't be had. NAME here: the machine's own, $TREE is ""
+#   server_tree NAME        makes the tree where it is not there; false: why on stdout
 #   start_server_node [OPTION...]   start_node with that server, the agent's user with the rights that
 #                           `stillpoint doctor` prints
 #   node_has TREE [PATH...] from now on TREE's server ("": none) is installed on the node beside the
@@ -21,13 +22,14 @@ SERVER=
 
 is_mysql() { [ "$SERVER" = mysql ]; }
 
+# run.sh says of which packages, since another list would make it anew.
+server_tree() { servers_tree "$1" "$(sed -n "s/^test_server $1 //p" tests/servers/run.sh)"; }
+
 need_server() {
-    local packages why
+    local why
     SERVER=$1 TREE=
     [ "$1" != here ] || return 0
-    # run.sh says which, since another list would make it anew
-    packages=$(sed -n "s/^test_server $1 //p" tests/servers/run.sh)
-    why=$(servers_tree "$1" "$packages") || skip "$1: $why"
+    why=$(server_tree "$1") || skip "$1: $why"
     TREE=$SERVERS_DIR/$1
 }
 
