@@ -12,7 +12,7 @@
     "'aria_block_size', 'aria_log_dir_path', 'aria_log_file_size', 'binlog_checksum', "            \
     "'binlog_format', 'character_set_server', 'collation_server', 'enforce_gtid_consistency', "    \
     "'explicit_defaults_for_timestamp', 'gtid_mode', 'innodb_checksum_algorithm', "                \
-    "'innodb_data_file_path', 'innodb_data_home_dir', "                                            \
+    "'innodb_data_file_path', 'innodb_data_home_dir', 'innodb_directories', "                      \
     "'innodb_doublewrite_dir', 'innodb_log_block_size', 'innodb_log_file_size', "                  \
     "'innodb_log_files_in_group', 'innodb_log_group_home_dir', 'innodb_page_size', "               \
     "'innodb_redo_log_capacity', 'innodb_undo_directory', 'innodb_undo_tablespaces', 'log_bin', "  \

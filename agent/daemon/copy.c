@@ -391,6 +391,14 @@ static bool pin_socket(struct copy *copy, struct err *err)
     return true;
 }
 
+bool copy_list_programs(struct copy *copy, int64_t deadline_ms, const struct cancel *cancel,
+                        struct buf *ret_text, struct err *err)
+{
+    return ask(copy, COPY_OP_PROGRAMS, sizeof(copy->request.plain), "server", deadline_ms, cancel,
+               err) &&
+           buf_add(ret_text, copy->reply.data.text, copy->reply.data_bytes, err);
+}
+
 bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t deadline_ms,
                 const struct cancel *cancel, struct copy_serving *ret_serving, struct buf *ret_log,
                 struct err *err)
@@ -401,7 +409,7 @@ bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t dea
 
     serve->memory_bytes = server->memory_bytes;
     if (!put_lines(serve->datadir, sizeof(serve->datadir), server->datadir, err) ||
-        !PUT(serve->program, server->program != NULL ? server->program : "", err) ||
+        !PUT(serve->program, server->program, err) ||
         !put_lines(serve->settings, sizeof(serve->settings),
                    server->settings != NULL ? server->settings : "", err))
         return false;

@@ -100,9 +100,15 @@ bool copy_check(struct copy *copy, uint32_t item, uint32_t flags, int64_t deadli
 bool copy_mount(struct copy *copy, uint32_t item, const char *at, uint32_t flags,
                 int64_t deadline_ms, const struct cancel *cancel, struct err *err);
 
+/* The database servers that are installed, the copy's own or the node's.
+ *   ret_text  is added to: lines "path<TAB> Ver 9.7.4-2 for Linux…", of what each says to
+ * --version; cap COPY_DATA_BYTES. Not to be trusted false     ERR_PRECONDITION: none */
+bool copy_list_programs(struct copy *copy, int64_t deadline_ms, const struct cancel *cancel,
+                        struct buf *ret_text, struct err *err);
+
 struct copy_server {
     const char *datadir; /* as on the node */
-    const char *program; /* NULL: looked for in the usual places */
+    const char *program; /* one of copy_list_programs */
     uint64_t memory_bytes;
     /* Lines "name=value\n" of what has to match the node; NULL: none. Names: copy_settings.h. */
     const char *settings;

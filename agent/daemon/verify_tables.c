@@ -44,6 +44,7 @@ struct checking {
 void verify_tables_free(struct verify_tables *tables)
 {
     strs_free(&tables->findings);
+    strs_free(&tables->closed);
     strs_free(&tables->remarks);
 }
 
@@ -116,10 +117,34 @@ static int by_turn(const void *a, const void *b)
     return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
+/* As a number: no quoting depends on the session's character set. */
+static bool add_text(struct buf *sql, const char *text, struct err *err)
+{
+    bool ok = buf_add_text(sql, "CONVERT(0x", err);
+
+    for (const char *at = text; ok && *at != '\0'; at++)
+        ok = buf_printf(sql, err, "%02x", (unsigned)(unsigned char)*at);
+    return ok && buf_add_text(sql, " USING utf8)", err);
+}
+
 /* --- one ------------------------------------------------------------------------------------ */
+
+static bool says_closed(const char *text)
+{
+    static const char *const words[] = {"Unknown storage engine", "master key", "keyring",
+                                        "is encrypted"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasestr(text, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
 
 enum verify_message verify_message_judge(const char *type, const char *text, bool application)
 {
+    if (says_closed(text))
+        return VERIFY_MESSAGE_CLOSED;
     if (strcasecmp(text, "OK") == 0 || strcasestr(text, "already up to date") != NULL)
         return VERIFY_MESSAGE_GOOD;
     if (strcasecmp(type, "note") == 0 || strcasecmp(type, "info") == 0 ||
@@ -151,11 +176,66 @@ static bool add_finding(struct checking *checking, const struct table *table, co
            strs_printf(findings, checking->err, "%s.%s: %.300s", table->schema, table->name, text);
 }
 
+/* MariaDB calls an encrypted table whose key it has not corrupted. */
+static bool is_encrypted(struct checking *checking, const struct table *table)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(STATEMENT_BYTES_MAX);
+    struct db_rows rows = DB_ROWS_INIT;
+    struct err ignored = ERR_INIT; /* MySQL has no such list, and says it itself */
+
+    if (!table->innodb ||
+        !buf_add_text(&sql,
+                      "SELECT 1 FROM information_schema.INNODB_TABLESPACES_ENCRYPTION "
+                      "WHERE ENCRYPTION_SCHEME <> 0 AND SUBSTRING_INDEX(NAME, '#', 1) = CONCAT(",
+                      &ignored) ||
+        !add_text(&sql, table->schema, &ignored) || !buf_add_text(&sql, ", '/', ", &ignored) ||
+        !add_text(&sql, table->name, &ignored) || !buf_add_text(&sql, ") LIMIT 1", &ignored) ||
+        !db_query(checking->db, buf_text(&sql), true, checking->deadline_ms, &rows, &ignored))
+        return false;
+    bool found = rows.row_count > 0;
+    db_rows_free(&rows);
+    return found;
+}
+
+/* *ret_closed: it was, and nothing else that is said of it counts. */
+static bool judge_closed(struct checking *checking, const struct table *table,
+                         const struct db_rows *rows, bool *ret_closed)
+{
+    struct strs *closed = &checking->result->closed;
+    bool fault = false;
+
+    *ret_closed = false;
+    for (size_t i = 0; i < rows->row_count; i++) {
+        const char *type = db_rows_get(rows, i, "Msg_type"),
+                   *text = db_rows_get(rows, i, "Msg_text");
+        if (type == NULL || text == NULL)
+            continue;
+        enum verify_message message =
+            verify_message_judge(type, text, checking->options->application);
+        fault = fault || message == VERIFY_MESSAGE_FAULT;
+        if (message == VERIFY_MESSAGE_CLOSED) {
+            *ret_closed = true;
+            return closed->count >= FINDINGS_MAX ||
+                   strs_printf(closed, checking->err, "%s.%s: %.300s", table->schema, table->name,
+                               text);
+        }
+    }
+    if (!fault || !is_encrypted(checking, table))
+        return true;
+    *ret_closed = true;
+    return closed->count >= FINDINGS_MAX ||
+           strs_printf(closed, checking->err, "%s.%s: it is encrypted", table->schema, table->name);
+}
+
 static bool judge_rows(struct checking *checking, const struct table *table,
                        const struct db_rows *rows)
 {
     struct strs *remarks = &checking->result->remarks;
-    bool ok = true;
+    bool closed = false, ok = judge_closed(checking, table, rows, &closed);
+
+    if (!ok || closed)
+        return ok;
+    checking->result->checked++;
 
     for (size_t i = 0; ok && i < rows->row_count; i++) {
         const char *type = db_rows_get(rows, i, "Msg_type"),
@@ -173,6 +253,8 @@ static bool judge_rows(struct checking *checking, const struct table *table,
         case VERIFY_MESSAGE_FAULT:
             ok = add_finding(checking, table, text);
             break;
+        case VERIFY_MESSAGE_CLOSED:
+            break; /* not reached: judged */
         }
     }
     return ok;
@@ -194,13 +276,13 @@ static bool check_one(struct checking *checking, const struct table *table)
     if (db_query(checking->db, buf_text(&sql), true, checking->deadline_ms, &rows, &why)) {
         bool ok = judge_rows(checking, table, &rows);
         db_rows_free(&rows);
-        checking->result->checked++;
         return ok;
     }
     if (why.kind != ERR_DB && why.kind != ERR_DB_LOCK) {
         *checking->err = why;
         return false;
     }
+    /* MySQL ends itself where a page can't be read. */
     checking->result->server_gone = !db_alive(checking->db);
     checking->result->checked++;
     return add_finding(checking, table, why.text) && !checking->result->server_gone;
@@ -211,20 +293,15 @@ static int64_t bytes_of(struct checking *checking, const struct table *table)
     AUTO_BUF struct buf sql = BUF_INIT(STATEMENT_BYTES_MAX);
     struct db_rows rows = DB_ROWS_INIT;
     struct err ignored = ERR_INIT; /* not known: it may be large */
-    const char *const texts[] = {table->schema, table->name};
     int64_t bytes = INT64_MAX;
     bool ok = buf_add_text(&sql,
                            "SELECT DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES "
                            "WHERE TABLE_SCHEMA = ",
-                           &ignored);
+                           &ignored) &&
+              add_text(&sql, table->schema, &ignored) &&
+              buf_add_text(&sql, " AND TABLE_NAME = ", &ignored) &&
+              add_text(&sql, table->name, &ignored);
 
-    /* As numbers: no quoting depends on the session's character set. */
-    for (size_t i = 0; ok && i < 2; i++) {
-        ok = buf_add_text(&sql, i == 0 ? "CONVERT(0x" : " AND TABLE_NAME = CONVERT(0x", &ignored);
-        for (const char *at = texts[i]; ok && *at != '\0'; at++)
-            ok = buf_printf(&sql, &ignored, "%02x", (unsigned)(unsigned char)*at);
-        ok = ok && buf_add_text(&sql, " USING utf8)", &ignored);
-    }
     if (!ok ||
         !db_query(checking->db, buf_text(&sql), true, checking->deadline_ms, &rows, &ignored))
         return bytes;
@@ -268,6 +345,13 @@ static bool is_wanted(struct checking *checking, const struct table *table, int6
     return true;
 }
 
+static bool tell_gone(struct checking *checking, size_t at)
+{
+    return strs_printf(&checking->result->findings, checking->err,
+                       "the server ended there, so %zu of %zu tables were not reached",
+                       checking->count - at - 1, checking->count);
+}
+
 static bool check_all(struct checking *checking)
 {
     int64_t sampled = 0, sample_end_ms = 0;
@@ -281,7 +365,7 @@ static bool check_all(struct checking *checking)
         sampled += table->innodb;
         tell(checking, i);
         if (!check_one(checking, table))
-            return checking->result->server_gone;
+            return checking->result->server_gone && tell_gone(checking, i);
     }
     return true;
 }

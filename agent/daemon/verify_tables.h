@@ -20,6 +20,8 @@ struct verify_tables {
     int64_t unpromised;   /* of engines without transactions, of a set that does not answer for
                              them: not looked at */
     struct strs findings; /* sentences */
+    struct strs closed;   /* tables that this server can't open: of an engine that it has not, or
+                             encrypted with a key that it has not */
     struct strs remarks;  /* what the server remarked on tables that it calls good */
     bool server_gone;     /* it ended in the middle of it: among the findings */
 };
@@ -34,7 +36,12 @@ bool verify_tables_check(struct job *job, struct db *db,
 void verify_tables_free(struct verify_tables *tables); /* idempotent */
 
 /* How one row of CHECK TABLE's answer is to be taken. Pure. */
-enum verify_message { VERIFY_MESSAGE_GOOD, VERIFY_MESSAGE_REMARK, VERIFY_MESSAGE_FAULT };
+enum verify_message {
+    VERIFY_MESSAGE_GOOD,
+    VERIFY_MESSAGE_REMARK,
+    VERIFY_MESSAGE_FAULT,
+    VERIFY_MESSAGE_CLOSED, /* of the whole table, whatever else is said of it */
+};
 enum verify_message verify_message_judge(const char *type, const char *text, bool application);
 
 #endif

@@ -22,6 +22,7 @@ static const struct {
     {"server_id", COPY_SETTING_NUMBER},
     {"innodb_data_file_path", COPY_SETTING_WORD},
     {"innodb_temp_data_file_path", COPY_SETTING_WORD},
+    {"innodb_directories", COPY_SETTING_WORD}, /* several; what is not on the copy is not found */
     {"innodb_checksum_algorithm", COPY_SETTING_WORD},
     {"innodb_file_format", COPY_SETTING_WORD},
     {"innodb_fast_checksum", COPY_SETTING_WORD},
@@ -43,6 +44,7 @@ static const struct {
     {"log_bin", COPY_SETTING_PATH},
     {"log_bin_index", COPY_SETTING_PATH},
     {"relay_log", COPY_SETTING_PATH},
+    {"plugin_load_add", COPY_SETTING_ENGINE},
 };
 
 static bool is_same_name(const char *ours, const char *name, size_t length)
@@ -72,6 +74,9 @@ static bool is_good_value(const char *value, enum copy_setting_kind kind)
 
     if (kind == COPY_SETTING_PATH)
         return copy_rules_is_plain(value);
+    if (kind == COPY_SETTING_ENGINE)
+        return strncmp(value, "ha_", 3) == 0 && value[3] != '\0' &&
+               value[3 + strspn(value + 3, "abcdefghijklmnopqrstuvwxyz")] == '\0';
     if (length == 0 || (kind == COPY_SETTING_NUMBER && length > 20))
         return false;
     for (size_t i = 0; i < length; i++) {

@@ -13,16 +13,23 @@
  *   numbers  innodb_page_size, innodb_log_file_size, innodb_log_files_in_group,
  *            innodb_redo_log_capacity, innodb_undo_tablespaces, innodb_log_block_size,
  *            aria_log_file_size, aria_block_size, lower_case_table_names, server_id
- *   words    innodb_data_file_path, innodb_temp_data_file_path, innodb_checksum_algorithm,
+ *   words    innodb_data_file_path, innodb_temp_data_file_path, innodb_directories,
+ *            innodb_checksum_algorithm,
  *            innodb_file_format, innodb_fast_checksum, innodb_doublewrite, gtid_mode,
  *            enforce_gtid_consistency, log_slave_updates, log_replica_updates, binlog_format,
  *            binlog_checksum, character_set_server, collation_server,
  *            explicit_defaults_for_timestamp
  *   paths    innodb_data_home_dir, innodb_log_group_home_dir, innodb_undo_directory,
  *            innodb_doublewrite_dir, aria_log_dir_path, log_bin (the base of
- *            the binary logs' names; without it there is none), log_bin_index, relay_log */
+ *            the binary logs' names; without it there is none), log_bin_index, relay_log
+ *   engines  plugin_load_add: a storage engine out of the program's own folder, "ha_archive" */
 
-enum copy_setting_kind { COPY_SETTING_NUMBER, COPY_SETTING_WORD, COPY_SETTING_PATH };
+enum copy_setting_kind {
+    COPY_SETTING_NUMBER,
+    COPY_SETTING_WORD,
+    COPY_SETTING_PATH,
+    COPY_SETTING_ENGINE,
+};
 
 enum { COPY_SETTINGS_MAX = 48 };
 

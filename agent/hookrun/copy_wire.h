@@ -58,8 +58,10 @@ enum copy_op {
     COPY_OP_STOP = 8,
     COPY_OP_FILES = 9, /* files only */
     COPY_OP_CLOSE = 10,
-    COPY_OP_ASK = 11, /* alone, first and last: is anyone there, who answers us, and would the
-                         destination do? Makes and changes nothing */
+    COPY_OP_ASK = 11,      /* alone, first and last: is anyone there, who answers us, and would the
+                              destination do? Makes and changes nothing */
+    COPY_OP_PROGRAMS = 12, /* verify only; replies with the servers installed: lines
+                              "path<TAB> Ver 9.7.4-2 for Linux…\n" of what each says */
     COPY_OP_COUNT
 };
 
@@ -114,7 +116,7 @@ struct copy_request_head {
     int64_t deadline_ms; /* of this operation; of the whole session in OPEN */
 };
 
-struct copy_msg_plain { /* GROUPS, STOP, CLOSE */
+struct copy_msg_plain { /* GROUPS, STOP, CLOSE, PROGRAMS */
     struct copy_request_head head;
 };
 
@@ -144,7 +146,7 @@ struct copy_msg_serve {
     struct copy_request_head head;
     uint64_t memory_bytes;         /* for the server as a whole; at least 64 MiB */
     char datadir[COPY_PATH_BYTES]; /* as on the node; lies on a writable mount of the copy */
-    char program[COPY_PATH_BYTES]; /* absolute, mysqld or mariadbd; "": looked for */
+    char program[COPY_PATH_BYTES]; /* absolute, mysqld or mariadbd: one of PROGRAMS' */
     /* Lines "name=value\n" of what has to match the node: only names of copy_settings.h, paths
      * absolute and on the copy. */
     char settings[COPY_SETTINGS_BYTES];

@@ -28,6 +28,7 @@ static const struct rule {
     [COPY_OP_FILES] = {sizeof(struct copy_msg_files), IN(IDLE), FOR(FILES)},
     [COPY_OP_CLOSE] = {sizeof(struct copy_msg_plain), OPENED, ANY_PURPOSE},
     [COPY_OP_ASK] = {sizeof(struct copy_msg_open), IN(NEW), ANY_PURPOSE},
+    [COPY_OP_PROGRAMS] = {sizeof(struct copy_msg_plain), IN(IDLE), FOR(VERIFY)},
 };
 
 bool copy_rules_is_ours(const void *message, size_t bytes)
@@ -130,9 +131,8 @@ static bool is_good_server(const struct copy_msg_serve *serve)
     size_t count = 0, bytes = 0;
     static struct copy_setting list[COPY_SETTINGS_MAX];
 
-    if (serve->program[0] != '\0' &&
-        (!copy_rules_is_plain(serve->program) ||
-         (strcmp(name, "/mysqld") != 0 && strcmp(name, "/mariadbd") != 0)))
+    if (!copy_rules_is_plain(serve->program) ||
+        (strcmp(name, "/mysqld") != 0 && strcmp(name, "/mariadbd") != 0))
         return false;
     return serve->memory_bytes >> 20 >= MEMORY_MIN_MIB &&
            serve->memory_bytes >> 20 <= MEMORY_MAX_MIB && copy_rules_is_plain(serve->datadir) &&

@@ -39,8 +39,8 @@ enum {
 };
 
 struct start {
-    const char *root;    /* "" or COPY_TREE */
-    const char *program; /* "": looked for */
+    const char *root; /* "" or COPY_TREE */
+    const char *program;
     uid_t uid;
     gid_t gid, peer_gid;
     rlim_t memory_bytes;
@@ -73,7 +73,8 @@ static void add_fixed(struct start *start)
     static const char *const fixed[] = {
         "--no-defaults",
         "--tmpdir=/tmp",
-        "--loose-secure-file-priv=/tmp", /* no statement reads or writes another file */
+        /* no statement reads or writes another file; and MySQL's own default has to be there */
+        "--secure-file-priv=/tmp",
         "--skip-networking",
         "--skip-grant-tables",
         "--loose-skip-slave-start",
@@ -81,6 +82,7 @@ static void add_fixed(struct start *start)
         "--loose-event-scheduler=OFF",
         "--loose-wsrep-on=OFF",
         "--loose-mysqlx=OFF",
+        "--loose-upgrade=MINIMAL",
         /* whatever would mend, purge or add what the copy has or lacks */
         "--loose-myisam-recover-options=OFF",
         "--loose-aria-recover-options=OFF",
@@ -190,23 +192,6 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
 
 /* ---- in the child ---- */
 
-static const char *find_program(const struct start *start)
-{
-    static const char *const usual[] = {
-        "/usr/sbin/mariadbd",          "/usr/sbin/mysqld",      "/usr/libexec/mariadbd",
-        "/usr/libexec/mysqld",         "/usr/bin/mariadbd",     "/usr/local/mysql/bin/mariadbd",
-        "/usr/local/mysql/bin/mysqld", "/opt/mysql/bin/mysqld",
-    };
-
-    if (start->program[0] != '\0')
-        return hookrun_path_judge(start->program, 0).refusal == HOOK_REFUSAL_NONE ? start->program
-                                                                                  : NULL;
-    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (hookrun_path_judge(usual[i], 0).refusal == HOOK_REFUSAL_NONE)
-            return usual[i];
-    return NULL;
-}
-
 static void be_modest(const struct start *start)
 {
     const struct sched_param none = {.sched_priority = 0};
@@ -232,8 +217,7 @@ static int serve(void *context)
         return errno;
     if (chdir("/") < 0)
         return errno;
-    const char *program = find_program(start);
-    if (program == NULL)
+    if (hookrun_path_judge(start->program, 0).refusal != HOOK_REFUSAL_NONE)
         return ENOENT;
     if ((mkdir(SOCKET_FOLDER, 0710) < 0 && errno != EEXIST) ||
         chown(SOCKET_FOLDER, start->uid, start->peer_gid) < 0 || chmod(SOCKET_FOLDER, 0710) < 0)
@@ -242,7 +226,7 @@ static int serve(void *context)
     if (setgroups(0, NULL) < 0 || setresgid(start->gid, start->gid, start->gid) < 0 ||
         setresuid(start->uid, start->uid, start->uid) < 0)
         return errno;
-    start->args[0] = program;
+    start->args[0] = start->program;
     return copy_child_exec(start->args);
 }
 
@@ -342,10 +326,7 @@ static enum copy_status wait_ready(struct copy_session *session, int64_t deadlin
         (void)give_up(session, COPY_NO_TOOL);
     else
         return give_up(session, server->os_errno != 0 ? COPY_FAILED : COPY_SERVER_ENDED);
-    return copy_session_say(session, COPY_NO_TOOL, 0, "%s",
-                            session->request.serve.program[0] != '\0'
-                                ? session->request.serve.program
-                                : "mariadbd or mysqld");
+    return copy_session_say(session, COPY_NO_TOOL, 0, "%s", session->request.serve.program);
 }
 
 enum copy_status copy_server_start(struct copy_session *session, int64_t deadline_ms)

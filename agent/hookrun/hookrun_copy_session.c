@@ -18,6 +18,7 @@
 #include "agent/hookrun/hookrun_copy_groups.h"
 #include "agent/hookrun/hookrun_copy_mount.h"
 #include "agent/hookrun/hookrun_copy_probe.h"
+#include "agent/hookrun/hookrun_copy_programs.h"
 #include "agent/hookrun/hookrun_copy_server.h"
 #include "agent/hookrun/hookrun_signals.h"
 
@@ -174,6 +175,8 @@ static enum copy_status dispatch(struct copy_session *session, int64_t deadline_
         return copy_mount_check(session, deadline_ms);
     case COPY_OP_MOUNT:
         return copy_mount_add(session, deadline_ms);
+    case COPY_OP_PROGRAMS:
+        return copy_programs_list(session, deadline_ms);
     case COPY_OP_SERVE:
         return copy_server_start(session, deadline_ms);
     case COPY_OP_STOP:

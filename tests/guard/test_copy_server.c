@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#define PROGRAM "/usr/sbin/mariadbd" /* the node's */
+
 enum { DATA, ROOT, TRAP, LINK, MEMORY_MIB = 160 };
 
 struct scene {
@@ -40,7 +42,7 @@ static void open_and_mount(struct scene *scene, uint32_t flags)
 
 static bool serve(struct scene *scene, const char *settings, int64_t deadline_ms)
 {
-    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20, settings};
+    const struct copy_server server = {scene->data, PROGRAM, (uint64_t)MEMORY_MIB << 20, settings};
 
     scene->rig->err = (struct err)ERR_INIT;
     buf_clear(&scene->log);
@@ -172,7 +174,7 @@ static int be_daemon(struct scene *scene)
 {
     const struct copy_config config = {scene->rig->socket, COPY_RIG_ID, COPY_VERIFY, NULL, soon()};
     const struct copy_device device = copy_rig_device(&scene->rig->disks[DATA]);
-    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20,
+    const struct copy_server server = {scene->data, PROGRAM, (uint64_t)MEMORY_MIB << 20,
                                        scene->settings};
     struct copy *copy = NULL;
     struct err *err = &scene->rig->err;
@@ -343,7 +345,7 @@ static void server_that_is_late_is_ended(void **state)
 static void assert_not_served(struct scene *scene, const char *data, const char *settings,
                               enum err_kind kind)
 {
-    const struct copy_server server = {data, NULL, (uint64_t)MEMORY_MIB << 20, settings};
+    const struct copy_server server = {data, PROGRAM, (uint64_t)MEMORY_MIB << 20, settings};
 
     scene->rig->err = (struct err)ERR_INIT;
     buf_clear(&scene->log);
@@ -468,7 +470,7 @@ static void client_that_goes_ends_a_server_on_its_way(void **state)
 {
     struct scene *scene = *state;
     struct cancel cancel = CANCEL_INIT;
-    const struct copy_server server = {scene->data, NULL, (uint64_t)MEMORY_MIB << 20,
+    const struct copy_server server = {scene->data, PROGRAM, (uint64_t)MEMORY_MIB << 20,
                                        scene->settings};
 
     open_and_mount(scene, COPY_WRITABLE);

@@ -40,6 +40,8 @@ What it makes below DIR:
     state, log, conf.d, stillpoint.conf, my.cnf, map.json, hooks.d
     node.json                instance, mounts [{path, at, device, fs, volume, name}],
                              mysql {kind, tree, cnf, datadir, binlog_dir, socket, user}
+                             servers {tree, hide}: not of up, for a test to write: the servers that
+                             are installed for `verify`, from the next start of hook on (with_servers.py)
 The daemon runs as user `stillpoint` (made if missing, as the package does) with empty capability
 sets, the guard as root with those of its unit; the database as `mysql`. Everything is on loop
 devices over DIR/pool.
@@ -372,14 +374,25 @@ def guard_command(node, *arguments):
             "--rcu-expedited", node["rcu_expedited"], *arguments]
 
 
+def with_servers(node):
+    """What `verify` finds installed: node.json's servers {tree, hide}; the node's own as a rule."""
+    servers = node.get("servers", {"tree": node.get("mysql", {}).get("tree"), "hide": []})
+    options = ["--tree", servers["tree"]] if servers["tree"] else []
+    for path in servers["hide"]:
+        options += ["--hide", path]
+    if not options:
+        return []
+    return [sys.executable, os.path.join(HERE, "with_servers.py"), *options, "--"]
+
+
 def part_command(node, part):
     """What the part's unit runs: the command, and what it has in its environment beside the rest."""
     if part == "guard":
         return guard_command(node), None
     if part == "hook":
         path = os.path.join(node["run"], "hook.sock")
-        return [sys.executable, os.path.join(HERE, "hook_listener.py"), path, USER,
-                program(node, "stillpoint-hook"), "--config", node["config"]], None
+        return [*with_servers(node), sys.executable, os.path.join(HERE, "hook_listener.py"), path,
+                USER, program(node, "stillpoint-hook"), "--config", node["config"]], None
     # As the unit has it: the user, no groups but its own, and no capability in any set.
     return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
             "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs",

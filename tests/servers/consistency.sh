@@ -8,24 +8,10 @@
 . "$(dirname "$0")/../lab/lib.sh"
 # shellcheck source=tests/lab/cases/lib_consistency.sh
 . "$LIB_DIR/cases/lib_consistency.sh"
-cd "$TOP" || exit
-# shellcheck source=tests/servers/lib.sh
-. tests/servers/lib.sh
+# shellcheck source=tests/lab/cases/lib_servers.sh
+. "$LIB_DIR/cases/lib_servers.sh"
 
 server='' # under test
-
-grant_as_doctor_says() {
-    local statements install
-    sp doctor --json >"$LAB/doctor.json"
-    statements=$(json "[c['remedy'] for c in d['checks'] if c['name'] == 'mysql'][0]" \
-        <"$LAB/doctor.json" | sed '0,/as its administrator:$/d')
-    assert_match 'CREATE USER .*GRANT ' "${statements//$'\n'/ }" "what doctor prints"
-    install=$(sed -n 's/^-- where SHOW PLUGINS has no auth_socket: //p' <<<"$statements")
-    if [ -n "$install" ] && ! node_sql "SHOW PLUGINS" | grep -q '^auth_socket'; then
-        node_sql "$install" || fail "$install"
-    fi
-    node_sql "$statements" || fail "what doctor prints is refused: $statements"
-}
 
 # hold_on LAYOUT TRX_COMMIT SYNC_BINLOG COUNT [OPTION of the writers...]
 hold_on() {
@@ -72,16 +58,12 @@ holds_of_mariadb() {
     hold_on data-in-binlog 2 0 2
 }
 
-packages() { # of the server's tree: run.sh says which, since another list would make it anew
-    sed -n "s/^test_server $1 //p" tests/servers/run.sh
-}
-
 missing=''
 start_cloud
 cloud_set '{"snapshot_time_s": 0.2}'
 for server in mysql mariadb; do
     [ "${ONLY_SERVER:-$server}" = "$server" ] || continue
-    if why=$(servers_tree "$server" "$(packages "$server")"); then
+    if why=$(server_tree "$server"); then
         "holds_of_$server"
         unheld_is_seen
     else

@@ -245,7 +245,7 @@ static void folders_lose_the_slash_at_their_end(void **state)
     struct scene *scene = *state;
     struct copy_serving serving = {.ready = true};
     AUTO_BUF struct buf log = BUF_INIT(1000);
-    const struct copy_server server = {"/var/lib/mysql/", NULL, 1 << 30,
+    const struct copy_server server = {"/var/lib/mysql/", "/usr/sbin/mysqld", 1 << 30,
                                        "log_bin=/a/b\ninnodb_undo_directory=/u/v//\n"};
 
     scene->script = (struct script){.status = COPY_SERVER_ENDED, .code = 1, .text = "why\n"};
@@ -262,7 +262,7 @@ static void server_without_its_socket_is_no_server(void **state)
     struct scene *scene = *state;
     struct copy_serving serving = {.ready = false};
     AUTO_BUF struct buf log = BUF_INIT(1000);
-    const struct copy_server server = {"/d", NULL, 1 << 30, NULL};
+    const struct copy_server server = {"/d", "/usr/sbin/mysqld", 1 << 30, NULL};
 
     assert_false(copy_serve(scene->copy, &server, soon(), NULL, &serving, &log, &scene->err));
     assert_int_equal(scene->err.kind, ERR_PROTOCOL);

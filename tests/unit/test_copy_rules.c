@@ -33,7 +33,7 @@ static const struct expected {
     {COPY_OP_CHECK, 1056, I, V | F}, {COPY_OP_MOUNT, 1056, I, V | F},
     {COPY_OP_SERVE, 10272, I, V},    {COPY_OP_STOP, 24, I | S, V | F},
     {COPY_OP_FILES, 32800, I, F},    {COPY_OP_CLOSE, 24, I | S, V | F},
-    {COPY_OP_ASK, 1120, N, V | F},
+    {COPY_OP_ASK, 1120, N, V | F},   {COPY_OP_PROGRAMS, 24, I, V},
 };
 
 enum { CONTRACT_COUNT = sizeof(contract) / sizeof(contract[0]) };
@@ -60,6 +60,7 @@ static void make_good(enum copy_op op)
     case COPY_OP_SERVE:
         request.serve.memory_bytes = 64 << 20;
         memcpy(request.serve.datadir, "/var/lib/mysql", 15);
+        memcpy(request.serve.program, "/usr/sbin/mysqld", 17);
         break;
     case COPY_OP_FILES:
         memcpy(request.files.paths, "/etc", 5);
@@ -157,10 +158,17 @@ static void arguments_that_make_no_sense_are_refused(void **state)
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE, request.serve.memory_bytes--);
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE, request.serve.memory_bytes = UINT64_MAX);
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE, memcpy(request.serve.program, "/bin/sh", 8));
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE, request.serve.program[0] = '\0');
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE, memcpy(request.serve.program, "mysqld", 7));
     ASSERT_JUDGED(COPY_OK, COPY_OP_SERVE, memcpy(request.serve.program, "/opt/x/mysqld", 14));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
                   memcpy(request.serve.settings, "init_file=/x\n", 14));
+    ASSERT_JUDGED(COPY_OK, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=ha_archive\n", 28));
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=ha_../x\n", 25));
+    ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_SERVE,
+                  memcpy(request.serve.settings, "plugin_load_add=auth_pam\n", 26));
     ASSERT_JUDGED(COPY_BAD_ARGUMENT, COPY_OP_FILES, request.files.paths[0] = 'e');
     make_good(COPY_OP_MOUNT);
     request.item.flags = COPY_WRITABLE; /* files only come out of a copy */

@@ -97,6 +97,9 @@ static void what_the_server_says_of_a_table_is_taken_by_what_the_set_promises(vo
          VERIFY_MESSAGE_REMARK, VERIFY_MESSAGE_REMARK},
         {"error", "Table upgrade required. Please do \"REPAIR TABLE `t`\"", VERIFY_MESSAGE_REMARK,
          VERIFY_MESSAGE_REMARK},
+        {"Error", "Unknown storage engine 'ARCHIVE'", VERIFY_MESSAGE_CLOSED, VERIFY_MESSAGE_CLOSED},
+        {"Error", "Can't find master key from keyring, please check in the server log",
+         VERIFY_MESSAGE_CLOSED, VERIFY_MESSAGE_CLOSED},
     };
     (void)state;
 

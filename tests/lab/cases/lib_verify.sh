@@ -16,6 +16,9 @@
 #   damage SNAPSHOT COMMAND...    a copy of the snapshot on a device that COMMAND gets; what it then
 #                                 has is the snapshot's
 #   damage_files SNAPSHOT COMMAND...   the same with the copy mounted: COMMAND gets the folder
+#   misplace NAME BYTES     the set's tags say that its binary log ended so much earlier
+#   start_statements        tables are made, changed and dropped, and binary logs begun, from now on;
+#                           assert_statements: they still are
 # shellcheck source=tests/lab/lib.sh
 
 _thaw_armed=0
@@ -141,4 +144,43 @@ damage_files() {
     local snapshot=$1
     shift
     damage "$snapshot" _in_folder "$@"
+}
+
+# --force: MySQL ends DDL that waits as FTWRL comes with a deadlock.
+_statements() {
+    local n=100
+    while n=$((n + 1)); do
+        echo "CREATE TABLE lab.t$n (id INT PRIMARY KEY AUTO_INCREMENT, b BLOB) ENGINE=InnoDB;
+              INSERT INTO lab.t$n (b) SELECT REPEAT('b', 3000) FROM information_schema.COLUMNS LIMIT 200;
+              ALTER TABLE lab.t$n ADD COLUMN c INT DEFAULT 7, ADD KEY (c), ALGORITHM=COPY;
+              CREATE TABLE lab.m$n (id INT, c INT) ENGINE=MyISAM; INSERT INTO lab.m$n SELECT id, c FROM lab.t$n;
+              RENAME TABLE lab.t$n TO lab.u$n; DELETE FROM lab.u$n WHERE id % 3 = 0; TRUNCATE lab.m$n;
+              DROP TABLE IF EXISTS lab.u$((n - 3)), lab.m$((n - 5));"
+        [ $((n % 10)) != 0 ] || echo "FLUSH BINARY LOGS; PURGE BINARY LOGS BEFORE NOW() - INTERVAL 10 SECOND;"
+    done | mariadb --no-defaults --force --socket "$LAB/run/mysqld.sock" -u root lab
+}
+
+start_statements() {
+    _statements >"$LAB/log/statements.log" 2>&1 &
+    statements=$!
+    defer pkill -P "$statements"
+}
+
+assert_statements() { kill -0 "$statements" || fail "the statements ended: $(cat "$LAB/log/statements.log")"; }
+
+misplace() {
+    python3 - "$LIB_DIR" "$LAB" "$@" <<'PY' || fail "tags"
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+with open(f"{sys.argv[2]}/{sys.argv[3]}.json", encoding="utf-8") as stream:
+    backup = json.load(stream)
+database = backup["databases"][0]
+exact = " exact" if database["binlog_exact"] else ""
+Lab(sys.argv[2]).ec2("admin").create_tags(
+    Resources=[s["id"] for s in backup["snapshots"]],
+    Tags=[{"Key": "stillpoint:binlog",
+           "Value": f"{database['binlog_file']}:{database['binlog_pos'] - int(sys.argv[4])}{exact}"}],
+)
+PY
 }

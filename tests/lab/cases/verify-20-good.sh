@@ -27,27 +27,11 @@ one) options=(--volumes 2 --mysql-option binlog_format=ROW --mysql-option innodb
 *) fail "no layout $1" ;;
 esac
 
-# Until its input ends.
-statements() {
-    local n=100
-    while n=$((n + 1)); do
-        echo "CREATE TABLE lab.t$n (id INT PRIMARY KEY AUTO_INCREMENT, b BLOB) ENGINE=InnoDB;
-              INSERT INTO lab.t$n (b) SELECT REPEAT('b', 3000) FROM seq_1_to_200;
-              ALTER TABLE lab.t$n ADD COLUMN c INT DEFAULT 7, ADD KEY (c), ALGORITHM=COPY;
-              CREATE TABLE lab.m$n ENGINE=MyISAM AS SELECT id, c FROM lab.t$n;
-              RENAME TABLE lab.t$n TO lab.u$n; DELETE FROM lab.u$n WHERE id % 3 = 0; TRUNCATE lab.m$n;
-              DROP TABLE IF EXISTS lab.u$((n - 3)), lab.m$((n - 5));"
-        [ $((n % 10)) != 0 ] || echo "FLUSH BINARY LOGS; PURGE BINARY LOGS BEFORE NOW() - INTERVAL 10 SECOND;"
-    done | mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root lab
-}
-
 start_cloud
 start_node --layout "$1" "${options[@]}"
 cloud_set '{"snapshot_time_s": 0.2}'
 start_writers
-statements >"$LAB/log/statements.log" 2>&1 &
-statements=$!
-defer pkill -P "$statements"
+start_statements
 for level in application filesystem crash application application; do
     count=$((${count:-0} + 1))
     back_up "set$count" --no-image --consistency "$level"
@@ -56,6 +40,6 @@ for level in application filesystem crash application application; do
     verify_now 0 $([ "$count" != 5 ] || echo --deep)
     assert_no_findings
     assert_eq true "$(v "len(d['databases']) == 1 and d['databases'][0]['tables_checked'] > 5")" "what was looked at of set $count"
-    kill -0 "$statements" || fail "the statements ended: $(cat "$LAB/log/statements.log")"
+    assert_statements
 done
 stop_writers >/dev/null
