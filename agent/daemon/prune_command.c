@@ -212,11 +212,11 @@ static bool can_delete(const struct prune_look *look, size_t index, struct err *
 {
     switch (look->verdicts[index].why) {
     case RETENTION_KEPT_BUSY:
-        if (prune_set(look, index)->rollback != NULL)
-            return prune_rollback_refuse(look, index, err);
         (void)refuse(look, index, "is being worked on", "wait for it (stillpoint status)", err);
         err->kind = ERR_BUSY;
         return false;
+    case RETENTION_KEPT_ROLLBACK:
+        return prune_rollback_refuse(look, index, err);
     case RETENTION_KEPT_LOCKED:
         return refuse(look, index, "has a snapshot that EC2 keeps locked",
                       "a lock of governance mode can be lifted (aws ec2 unlock-snapshot)", err);

@@ -115,8 +115,14 @@ static bool is_busy(struct prune_look *look, size_t index)
     const struct inventory_set *set = prune_set(look, index);
     const char *id = prune_id(look, index);
 
-    return set != NULL &&
-           (set->rollback != NULL || job_works_on(agent, id) || resume_knows(agent, id));
+    return set != NULL && (job_works_on(agent, id) || resume_knows(agent, id));
+}
+
+static bool is_needed(const struct prune_look *look, size_t index)
+{
+    const struct inventory_set *set = prune_set(look, index);
+
+    return set != NULL && set->rollback != NULL;
 }
 
 static bool add_doomed(struct doomed *doomed, size_t index, struct err *err)
@@ -191,6 +197,8 @@ bool prune_look_in_the_way(struct prune_look *look, int64_t deadline_ms, struct 
     for (size_t i = 0; ok && i < look->sets.count; i++) {
         if (look->verdicts[i].goes && is_busy(look, i))
             keep(look, i, RETENTION_KEPT_BUSY);
+        else if (look->verdicts[i].goes && is_needed(look, i))
+            keep(look, i, RETENTION_KEPT_ROLLBACK);
         ok = !look->verdicts[i].goes || add_doomed(&doomed, i, err);
     }
     ok =

@@ -86,6 +86,7 @@ enum retention_why {
     /* stays */
     RETENTION_KEPT_FOREIGN,
     RETENTION_KEPT_BUSY,
+    RETENTION_KEPT_ROLLBACK, /* a rollback of its node needs it; by prune.h, never from here */
     RETENTION_KEPT_LOCKED,
     RETENTION_KEPT_IN_USE, /* an image that is not of it is made of it; by prune.h, never from here
                             */

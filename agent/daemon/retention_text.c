@@ -16,6 +16,9 @@ static const struct {
 } whys[] = {
     [RETENTION_KEPT_FOREIGN] = {"foreign", "kept: of another node"},
     [RETENTION_KEPT_BUSY] = {"busy", "kept: a job works on it"},
+    [RETENTION_KEPT_ROLLBACK] = {"rollback",
+                                 "kept: a rollback of its node needs it (where that node "
+                                 "is gone: stillpoint delete --force)"},
     [RETENTION_KEPT_LOCKED] = {"locked", "kept: EC2 has it locked"},
     [RETENTION_KEPT_IN_USE] = {"in-use", "kept: an image that is not of it is made of it"},
     [RETENTION_KEPT_PINNED] = {"pinned", "kept: pinned"},

@@ -67,6 +67,8 @@ refused "$protected is needed by" '--commit' sp delete --force "$protected"
 refused "$foreign is needed by .* of $living, which is running" '--commit' far delete --force "$foreign" "$set"
 refused "$set is needed by the rollback $lost of $gone" 'delete --force' far delete "$set"
 are_left "$set" "$protected" "$foreign" "$good" "$other"
+assert_exit 0 far prune --all-nodes -n
+assert_match "$set +.*kept: a rollback of its node needs it .where that node is gone: stillpoint delete --force" "$OUT" "what prune says of it"
 
 # Of one that is gone.
 for dry in -n ''; do
