@@ -12,6 +12,8 @@ say     = $(if $(V),,@echo "  $1  $@";)
 
 # --- tools and flags ------------------------------------------------------------------------
 # The packager's CFLAGS, CPPFLAGS and LDFLAGS are added to ours, never replaced.
+links  = $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(filter -fsanitize=%,$(SANFL)) \
+                  $1 -xc - -o /dev/null 2>/dev/null && echo $1)
 ok     = $(shell $(CC) -Werror $1 -xc -c /dev/null -o /dev/null 2>/dev/null && echo $1)
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
@@ -27,7 +29,7 @@ SANFL  := $(if $(SANITIZE),-fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=al
 # gcc's shared runtimes of ASan and UBSan overwrite each other's log_path, which lib.sh sets.
 LINK   := $(if $(COVER),--coverage) -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
           $(filter -fsanitize=%,$(SANFL)) $(if $(findstring address,$(SANITIZE)),\
-          $(call ok,-static-libasan -static-libubsan))
+          $(call links,-static-libasan -static-libubsan))
 PKGS   := libcurl libcrypto libuv jansson expat inih
 PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
                   pkg-config --cflags $(PKGS) mysqlclient 2>/dev/null)

@@ -56,4 +56,12 @@ if [ -x "$BUILD/stillpoint" ] && [ -e packaging/man/stillpoint.8 ]; then
         "$(page_text packaging/man/stillpoint.8 | awk '
             /^\.SH / { on = /COMMANDS/ } on && /^\.SS / { gsub(/"/, ""); print $2 }' | sort -u)"
 fi
+
+# A sentence that begins in the middle is what a merge left of two versions.
+for page in packaging/man/*.[1-8]; do
+    if ! awk -v page="$page" '/^[a-z]/ && last ~ /[^.]\.$/ && last !~ /^\./ { print page ":" FNR ": begins in the middle: " $0; bad = 1 }
+                              { last = $0 } END { exit bad }' "$page"; then
+        failed=1
+    fi
+done
 exit $failed

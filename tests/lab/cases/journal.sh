@@ -157,7 +157,7 @@ start_part daemon
 until_status "['hook' in (u['why'] or '') for u in d['unsettled']] == [True]"
 assert_match "event=unsettled id=$id why=.*hook" "$(cat "$LAB/log/daemon.log")" "the log"
 assert_exit 5 sp doctor
-assert_match "failed +hooks .*hook.sock: No such file" "$OUT" "doctor"
+assert_match "failed +stillpoint-hook .*hook.sock: No such file" "$OUT" "doctor"
 mv "$LAB/run/hook.away" "$LAB/run/hook.sock"
 until_settled
 settled_as adopted 'complete, crash consistent'

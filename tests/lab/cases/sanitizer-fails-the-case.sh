@@ -70,7 +70,7 @@ built() { # NAME FLAG...: as the Makefile builds
         skip "cc can't build with a sanitizer: $(head -n 1 "$LAB/cc.txt")"
 }
 both=('-fsanitize=address,undefined')
-! cc -Werror -static-libasan -static-libubsan -xc -c /dev/null -o /dev/null 2>/dev/null ||
+! echo 'int main(void) { return 0; }' | cc -Werror "${both[@]}" -static-libasan -static-libubsan -xc - -o /dev/null 2>/dev/null ||
     both+=(-static-libasan -static-libubsan)
 built leaks "${both[@]}"
 built overflows "${both[@]}"

@@ -39,6 +39,7 @@ before=$(excluded)
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 hook=$(part_pid hook)
 looks=$(grep -c 'job=verify .*step=look' "$LAB/log/daemon.log")
+cloud_set '{"attach_time_s": 3}' # long enough for the signal
 verify_until 'job=verify .*step=make'
 kill -STOP "$hook"
 defer bash -c "kill -CONT $hook 2>/dev/null; true"
