@@ -41,7 +41,7 @@ assert_match '"ec2:RegisterImage"' "$OUT" "the policy"
 assert_match '\$\{aws:PrincipalAccount\}' "$OUT" "the policy"
 assert_exit 0 sp iam-policy --role node --billed
 assert_match '"ec2:CreateImage"' "$OUT" "the policy"
-assert_eq '' "$(sp iam-policy --role node --quiet 2>&1)" "with --quiet"
+assert_eq "$(sp iam-policy --role node)" "$(sp iam-policy --role node --quiet)" "with --quiet: it is what was asked for"
 
 assert_exit 2 sp iam-policy
 assert_match 'iam-policy needs --role' "$OUT" "the message"
