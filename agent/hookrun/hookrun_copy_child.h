@@ -45,6 +45,10 @@ bool copy_child_succeeded(const struct copy_child *child);
 const char *copy_child_find(struct copy_session *session, const char *name, char *path,
                             size_t bytes);
 
+/* ---- in the child ---- */
+
+/* Becomes the user, with one group, for good. An errno, or 0. */
+int copy_child_become(uid_t uid, gid_t gid);
 /* Becomes the program. An errno. */
 int copy_child_exec(const char *const *args);
 

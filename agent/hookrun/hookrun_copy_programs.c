@@ -2,7 +2,6 @@
 #include "agent/hookrun/hookrun_copy_programs.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,10 +40,8 @@ static int be_asked(void *context)
         return errno;
     if (hookrun_path_judge(question->program, 0).refusal != HOOK_REFUSAL_NONE)
         return ENOENT;
-    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-        setresuid(NOBODY, NOBODY, NOBODY) < 0)
-        return errno;
-    return copy_child_exec(args);
+    int os_errno = copy_child_become(NOBODY, NOBODY);
+    return os_errno != 0 ? os_errno : copy_child_exec(args);
 }
 
 /* The line of what it said that has its version: without network MariaDB warns first. */

@@ -7,6 +7,8 @@
 /* The place in which a copy session works: nobody outside sees what is mounted there, and it is
  * gone with the session's last process. */
 
+enum { COPY_READER = 65534 }; /* user and group "nobody": may read our block devices */
+
 /* Makes this process (1 of a new PID namespace) a mount, network, IPC and UTS namespace of its own,
  * with a root folder on a small tmpfs:
  *   - the node's programs, libraries and configuration: each folder of its / but those below, as

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -223,11 +222,9 @@ static int serve(void *context)
         chown(SOCKET_FOLDER, start->uid, start->peer_gid) < 0 || chmod(SOCKET_FOLDER, 0710) < 0)
         return errno;
     be_modest(start);
-    if (setgroups(0, NULL) < 0 || setresgid(start->gid, start->gid, start->gid) < 0 ||
-        setresuid(start->uid, start->uid, start->uid) < 0)
-        return errno;
     start->args[0] = start->program;
-    return copy_child_exec(start->args);
+    int os_errno = copy_child_become(start->uid, start->gid);
+    return os_errno != 0 ? os_errno : copy_child_exec(start->args);
 }
 
 static int enter_tree(void)

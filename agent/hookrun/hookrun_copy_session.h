@@ -16,8 +16,6 @@
 #define COPY_TREE       "/run/stillpoint"      /* the copy's own tree, where it has one */
 #define COPY_LVM_FOLDER "/run/lvm-of-the-copy" /* LVM_SYSTEM_DIR */
 
-enum { COPY_READER = 65534 }; /* user and group "nobody": may read our block devices */
-
 struct copy_device {
     unsigned dev_major, dev_minor;
     char name[COPY_NAME_BYTES];
