@@ -245,6 +245,16 @@ enum copy_status copy_child_read(struct copy_session *session, const char *const
     return run(session, exec_powerless, args, deadline_ms);
 }
 
+void copy_child_end_all(struct copy_session *session)
+{
+    siginfo_t info;
+
+    if (getpid() == 1) /* all means all in its namespace then */
+        (void)kill(-1, SIGKILL);
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        copy_session_pump(session, clock_boot_ms() + TICK_MS);
+}
+
 bool copy_child_succeeded(const struct copy_child *child)
 {
     return WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;

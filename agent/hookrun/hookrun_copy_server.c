@@ -266,18 +266,6 @@ static void kill_server(const struct copy_session *session, int number)
         (void)kill(session->server.pid, number);
 }
 
-/* What a server has started outlives it, and could change the copy while root works on it. To
- * process 1, which we are, all means all in its namespace; and nothing else of ours runs now. */
-static void end_its_children(struct copy_session *session)
-{
-    siginfo_t info;
-
-    if (getpid() == 1)
-        (void)kill(-1, SIGKILL);
-    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-        copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
-}
-
 /* Nothing of it is left: not what a tree was furnished with either. The reply stays. */
 static void clear_away(struct copy_session *session)
 {
@@ -298,7 +286,7 @@ static enum copy_status give_up(struct copy_session *session, enum copy_status s
     kill_server(session, SIGKILL);
     while (!session->server.dead)
         copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
-    end_its_children(session);
+    copy_child_end_all(session);
     (void)copy_session_tell(session, status, &session->server);
     if (status == COPY_SERVER_LATE) { /* its end was ours */
         session->reply.code = -1;

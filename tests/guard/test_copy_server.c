@@ -216,25 +216,30 @@ static void server_answers_a_daemon_without_rights(void **state)
 
 /* ---- a copy that means harm ---- */
 
-/* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
- * in place of its socket. */
-static bool serve_root(struct scene *scene, int disk)
+static void mount_root(struct scene *scene, int disk)
 {
-    const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
-
     copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
     scene->inner = copy_rig_child_of(scene->rig->outer);
     uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[disk]);
     if (!copy_rig_mount(scene->rig, item, "/", COPY_WRITABLE))
         fail_msg("%s", scene->rig->err.text);
     buf_clear(&scene->log);
+}
+
+static bool serve_mounted(struct scene *scene)
+{
+    const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
+
     return copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
                       &scene->rig->err);
 }
 
+/* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
+ * in place of its socket. */
 static bool serve_trap(struct scene *scene)
 {
-    return serve_root(scene, TRAP);
+    mount_root(scene, TRAP);
+    return serve_mounted(scene);
 }
 
 static void server_leaves_no_process_behind(void **state)
@@ -268,10 +273,25 @@ static void links_of_a_copy_lead_no_mount_out_of_its_tree(void **state)
     assert_int_equal(mounts_at(scene, "/opt", ""), 1);
     copy_rig_close(scene->rig);
 
-    assert_false(serve_root(scene, LINK)); /* its /run leads to the session's /opt by /proc */
+    mount_root(scene, LINK);
+    assert_false(serve_mounted(scene)); /* its /run leads to the session's /opt by /proc */
     assert_int_equal(scene->rig->err.kind, ERR_SYS);
     assert_int_equal(mounts_at(scene, "/opt", ""), 1);
     assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* The trap's first program never answers; another does, and leaves a process behind. */
+static void program_that_does_not_answer_hides_no_other(void **state)
+{
+    struct scene *scene = *state;
+
+    mount_root(scene, TRAP);
+    if (!copy_list_programs(scene->rig->copy, clock_boot_ms() + 30000, NULL, &scene->log,
+                            &scene->rig->err))
+        fail_msg("%s", scene->rig->err.text);
+    assert_string_equal(buf_text(&scene->log), "/usr/libexec/mysqld\t Ver 8.0.36 for Linux\n");
+    assert_int_equal(copy_rig_child_of(scene->inner), 0);
     copy_rig_close(scene->rig);
 }
 
@@ -560,12 +580,15 @@ static int open_all(void **state)
                scene->db);
     (void)copy_rig_fs(scene->rig, "ext4", 192, script);
     rig_format(script, sizeof(script),
-               "mkdir -p proc run dev opt usr/sbin usr/bin data && chown 1234:0 data && "
+               "mkdir -p proc run dev opt usr/sbin usr/bin usr/libexec data && "
+               "touch dev/null && chown 1234:0 data && "
                "ln -s /opt tmp && for P in sh ln sleep; do cp $(command -v $P) usr/bin/ && "
                "cp --parents $(ldd $(command -v $P) | grep -o \"/[^ ]*\") . || exit; done && "
                "printf '%%s\\n' '#!/usr/bin/sh' 'ln -s /nowhere /run/mysqld/mysqld.sock' "
                "'sleep 1000 &' 'echo mysqld: ready for connections' 'sleep 1000' "
-               ">usr/sbin/mysqld && chmod 755 usr/sbin/mysqld");
+               ">usr/sbin/mysqld && printf '%%s\\n' '#!/usr/bin/sh' 'sleep 1000 &' "
+               "'echo mysqld  Ver 8.0.36 for Linux' >usr/libexec/mysqld && "
+               "chmod 755 usr/sbin/mysqld usr/libexec/mysqld");
     (void)copy_rig_fs(scene->rig, "ext4", 32, script);
     (void)copy_rig_fs(scene->rig, "ext4", 16,
                       "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
@@ -594,6 +617,7 @@ int main(void)
         TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
         TEST(server_leaves_no_process_behind),
         TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
+        TEST(program_that_does_not_answer_hides_no_other),
         TEST(server_has_not_the_group_of_root),
         TEST(socket_that_is_a_link_is_not_dialled),
         TEST(server_that_can_not_start_says_why),
