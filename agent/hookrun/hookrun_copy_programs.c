@@ -8,12 +8,12 @@
 
 #include "agent/base/clock.h"
 #include "agent/hookrun/hookrun_copy_child.h"
+#include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_path.h"
 
 enum {
     PROGRAM_COUNT = 9,
     ANSWER_MS = 20000, /* of a volume that is new, each block comes from the snapshot's store */
-    NOBODY = 65534,
     SAID_BYTES_MAX = 300,
     LINE_BYTES = 64 + SAID_BYTES_MAX, /* with the path of one of ours */
 };
@@ -52,7 +52,7 @@ static int be_asked(void *context)
         return errno;
     if (hookrun_path_judge(question->program, 0).refusal != HOOK_REFUSAL_NONE)
         return ENOENT;
-    int os_errno = copy_child_become(NOBODY, NOBODY);
+    int os_errno = copy_child_become(COPY_NOBODY, COPY_NOBODY);
     return os_errno != 0 ? os_errno : copy_child_exec(args);
 }
 

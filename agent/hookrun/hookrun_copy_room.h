@@ -7,7 +7,10 @@
 /* The place in which a copy session works: nobody outside sees what is mounted there, and it is
  * gone with the session's last process. */
 
-enum { COPY_READER = 65534 }; /* user and group "nobody": may read our block devices */
+/* Users, each with the group of its number. What reads the block devices has one that it shares
+ * with nothing: above all that useradd, systemd and containers give out, and in no need of a name.
+ * What is the copy's and has no user of its own runs as nobody, who may read none of them. */
+enum { COPY_READER = 0x7ffffff0, COPY_NOBODY = 65534 };
 
 /* Makes this process (1 of a new PID namespace) a mount, network, IPC and UTS namespace of its own,
  * with a root folder on a small tmpfs:

@@ -175,10 +175,13 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
     if (!S_ISDIR(st.st_mode) || st.st_uid == 0)
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s is %s", serve->datadir,
                                 S_ISDIR(st.st_mode) ? "root's" : "no folder");
+    if (st.st_uid == COPY_READER || st.st_gid == COPY_READER) /* would read the disks themselves */
+        return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s belongs to user or group %d",
+                                serve->datadir, COPY_READER);
     start->root = session->tree ? COPY_TREE : "";
     start->program = serve->program;
     start->uid = st.st_uid;
-    start->gid = st.st_gid != 0 ? st.st_gid : COPY_READER; /* root's may read more of the node */
+    start->gid = st.st_gid != 0 ? st.st_gid : COPY_NOBODY; /* root's may read more of the node */
     start->peer_gid = session->peer_gid;
     start->memory_bytes = serve->memory_bytes;
     start->arg_count = 1; /* the program's name */

@@ -3,6 +3,8 @@
  * work, and whatever is killed then. */
 #include "tests/guard/copy_rig.h"
 
+#include "agent/hookrun/hookrun_copy_room.h" /* COPY_READER */
+
 #include <grp.h>
 #include <mysql.h>
 #include <pthread.h>
@@ -310,6 +312,23 @@ static void server_has_not_the_group_of_root(void **state)
     copy_rig_close(scene->rig);
 }
 
+/* Nobody is what a datadir that belongs to nobody makes of a server, and whom programs of the copy
+ * are asked as. */
+static void nobody_can_not_read_the_disks_of_a_session(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    assert_int_equal(rig_sh("nsenter -t %d -m head -c 1 %s >/dev/null", (int)scene->inner,
+                            scene->rig->disks[DATA].path),
+                     0);
+    assert_int_not_equal(rig_sh("nsenter -t %d -m setpriv --reuid=65534 --regid=65534 "
+                                "--clear-groups head -c 1 %s >/dev/null",
+                                (int)scene->inner, scene->rig->disks[DATA].path),
+                         0);
+    copy_rig_close(scene->rig);
+}
+
 /* It would lead to a server of the node's own. */
 static void socket_that_is_a_link_is_not_dialled(void **state)
 {
@@ -385,6 +404,10 @@ static void what_is_not_on_the_copy_is_not_served(void **state)
     assert_not_served(scene, "/nowhere", "", ERR_PRECONDITION);
     rig_format(path, sizeof(path), "%s/root", scene->db); /* a folder of root's */
     assert_not_served(scene, path, "", ERR_USAGE);
+    for (int i = 0; i < 2; i++) { /* and of those who may read the session's disks */
+        rig_format(path, sizeof(path), "%s/reader%d", scene->db, i);
+        assert_not_served(scene, path, "", ERR_USAGE);
+    }
     rig_format(path, sizeof(path), "%s/way-out", scene->db); /* a link to /var/lib */
     assert_not_served(scene, path, "", ERR_PRECONDITION);
     assert_not_served(scene, scene->data, "innodb_undo_directory=/var/lib\n", ERR_PRECONDITION);
@@ -516,10 +539,11 @@ static void make_data(struct scene *scene)
 {
     struct copy_disk *disk = copy_rig_image(scene->rig, 384);
     int code = rig_sh(
-        "mkfs.ext4 -q -F %s && mkdir -p %s && mount -o loop %s %s && mkdir %s/root %s/binlog && "
+        "mkfs.ext4 -q -F %s && mkdir -p %s && mount -o loop %s %s && cd %s && mkdir root reader0 "
+        "reader1 binlog && chown %d:1 reader0 && chown 1:%d reader1 && cd - >/dev/null && "
         "ln -s /var/lib %s/way-out && bash -c '. tests/servers/lib.sh; server_template \"\" %s'",
-        disk->image, scene->db, disk->image, scene->db, scene->db, scene->db, scene->db,
-        scene->data);
+        disk->image, scene->db, disk->image, scene->db, scene->db, COPY_READER, COPY_READER,
+        scene->db, scene->data);
 
     if (code == 0)
         code = rig_sh("bash tests/guard/aid/copy_original.sh %s %s", scene->data, scene->db);
@@ -619,6 +643,7 @@ int main(void)
         TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
         TEST(program_that_does_not_answer_hides_no_other),
         TEST(server_has_not_the_group_of_root),
+        TEST(nobody_can_not_read_the_disks_of_a_session),
         TEST(socket_that_is_a_link_is_not_dialled),
         TEST(server_that_can_not_start_says_why),
         TEST(server_that_is_late_is_ended),
