@@ -337,6 +337,21 @@ static void mount_is_over_nothing_that_root_runs_or_reads(void **state)
     copy_rig_close(rig);
 }
 
+/* A link of the node's to where they lie, in the way to a folder that is not there. */
+static void mount_point_behind_a_link_covers_nothing(void **state)
+{
+    struct copy_rig *rig = *state;
+
+    copy_rig_open_for(rig, COPY_VERIFY, NULL);
+    int inner = (int)copy_rig_child_of(rig->outer);
+    uint32_t ext4 = copy_rig_add(rig, &rig->disks[EXT4]);
+    assert_int_equal(rig_sh("nsenter -t %d -m ln -s /usr/share /link", inner), 0);
+    assert_false(copy_rig_mount(rig, ext4, "/link/not-there", COPY_WRITABLE));
+    assert_int_not_equal(rig_sh("grep ' /usr/share ' /proc/%d/mountinfo", inner), 0);
+    assert_int_equal(rig->err.kind, ERR_PRECONDITION);
+    copy_rig_close(rig);
+}
+
 static void node_can_not_be_written_from_a_session(void **state)
 {
     static const char *const hidden[] = {"/boot", "/home", "/media", "/mnt",
@@ -623,6 +638,7 @@ int main(void)
         cmocka_unit_test_teardown(copy_is_mounted_beside_its_original_and_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(mount_point_that_the_node_lacks_is_made_unseen, copy_rig_tear),
         cmocka_unit_test_teardown(mount_is_over_nothing_that_root_runs_or_reads, copy_rig_tear),
+        cmocka_unit_test_teardown(mount_point_behind_a_link_covers_nothing, copy_rig_tear),
         cmocka_unit_test_teardown(node_can_not_be_written_from_a_session, copy_rig_tear),
         cmocka_unit_test_teardown(death_of_a_session_frees_its_disks, copy_rig_tear),
         cmocka_unit_test_teardown(device_is_what_its_number_says, copy_rig_tear),
