@@ -245,12 +245,11 @@ static int furnish(void *context)
 
 static int unfurnish(void *context)
 {
-    static const char *const places[] = {"/run", "/tmp", "/dev", "/proc"};
+    const struct copy_session *session = context;
     int os_errno = enter_tree();
 
-    (void)context;
-    for (size_t i = 0; os_errno == 0 && i < sizeof(places) / sizeof(places[0]); i++)
-        (void)umount2(places[i], MNT_DETACH | UMOUNT_NOFOLLOW); /* that of / tells what stays */
+    if (os_errno == 0)
+        copy_room_unfurnish(session->furnished, session->furnished_count);
     return os_errno;
 }
 
@@ -277,10 +276,11 @@ static void clear_away(struct copy_session *session)
     copy_child_forget(&session->server);
     session->server.pid = 0;
     session->state = COPY_IDLE;
-    if (!session->tree)
+    if (session->furnished_count == 0)
         return;
     kept = session->reply;
-    (void)copy_child_call(session, unfurnish, NULL, session->end_ms);
+    (void)copy_child_call(session, unfurnish, session, session->end_ms);
+    session->furnished_count = 0;
     session->reply = kept;
 }
 
@@ -317,6 +317,20 @@ static enum copy_status wait_ready(struct copy_session *session, int64_t deadlin
     return copy_session_say(session, COPY_NO_TOOL, 0, "%s", session->request.serve.program);
 }
 
+static enum copy_status furnish_tree(struct copy_session *session, int64_t deadline_ms)
+{
+    const struct copy_text *marks = &session->tool_text;
+    enum copy_status status = copy_child_call(session, furnish, NULL, deadline_ms);
+
+    session->furnished_count =
+        marks->bytes < COPY_ROOM_PLACES ? marks->bytes : (size_t)COPY_ROOM_PLACES;
+    memcpy(session->furnished, marks->text, session->furnished_count);
+    return status == COPY_OK && session->tool.os_errno != 0
+               ? copy_session_say(session, COPY_FAILED, session->tool.os_errno,
+                                  "mounting /proc, /dev, /tmp and /run in the copy")
+               : status;
+}
+
 enum copy_status copy_server_start(struct copy_session *session, int64_t deadline_ms)
 {
     static struct start start;
@@ -325,10 +339,7 @@ enum copy_status copy_server_start(struct copy_session *session, int64_t deadlin
     if (status != COPY_OK)
         return status;
     if (session->tree) {
-        status = copy_child_call(session, furnish, NULL, deadline_ms);
-        if (status == COPY_OK && session->tool.os_errno != 0)
-            status = copy_session_say(session, COPY_FAILED, session->tool.os_errno,
-                                      "mounting /proc, /dev, /tmp and /run in the copy");
+        status = furnish_tree(session, deadline_ms);
         if (status != COPY_OK) {
             clear_away(session);
             return status;

@@ -13,7 +13,7 @@
 
 #define PROGRAM "/usr/sbin/mariadbd" /* the node's */
 
-enum { DATA, ROOT, TRAP, LINK, MEMORY_MIB = 160 };
+enum { DATA, ROOT, TRAP, LINK, NO_PROC, MEMORY_MIB = 160 };
 
 struct scene {
     struct copy_rig *rig;
@@ -294,6 +294,22 @@ static void program_that_does_not_answer_hides_no_other(void **state)
         fail_msg("%s", scene->rig->err.text);
     assert_string_equal(buf_text(&scene->log), "/usr/libexec/mysqld\t Ver 8.0.36 for Linux\n");
     assert_int_equal(copy_rig_child_of(scene->inner), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* Its /proc is a link, where the session would mount first. */
+static void mount_of_a_copy_stays_where_its_tree_can_not_be_furnished(void **state)
+{
+    struct scene *scene = *state;
+
+    mount_root(scene, NO_PROC);
+    uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[LINK]);
+    if (!copy_rig_mount(scene->rig, item, "/tmp", COPY_WRITABLE))
+        fail_msg("%s", scene->rig->err.text);
+    assert_false(serve_mounted(scene));
+    assert_int_equal(scene->rig->err.kind, ERR_SYS);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/tmp", "ext4 "), 1);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 1);
     copy_rig_close(scene->rig);
 }
 
@@ -616,6 +632,8 @@ static int open_all(void **state)
     (void)copy_rig_fs(scene->rig, "ext4", 32, script);
     (void)copy_rig_fs(scene->rig, "ext4", 16,
                       "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
+    (void)copy_rig_fs(scene->rig, "ext4", 16,
+                      "mkdir run dev tmp data && chown 1234 data && ln -s /nowhere proc");
     *state = scene;
     return 0;
 }
@@ -642,6 +660,7 @@ int main(void)
         TEST(server_leaves_no_process_behind),
         TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
         TEST(program_that_does_not_answer_hides_no_other),
+        TEST(mount_of_a_copy_stays_where_its_tree_can_not_be_furnished),
         TEST(server_has_not_the_group_of_root),
         TEST(nobody_can_not_read_the_disks_of_a_session),
         TEST(socket_that_is_a_link_is_not_dialled),
