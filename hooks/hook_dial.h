@@ -9,8 +9,8 @@
 /* Connects to stillpoint-hook, which starts a process for it.
  *   path    of the socket: RUN/HOOK_SOCKET_NAME
  *   ret_fd  given to the caller; non-blocking
- *   false   ERR_HOOK: nobody listens, or we may not connect, with the remedy; ERR_CONFIG: the path
- * is too long */
+ *   false   ERR_HOOK: nobody listens, or we may not connect, with the remedy; ERR_CONFIG: the
+ *           path is too long */
 bool hook_dial(const char *path, int *ret_fd, struct err *err);
 
 #endif

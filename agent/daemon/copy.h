@@ -102,7 +102,8 @@ bool copy_mount(struct copy *copy, uint32_t item, const char *at, uint32_t flags
 
 /* The database servers that are installed, the copy's own or the node's.
  *   ret_text  is added to: lines "path<TAB> Ver 9.7.4-2 for Linux…", of what each says to
- * --version; cap COPY_DATA_BYTES. Not to be trusted false     ERR_PRECONDITION: none */
+ *             --version; cap COPY_DATA_BYTES. Not to be trusted
+ *   false     ERR_PRECONDITION: none; ERR_DEADLINE: none that answered */
 bool copy_list_programs(struct copy *copy, int64_t deadline_ms, const struct cancel *cancel,
                         struct buf *ret_text, struct err *err);
 

@@ -69,7 +69,7 @@ enum copy_purpose { COPY_VERIFY = 1, COPY_FILES = 2, COPY_PURPOSE_COUNT };
 
 enum copy_flag {
     COPY_REPLAY = 1,   /* LOOK, CHECK: let the filesystem replay its journal first (it was not
-                          frozen).   Writes to the volume */
+                          frozen). Writes to the volume */
     COPY_WRITABLE = 2, /* MOUNT, verify only; else read-only */
     COPY_PREVIEW = 4,  /* ASK: what root's command line would do first is still to be done: the
                           destination may be missing, or its marker */

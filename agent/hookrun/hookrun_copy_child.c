@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_signals.h"
 
 enum { DRAIN_READS_MAX = 64, READ_BYTES = 4096, TICK_MS = 1000 };
@@ -59,6 +60,13 @@ static _Noreturn void be_child(copy_child_body *body, void *context, int out_fd,
     if (os_errno != 0)
         (void)!write(error_fd, &os_errno, sizeof(os_errno)); /* the exit code tells, too */
     _exit(os_errno == 0 ? 0 : 127);
+}
+
+int copy_child_become(uid_t uid, gid_t gid)
+{
+    return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0
+               ? 0
+               : errno;
 }
 
 int copy_child_exec(const char *const *args)
@@ -210,10 +218,9 @@ static int exec_body(void *context)
 
 static int exec_powerless(void *context)
 {
-    if (setgroups(0, NULL) < 0 || setresgid(COPY_READER, COPY_READER, COPY_READER) < 0 ||
-        setresuid(COPY_READER, COPY_READER, COPY_READER) < 0)
-        return errno;
-    return copy_child_exec(context);
+    int os_errno = copy_child_become(COPY_READER, COPY_READER);
+
+    return os_errno != 0 ? os_errno : copy_child_exec(context);
 }
 
 static enum copy_status run(struct copy_session *session, copy_child_body *body,
@@ -236,6 +243,16 @@ enum copy_status copy_child_read(struct copy_session *session, const char *const
                                  int64_t deadline_ms)
 {
     return run(session, exec_powerless, args, deadline_ms);
+}
+
+void copy_child_end_all(struct copy_session *session)
+{
+    siginfo_t info;
+
+    if (getpid() == 1) /* all means all in its namespace then */
+        (void)kill(-1, SIGKILL);
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        copy_session_pump(session, clock_boot_ms() + TICK_MS);
 }
 
 bool copy_child_succeeded(const struct copy_child *child)

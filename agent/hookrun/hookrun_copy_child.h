@@ -38,6 +38,10 @@ enum copy_status copy_child_read(struct copy_session *session, const char *const
 enum copy_status copy_child_watch(struct copy_session *session, copy_child_body *body,
                                   void *context, void (*tick)(struct copy_session *),
                                   int64_t deadline_ms);
+/* Ends whatever processes are left in the session, and waits for their end: what a foreign program
+ * has started outlives it, keeps the copy in use, and could change it while root works on it. For
+ * when nothing of ours is to run. */
+void copy_child_end_all(struct copy_session *session);
 /* Did session->tool exit with 0? */
 bool copy_child_succeeded(const struct copy_child *child);
 
@@ -45,6 +49,10 @@ bool copy_child_succeeded(const struct copy_child *child);
 const char *copy_child_find(struct copy_session *session, const char *name, char *path,
                             size_t bytes);
 
+/* ---- in the child ---- */
+
+/* Becomes the user, with one group, for good. An errno, or 0. */
+int copy_child_become(uid_t uid, gid_t gid);
 /* Becomes the program. An errno. */
 int copy_child_exec(const char *const *args);
 

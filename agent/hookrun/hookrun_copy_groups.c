@@ -125,12 +125,12 @@ static enum copy_status take_volume(struct copy_session *session, struct groups 
         if (session->items[i].kind != COPY_ITEM_LVM ||
             strcmp(path + strlen("/dev/"), session->places[i].node) != 0)
             continue;
+        if (groups->paths[i][0] != '\0')
+            return COPY_OK; /* told twice: its group has it, and so room for all that there are */
         struct group *group = group_named(groups, name);
         if (group == NULL)
             return copy_session_say(session, COPY_FULL, 0, "more than %d volume groups",
                                     GROUPS_MAX);
-        if (group->node_count == COPY_ITEMS_MAX)
-            return COPY_OK; /* told twice */
         if (group->node_count == 0)
             group->device = session->items[i].device;
         (void)snprintf(groups->paths[i], sizeof(groups->paths[i]), "%s", path);
@@ -149,6 +149,7 @@ static enum copy_status list_volumes(struct copy_session *session, struct groups
     size_t at = 0, length = 0;
 
     groups->count = 0;
+    memset(groups->paths, 0, sizeof(groups->paths));
     while (status == COPY_OK && next_line(&session->tool_text, &at, &line, &length)) {
         char path[LINE_BYTES], name[LINE_BYTES];
         if (copy_groups_field(line, length, "LVM2_PV_NAME", path, sizeof(path)) &&

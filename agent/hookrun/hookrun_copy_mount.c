@@ -283,32 +283,49 @@ static size_t existing_depth(const char *at)
     return depth;
 }
 
+/* The path AT, which exists, has to be what it seems. */
+static enum copy_status refuse_links(struct copy_session *session, const char *at,
+                                     int64_t deadline_ms)
+{
+    static char real[PATH_MAX];
+    enum copy_status status = copy_path_follow(session, at, real, sizeof(real), deadline_ms);
+
+    return status == COPY_OK && strcmp(real, at) != 0
+               ? copy_session_say(session, COPY_FAILED, ELOOP, "%s", at)
+               : status;
+}
+
+/* Makes the mount point AT, PLACE as the session sees it, of which DEPTH bytes are there. */
+static enum copy_status add_place(struct copy_session *session, const char *at, const char *place,
+                                  size_t depth, int64_t deadline_ms)
+{
+    size_t in_tree = session->tree ? strlen(COPY_TREE) : 0;
+    char parent[PATH_MAX];
+
+    (void)snprintf(parent, sizeof(parent), "%.*s", (int)(depth > in_tree ? depth - in_tree : 1),
+                   depth > in_tree ? at : "/");
+    if (copy_path_mount(session, parent) != NULL) /* the copy itself lacks it */
+        return copy_session_say(session, COPY_NO_FILE, 0, "%s", at);
+    enum copy_status status = refuse_links(session, parent, deadline_ms); /* mkdir, mount follow */
+    int os_errno = status == COPY_OK ? make_place(place, depth) : 0;
+    return os_errno != 0 ? copy_session_say(session, COPY_FAILED, os_errno, "mkdir %s", at)
+                         : status;
+}
+
 /* Sees to it that the mount point is there, a folder, and no link leads elsewhere. */
 static enum copy_status prepare_place(struct copy_session *session, const char *at, char *place,
                                       int64_t deadline_ms)
 {
-    static char real[PATH_MAX];
+    enum copy_status status = COPY_OK;
 
     if (!copy_path_seen(session, at, place, PATH_MAX))
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s", at);
     if (!session->tree && is_of_the_session(at)) /* AT may be the word of whoever made the copy */
         return copy_session_say(session, COPY_NEEDED, 0, "%s", at);
     size_t depth = existing_depth(place);
-    if (place[depth] != '\0') {
-        size_t in_tree = session->tree ? strlen(COPY_TREE) : 0;
-        char parent[PATH_MAX];
-        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(depth > in_tree ? depth - in_tree : 1),
-                       depth > in_tree ? at : "/");
-        if (copy_path_mount(session, parent) != NULL) /* the copy itself lacks it */
-            return copy_session_say(session, COPY_NO_FILE, 0, "%s", at);
-        int os_errno = make_place(place, depth);
-        if (os_errno != 0)
-            return copy_session_say(session, COPY_FAILED, os_errno, "mkdir %s", at);
-    }
-    enum copy_status status = copy_path_follow(session, at, real, sizeof(real), deadline_ms);
-    if (status == COPY_OK && strcmp(real, at) != 0)
-        return copy_session_say(session, COPY_FAILED, ELOOP, "%s", at);
-    return status;
+    if (place[depth] != '\0')
+        status = add_place(session, at, place, depth, deadline_ms);
+    return status == COPY_OK ? refuse_links(session, at, deadline_ms) : status;
 }
 
 /* Whose paths the copy's are: its own tree's where it has a root folder or only files are wanted.

@@ -138,26 +138,34 @@ static bool make_folder(const char *path)
     return errno == EEXIST;
 }
 
-static bool make_dev(void)
+static bool fill_dev(void)
 {
     static const struct {
         const char *name;
         unsigned dev_minor;
     } all[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
 
-    if (!make_folder("/dev") ||
-        mount("stillpoint", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") < 0)
-        return false;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (!make_node(all[i].name, S_IFCHR, makedev(1, all[i].dev_minor)))
             return false;
     return symlink("/proc/self/fd", "/dev/fd") == 0;
 }
 
+static bool mount_dev(void)
+{
+    return make_folder("/dev") &&
+           mount("stillpoint", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m") == 0;
+}
+
 static bool mount_at(const char *path, const char *type, unsigned long flags, const char *data)
 {
     return make_folder(path) &&
            mount("stillpoint", path, type, flags | MS_NOSUID | MS_NODEV, data) == 0;
+}
+
+static bool mount_proc(void)
+{
+    return mount_at("/proc", "proc", MS_NOEXEC, NULL);
 }
 
 static bool mount_tmp(void)
@@ -180,14 +188,42 @@ int copy_room_let_read(const char *path)
     return chown(path, 0, COPY_READER) == 0 && chmod(path, 0640) == 0 ? 0 : errno;
 }
 
+/* ---- in a copy's tree ---- */
+
+static bool mount_run(void)
+{
+    return mount_at("/run", "tmpfs", MS_NOEXEC, "mode=755,size=16m");
+}
+
+static const struct {
+    const char *path;
+    bool (*mount)(void);
+    bool (*fill)(void);
+    bool may_be_link; /* then its server uses what is there */
+} furniture[COPY_ROOM_PLACES] = {
+    {"/proc", mount_proc, NULL, false},
+    {"/dev", mount_dev, fill_dev, false},
+    {"/tmp", mount_tmp, NULL, true},
+    {"/run", mount_run, NULL, false},
+};
+
 int copy_room_furnish(void)
 {
-    /* Some have /tmp as a link: then its server uses what is there. */
-    if (!mount_at("/proc", "proc", MS_NOEXEC, NULL) || !make_dev() ||
-        (!is_link("/tmp") && !mount_tmp()) ||
-        !mount_at("/run", "tmpfs", MS_NOEXEC, "mode=755,size=16m"))
-        return errno;
+    for (size_t i = 0; i < COPY_ROOM_PLACES; i++) {
+        const char mark = (char)('0' + i);
+        if (furniture[i].may_be_link && is_link(furniture[i].path))
+            continue;
+        if (!furniture[i].mount() || write(STDOUT_FILENO, &mark, 1) != 1 ||
+            (furniture[i].fill != NULL && !furniture[i].fill()))
+            return errno;
+    }
     return 0;
+}
+
+void copy_room_unfurnish(const char *marks, size_t count)
+{
+    while (count-- > 0) /* that of / tells what stays */
+        (void)umount2(furniture[marks[count] - '0'].path, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 /* ---- all of it ---- */
@@ -216,9 +252,10 @@ bool copy_room_enter(const char **ret_what)
     TRY(syscall(SYS_pivot_root, STAGE, STAGE OLD) == 0);
     TRY(chdir("/") == 0);
     TRY(show_node());
-    TRY(mount_at("/proc", "proc", MS_NOEXEC, NULL));
+    TRY(mount_proc());
     TRY(mount_at("/sys", "sysfs", MS_NOEXEC | MS_RDONLY, NULL));
-    TRY(make_dev());
+    TRY(mount_dev());
+    TRY(fill_dev());
     TRY(mount_tmp());
     TRY(mkdir("/run", 0755) == 0);
     TRY(mkdir(COPY_TREE, 0755) == 0);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -176,10 +175,13 @@ static enum copy_status prepare(struct copy_session *session, struct start *star
     if (!S_ISDIR(st.st_mode) || st.st_uid == 0)
         return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s is %s", serve->datadir,
                                 S_ISDIR(st.st_mode) ? "root's" : "no folder");
+    if (st.st_uid == COPY_READER || st.st_gid == COPY_READER) /* would read the disks themselves */
+        return copy_session_say(session, COPY_BAD_ARGUMENT, 0, "%s belongs to user or group %d",
+                                serve->datadir, COPY_READER);
     start->root = session->tree ? COPY_TREE : "";
     start->program = serve->program;
     start->uid = st.st_uid;
-    start->gid = st.st_gid != 0 ? st.st_gid : COPY_READER; /* root's may read more of the node */
+    start->gid = st.st_gid != 0 ? st.st_gid : COPY_NOBODY; /* root's may read more of the node */
     start->peer_gid = session->peer_gid;
     start->memory_bytes = serve->memory_bytes;
     start->arg_count = 1; /* the program's name */
@@ -223,11 +225,9 @@ static int serve(void *context)
         chown(SOCKET_FOLDER, start->uid, start->peer_gid) < 0 || chmod(SOCKET_FOLDER, 0710) < 0)
         return errno;
     be_modest(start);
-    if (setgroups(0, NULL) < 0 || setresgid(start->gid, start->gid, start->gid) < 0 ||
-        setresuid(start->uid, start->uid, start->uid) < 0)
-        return errno;
     start->args[0] = start->program;
-    return copy_child_exec(start->args);
+    int os_errno = copy_child_become(start->uid, start->gid);
+    return os_errno != 0 ? os_errno : copy_child_exec(start->args);
 }
 
 static int enter_tree(void)
@@ -245,12 +245,11 @@ static int furnish(void *context)
 
 static int unfurnish(void *context)
 {
-    static const char *const places[] = {"/run", "/tmp", "/dev", "/proc"};
+    const struct copy_session *session = context;
     int os_errno = enter_tree();
 
-    (void)context;
-    for (size_t i = 0; os_errno == 0 && i < sizeof(places) / sizeof(places[0]); i++)
-        (void)umount2(places[i], MNT_DETACH | UMOUNT_NOFOLLOW); /* that of / tells what stays */
+    if (os_errno == 0)
+        copy_room_unfurnish(session->furnished, session->furnished_count);
     return os_errno;
 }
 
@@ -269,18 +268,6 @@ static void kill_server(const struct copy_session *session, int number)
         (void)kill(session->server.pid, number);
 }
 
-/* What a server has started outlives it, and could change the copy while root works on it. To
- * process 1, which we are, all means all in its namespace; and nothing else of ours runs now. */
-static void end_its_children(struct copy_session *session)
-{
-    siginfo_t info;
-
-    if (getpid() == 1)
-        (void)kill(-1, SIGKILL);
-    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-        copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
-}
-
 /* Nothing of it is left: not what a tree was furnished with either. The reply stays. */
 static void clear_away(struct copy_session *session)
 {
@@ -289,10 +276,11 @@ static void clear_away(struct copy_session *session)
     copy_child_forget(&session->server);
     session->server.pid = 0;
     session->state = COPY_IDLE;
-    if (!session->tree)
+    if (session->furnished_count == 0)
         return;
     kept = session->reply;
-    (void)copy_child_call(session, unfurnish, NULL, session->end_ms);
+    (void)copy_child_call(session, unfurnish, session, session->end_ms);
+    session->furnished_count = 0;
     session->reply = kept;
 }
 
@@ -301,7 +289,7 @@ static enum copy_status give_up(struct copy_session *session, enum copy_status s
     kill_server(session, SIGKILL);
     while (!session->server.dead)
         copy_session_pump(session, clock_boot_ms() + LAST_WAIT_MS);
-    end_its_children(session);
+    copy_child_end_all(session);
     (void)copy_session_tell(session, status, &session->server);
     if (status == COPY_SERVER_LATE) { /* its end was ours */
         session->reply.code = -1;
@@ -329,6 +317,20 @@ static enum copy_status wait_ready(struct copy_session *session, int64_t deadlin
     return copy_session_say(session, COPY_NO_TOOL, 0, "%s", session->request.serve.program);
 }
 
+static enum copy_status furnish_tree(struct copy_session *session, int64_t deadline_ms)
+{
+    const struct copy_text *marks = &session->tool_text;
+    enum copy_status status = copy_child_call(session, furnish, NULL, deadline_ms);
+
+    session->furnished_count =
+        marks->bytes < COPY_ROOM_PLACES ? marks->bytes : (size_t)COPY_ROOM_PLACES;
+    memcpy(session->furnished, marks->text, session->furnished_count);
+    return status == COPY_OK && session->tool.os_errno != 0
+               ? copy_session_say(session, COPY_FAILED, session->tool.os_errno,
+                                  "mounting /proc, /dev, /tmp and /run in the copy")
+               : status;
+}
+
 enum copy_status copy_server_start(struct copy_session *session, int64_t deadline_ms)
 {
     static struct start start;
@@ -337,10 +339,7 @@ enum copy_status copy_server_start(struct copy_session *session, int64_t deadlin
     if (status != COPY_OK)
         return status;
     if (session->tree) {
-        status = copy_child_call(session, furnish, NULL, deadline_ms);
-        if (status == COPY_OK && session->tool.os_errno != 0)
-            status = copy_session_say(session, COPY_FAILED, session->tool.os_errno,
-                                      "mounting /proc, /dev, /tmp and /run in the copy");
+        status = furnish_tree(session, deadline_ms);
         if (status != COPY_OK) {
             clear_away(session);
             return status;

@@ -5,12 +5,13 @@
 #include "agent/hookrun/hookrun_copy_session.h"
 
 /* The private database server on the copy: SERVE, STOP.
- *   - runs as the datadir's owner (never root, nor with root's group), with the copy's programs
- * where the copy has a root folder, else the node's; a program of root's that root alone can write
+ *   - runs as the datadir's owner (never root, nor with root's group, nor what reads the disks),
+ *     with the copy's programs where the copy has a root folder, else the node's; a program of
+ *     root's that root alone can write
  *   - no options file; no network, no grants, no replication, no events; keeps every binary log,
- * and mends no table by itself
+ *     and mends no table by itself
  *   - idle CPU and I/O priority; a buffer pool of a quarter of memory_bytes, a bound of
- * memory_bytes and 512 MiB on what it may reserve; the first for the OOM killer
+ *     memory_bytes and 512 MiB on what it may reserve; the first for the OOM killer
  *   - its log is its stderr: what it says goes with the replies, once */
 
 /* Starts it and waits until it says that it is ready. */

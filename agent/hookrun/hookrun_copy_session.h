@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "agent/hookrun/copy_wire.h"
+#include "agent/hookrun/hookrun_copy_room.h"
 #include "agent/hookrun/hookrun_copy_rules.h"
 #include "agent/hookrun/hookrun_copy_target.h"
 
@@ -15,8 +16,6 @@
 
 #define COPY_TREE       "/run/stillpoint"      /* the copy's own tree, where it has one */
 #define COPY_LVM_FOLDER "/run/lvm-of-the-copy" /* LVM_SYSTEM_DIR */
-
-enum { COPY_READER = 65534 }; /* user and group "nobody": may read our block devices */
 
 struct copy_device {
     unsigned dev_major, dev_minor;
@@ -72,7 +71,9 @@ struct copy_session {
     struct copy_place places[COPY_ITEMS_MAX];
     struct copy_mounted mounts[COPY_MOUNTS_MAX];
     uint32_t device_count, item_count, mount_count;
-    uint32_t group_count; /* LVM: groups named so far */
+    uint32_t group_count;             /* LVM: groups named so far */
+    char furnished[COPY_ROOM_PLACES]; /* the tree, for the server: marks of copy_room_furnish */
+    size_t furnished_count;
     struct copy_child tool, server;
     struct copy_text tool_text, server_text;
     union copy_request request;

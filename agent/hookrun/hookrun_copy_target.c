@@ -152,9 +152,8 @@ static enum copy_status judge(int fd, const char *id, bool preview, struct copy_
     if (!marked && !preview)
         return COPY_DEST_MARKER;
     enum copy_status status = look_inside(fd, why);
-    if (!marked)
-        why->text[0] =
-            '\0'; /* what lies in a folder that root has not named is nobody's business */
+    if (!marked) /* what lies in a folder that root has not named is nobody's business */
+        why->text[0] = '\0';
     return status == COPY_OK ? copy_target_fits(fd, 0, 0, why) : status;
 }
 

@@ -14,12 +14,13 @@ bool hookrun_exec_check(const struct hook_request *request, size_t bytes);
 /* Runs the program of a checked and allowed request with one argument, the phase, and waits for its
  * end:
  *   - own session and process group, its signals and OOM score as new, no descriptor but 0, 1 and
- * 2, stdin /dev/null, in "/", environment: PATH, LANG=C, STILLPOINT_ID, _REASON, _PHASE,
- * _DEADLINE_MS (absolute, as /proc/uptime counts), and in release, finish and start _OUTCOME
+ *     2, stdin /dev/null, in "/", environment: PATH, LANG=C, STILLPOINT_ID, _REASON, _PHASE,
+ *     _DEADLINE_MS (absolute, as /proc/uptime counts), and in release, finish and start _OUTCOME
  *   - SIGTERM to its group shortly before deadline_ms (a quarter of the time, at most 200 ms),
- * SIGKILL at it
+ *     SIGKILL at it
  *   - SIGKILL at once where CLIENT_FD is closed by its other end, or SIGTERM or SIGINT is sent to
- * us What it leaves running in the background keeps running. *ret_reply is whole in every case.
+ *     us
+ * What it leaves running in the background keeps running. *ret_reply is whole in every case.
  * Blocks SIGCHLD, SIGTERM and SIGINT in this process. */
 void hookrun_exec(const struct hook_request *request, int client_fd, struct hook_reply *ret_reply);
 

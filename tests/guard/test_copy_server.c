@@ -3,6 +3,8 @@
  * work, and whatever is killed then. */
 #include "tests/guard/copy_rig.h"
 
+#include "agent/hookrun/hookrun_copy_room.h" /* COPY_READER */
+
 #include <grp.h>
 #include <mysql.h>
 #include <pthread.h>
@@ -11,7 +13,7 @@
 
 #define PROGRAM "/usr/sbin/mariadbd" /* the node's */
 
-enum { DATA, ROOT, TRAP, LINK, MEMORY_MIB = 160 };
+enum { DATA, ROOT, TRAP, LINK, NO_PROC, MEMORY_MIB = 160 };
 
 struct scene {
     struct copy_rig *rig;
@@ -216,25 +218,30 @@ static void server_answers_a_daemon_without_rights(void **state)
 
 /* ---- a copy that means harm ---- */
 
-/* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
- * in place of its socket. */
-static bool serve_root(struct scene *scene, int disk)
+static void mount_root(struct scene *scene, int disk)
 {
-    const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
-
     copy_rig_open_for(scene->rig, COPY_VERIFY, NULL);
     scene->inner = copy_rig_child_of(scene->rig->outer);
     uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[disk]);
     if (!copy_rig_mount(scene->rig, item, "/", COPY_WRITABLE))
         fail_msg("%s", scene->rig->err.text);
     buf_clear(&scene->log);
+}
+
+static bool serve_mounted(struct scene *scene)
+{
+    const struct copy_server server = {"/data", "/usr/sbin/mysqld", (uint64_t)MEMORY_MIB << 20, ""};
+
     return copy_serve(scene->rig->copy, &server, soon(), NULL, &scene->serving, &scene->log,
                       &scene->rig->err);
 }
 
+/* Its /tmp is a link to /opt, and its server is a script that leaves a process behind, and a link
+ * in place of its socket. */
 static bool serve_trap(struct scene *scene)
 {
-    return serve_root(scene, TRAP);
+    mount_root(scene, TRAP);
+    return serve_mounted(scene);
 }
 
 static void server_leaves_no_process_behind(void **state)
@@ -268,10 +275,41 @@ static void links_of_a_copy_lead_no_mount_out_of_its_tree(void **state)
     assert_int_equal(mounts_at(scene, "/opt", ""), 1);
     copy_rig_close(scene->rig);
 
-    assert_false(serve_root(scene, LINK)); /* its /run leads to the session's /opt by /proc */
+    mount_root(scene, LINK);
+    assert_false(serve_mounted(scene)); /* its /run leads to the session's /opt by /proc */
     assert_int_equal(scene->rig->err.kind, ERR_SYS);
     assert_int_equal(mounts_at(scene, "/opt", ""), 1);
     assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* The trap's first program never answers; another does, and leaves a process behind. */
+static void program_that_does_not_answer_hides_no_other(void **state)
+{
+    struct scene *scene = *state;
+
+    mount_root(scene, TRAP);
+    if (!copy_list_programs(scene->rig->copy, clock_boot_ms() + 30000, NULL, &scene->log,
+                            &scene->rig->err))
+        fail_msg("%s", scene->rig->err.text);
+    assert_string_equal(buf_text(&scene->log), "/usr/libexec/mysqld\t Ver 8.0.36 for Linux\n");
+    assert_int_equal(copy_rig_child_of(scene->inner), 0);
+    copy_rig_close(scene->rig);
+}
+
+/* Its /proc is a link, where the session would mount first. */
+static void mount_of_a_copy_stays_where_its_tree_can_not_be_furnished(void **state)
+{
+    struct scene *scene = *state;
+
+    mount_root(scene, NO_PROC);
+    uint32_t item = copy_rig_add(scene->rig, &scene->rig->disks[LINK]);
+    if (!copy_rig_mount(scene->rig, item, "/tmp", COPY_WRITABLE))
+        fail_msg("%s", scene->rig->err.text);
+    assert_false(serve_mounted(scene));
+    assert_int_equal(scene->rig->err.kind, ERR_SYS);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/tmp", "ext4 "), 1);
+    assert_int_equal(mounts_at(scene, "/run/stillpoint/.*", ""), 1);
     copy_rig_close(scene->rig);
 }
 
@@ -287,6 +325,23 @@ static void server_has_not_the_group_of_root(void **state)
                             (int)copy_rig_child_of(scene->inner)),
                      0);
     (void)stop(scene);
+    copy_rig_close(scene->rig);
+}
+
+/* Nobody is what a datadir that belongs to nobody makes of a server, and whom programs of the copy
+ * are asked as. */
+static void nobody_can_not_read_the_disks_of_a_session(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    assert_int_equal(rig_sh("nsenter -t %d -m head -c 1 %s >/dev/null", (int)scene->inner,
+                            scene->rig->disks[DATA].path),
+                     0);
+    assert_int_not_equal(rig_sh("nsenter -t %d -m setpriv --reuid=65534 --regid=65534 "
+                                "--clear-groups head -c 1 %s >/dev/null",
+                                (int)scene->inner, scene->rig->disks[DATA].path),
+                         0);
     copy_rig_close(scene->rig);
 }
 
@@ -365,6 +420,10 @@ static void what_is_not_on_the_copy_is_not_served(void **state)
     assert_not_served(scene, "/nowhere", "", ERR_PRECONDITION);
     rig_format(path, sizeof(path), "%s/root", scene->db); /* a folder of root's */
     assert_not_served(scene, path, "", ERR_USAGE);
+    for (int i = 0; i < 2; i++) { /* and of those who may read the session's disks */
+        rig_format(path, sizeof(path), "%s/reader%d", scene->db, i);
+        assert_not_served(scene, path, "", ERR_USAGE);
+    }
     rig_format(path, sizeof(path), "%s/way-out", scene->db); /* a link to /var/lib */
     assert_not_served(scene, path, "", ERR_PRECONDITION);
     assert_not_served(scene, scene->data, "innodb_undo_directory=/var/lib\n", ERR_PRECONDITION);
@@ -496,10 +555,11 @@ static void make_data(struct scene *scene)
 {
     struct copy_disk *disk = copy_rig_image(scene->rig, 384);
     int code = rig_sh(
-        "mkfs.ext4 -q -F %s && mkdir -p %s && mount -o loop %s %s && mkdir %s/root %s/binlog && "
+        "mkfs.ext4 -q -F %s && mkdir -p %s && mount -o loop %s %s && cd %s && mkdir root reader0 "
+        "reader1 binlog && chown %d:1 reader0 && chown 1:%d reader1 && cd - >/dev/null && "
         "ln -s /var/lib %s/way-out && bash -c '. tests/servers/lib.sh; server_template \"\" %s'",
-        disk->image, scene->db, disk->image, scene->db, scene->db, scene->db, scene->db,
-        scene->data);
+        disk->image, scene->db, disk->image, scene->db, scene->db, COPY_READER, COPY_READER,
+        scene->db, scene->data);
 
     if (code == 0)
         code = rig_sh("bash tests/guard/aid/copy_original.sh %s %s", scene->data, scene->db);
@@ -560,15 +620,20 @@ static int open_all(void **state)
                scene->db);
     (void)copy_rig_fs(scene->rig, "ext4", 192, script);
     rig_format(script, sizeof(script),
-               "mkdir -p proc run dev opt usr/sbin usr/bin data && chown 1234:0 data && "
+               "mkdir -p proc run dev opt usr/sbin usr/bin usr/libexec data && "
+               "touch dev/null && chown 1234:0 data && "
                "ln -s /opt tmp && for P in sh ln sleep; do cp $(command -v $P) usr/bin/ && "
                "cp --parents $(ldd $(command -v $P) | grep -o \"/[^ ]*\") . || exit; done && "
                "printf '%%s\\n' '#!/usr/bin/sh' 'ln -s /nowhere /run/mysqld/mysqld.sock' "
                "'sleep 1000 &' 'echo mysqld: ready for connections' 'sleep 1000' "
-               ">usr/sbin/mysqld && chmod 755 usr/sbin/mysqld");
+               ">usr/sbin/mysqld && printf '%%s\\n' '#!/usr/bin/sh' 'sleep 1000 &' "
+               "'echo mysqld  Ver 8.0.36 for Linux' >usr/libexec/mysqld && "
+               "chmod 755 usr/sbin/mysqld usr/libexec/mysqld");
     (void)copy_rig_fs(scene->rig, "ext4", 32, script);
     (void)copy_rig_fs(scene->rig, "ext4", 16,
                       "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
+    (void)copy_rig_fs(scene->rig, "ext4", 16,
+                      "mkdir run dev tmp data && chown 1234 data && ln -s /nowhere proc");
     *state = scene;
     return 0;
 }
@@ -594,7 +659,10 @@ int main(void)
         TEST(copy_with_a_root_folder_is_served_by_its_own_programs),
         TEST(server_leaves_no_process_behind),
         TEST(links_of_a_copy_lead_no_mount_out_of_its_tree),
+        TEST(program_that_does_not_answer_hides_no_other),
+        TEST(mount_of_a_copy_stays_where_its_tree_can_not_be_furnished),
         TEST(server_has_not_the_group_of_root),
+        TEST(nobody_can_not_read_the_disks_of_a_session),
         TEST(socket_that_is_a_link_is_not_dialled),
         TEST(server_that_can_not_start_says_why),
         TEST(server_that_is_late_is_ended),
