@@ -219,11 +219,12 @@ static bool check_one(struct checking *checking, const struct table *table)
         *checking->err = why;
         return false;
     }
+    checking->result->checked++;
+    if (!add(checking, &checking->result->findings, table, why.text))
+        return false;
     /* MySQL ends itself where a page can't be read. */
     checking->result->server_gone = !db_alive(checking->db);
-    checking->result->checked++;
-    return add(checking, &checking->result->findings, table, why.text) &&
-           !checking->result->server_gone;
+    return !checking->result->server_gone;
 }
 
 static int64_t bytes_of(struct checking *checking, const struct table *table)
