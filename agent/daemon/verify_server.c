@@ -10,6 +10,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/fileio.h"
+#include "agent/daemon/verify_logs.h"
 #include "agent/daemon/verify_server_log.h"
 #include "agent/daemon/verify_serving.h"
 #include "agent/daemon/verify_settings.h"
@@ -27,14 +28,6 @@ enum {
 #define MEMORY_MOST  (2ULL << 30)
 
 /* --- what is known of it ------------------------------------------------------------------ */
-
-const char *verify_serving_name(const struct verify_serving *serving, const char *what, char *name)
-{
-    const char *own = serving->ask->database->name;
-
-    (void)snprintf(name, VERIFY_SERVING_NAME_BYTES, "%s %.100s", what, own ? own : "database");
-    return name;
-}
 
 static void find_written(struct verify_serving *serving)
 {
@@ -256,7 +249,6 @@ static bool judge_tables(struct verify_serving *serving, int64_t deadline_ms, st
 
     job_set_step(ask->job, "check");
     bool ok = verify_tables_check(ask->job, serving->db, &options, deadline_ms, &tables, err);
-    serving->gone = tables.server_gone;
     ok = ok && say_tables(serving, &tables, begun_ms, err);
     verify_tables_free(&tables);
     return ok;
