@@ -51,8 +51,9 @@ bool control_lines_push(struct control_lines *lines, const char *bytes, size_t l
                         struct err *err);
 /* The next whole line.
  *   ret_line, ret_len  without the newline, ended by a NUL that may not be the first in it;
- * borrowed until the next call. NULL: no whole line is there yet false              ERR_LIMIT: the
- * line in front is longer than the cap, whole or not. The stream is of no use from here */
+ *                      borrowed until the next call. NULL: no whole line is there yet
+ *   false              ERR_LIMIT: the line in front is longer than the cap, whole or not. The
+ *                      stream is of no use from here */
 bool control_lines_pop(struct control_lines *lines, const char **ret_line, size_t *ret_len,
                        struct err *err);
 /* Bytes of a line that was begun and not ended: where the stream closes, something was cut off. */

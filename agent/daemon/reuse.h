@@ -30,7 +30,8 @@ const struct inventory_set *reuse_choose(const struct inventory *inventory,
 
 /* Looks for one of this node's; the node itself is not touched. Worker thread.
  *   ret_backup  as show has it, with "reused": true and "age_s"; given to the caller. NULL: there
- * is none false       it is not known whether there is one */
+ *               is none
+ *   false       it is not known whether there is one */
 bool reuse_find(struct job *job, const struct work_options *options, int64_t deadline_ms,
                 json_t **ret_backup, struct err *err);
 
