@@ -32,11 +32,7 @@ cloud_set '{"deny": ["DeleteVolume"]}'
 no_verdict 6 'the node uses /dev/nvme9n1' 'the daemon still gives volumes back: .stillpoint status.'
 assert_match 'unreturned +ln-' "$(sp status)" "status"
 cloud_set '{"deny": []}'
-for _ in $(seq 300); do
-    [ "$(ls "$LAB/state/loans")" = '' ] && break
-    sleep 0.1
-done
-assert_no_loans
+until_no_loans
 hook_goes
 hook_is "$LIB_DIR/hook_answers.py" $add $bad_argument volume
 no_verdict 5 'refused: volume' 'all volumes are gone again'
