@@ -51,9 +51,12 @@ static bool says_usable(const char *text)
 /* What comes after the reason where a table could not be opened. */
 static bool says_unopened(const char *text)
 {
+    static const char *const first[] = {"Tablespace is missing for table ",
+                                        "Operation cannot be performed. The table '"};
+
     return strcasecmp(text, "Corrupt") == 0 || strcasecmp(text, "Operation failed") == 0 ||
-           starts(text, "Tablespace is missing for table ") ||
-           (starts(text, "Table '") && strcasestr(text, "' doesn't exist in engine") != NULL);
+           starts_any(text, first, COUNT(first)) ||
+           (starts(text, "Table '") && strcasestr(text, "' doesn't exist") != NULL);
 }
 
 enum verify_message verify_message_judge(const char *type, const char *text, bool application)

@@ -94,6 +94,11 @@ static void the_worst_that_is_said_counts(void **state)
         {{"Error", engine, "error", "Corrupt"}, VERIFY_MESSAGE_CLOSED, 0},
         {{"Error", key, "status", "Operation failed"}, VERIFY_MESSAGE_CLOSED, 0},
         {{"Error", "Table 'a.b' doesn't exist in engine", "Error", key}, VERIFY_MESSAGE_CLOSED, 1},
+        {{"Error", key, "Error",
+          "Operation cannot be performed. The table 'a.b' is missing, corrupt or contains bad "
+          "data."},
+         VERIFY_MESSAGE_CLOSED,
+         0},
         {{"Error", engine, "error", "Size of datafile is: 1000         Should be: 420000"},
          VERIFY_MESSAGE_FAULT,
          1},
