@@ -3,7 +3,8 @@
  * RUN/control.sock (SOCK_STREAM). One JSON object a line, no newline inside it.
  *
  *   request   {"v":1,"cmd":"backup","args":{…}}; while it runs one more line,
- * {"v":1,"cmd":"cancel"} answer    any number of {"event":…}, then exactly one "result" or "error"
+ *             {"v":1,"cmd":"cancel"}
+ *   answer    any number of {"event":…}, then exactly one "result" or "error"
  *
  * No I/O here, and no state but struct control_lines. Errors are ERR_PROTOCOL (not what this page
  * says), ERR_LIMIT (a cap was hit) or ERR_INTERNAL (no memory). Texts of errors carry nothing of

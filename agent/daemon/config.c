@@ -13,10 +13,9 @@
 #include "agent/daemon/config_sections.h"
 
 /* No command tells them while the configuration is wrong. */
-#define ALL_KEYS_REMEDY                                                                            \
-    "every section and key stands, commented, in the /etc/stillpoint/conf.d that is installed; "   \
-    "see "                                                                                         \
-    "man stillpointd"
+static const char all_keys_remedy[] =
+    "every section and key stands, commented, in the /etc/stillpoint/conf.d that is installed; "
+    "see man stillpointd";
 
 /* Where the next key belongs. */
 struct loader {
@@ -41,7 +40,7 @@ static bool unknown_section(const char *word, struct err *err)
     (void)err_set(err, ERR_CONFIG, 0, "unknown section [%s]", word);
     if (near != NULL)
         return err_suggest(err, "did you mean [%s]?", near);
-    return err_suggest(err, ALL_KEYS_REMEDY);
+    return err_suggest(err, "%s", all_keys_remedy);
 }
 
 static bool enter_section(void *self, const char *text, struct err *err)
@@ -84,7 +83,7 @@ static bool unknown_key(enum config_kind kind, const char *title, const char *ke
         return err_suggest(err, "did you mean %s?", near);
     if (elsewhere != NULL)
         return err_suggest(err, "%s belongs to [%s]", key, elsewhere);
-    return err_suggest(err, ALL_KEYS_REMEDY);
+    return err_suggest(err, "%s", all_keys_remedy);
 }
 
 /* A list over several lines: "/a," and "/b, /c" below it. */

@@ -42,7 +42,8 @@ static bool broken(struct copy *copy, struct err *err)
 {
     hang_up(copy);
     (void)err_wrap(err, "stillpoint-hook");
-    return err_suggest(err, "see `journalctl -u 'stillpoint-hook@*'`");
+    return err->kind != ERR_CANCELLED &&
+           err_suggest(err, "see `journalctl -u 'stillpoint-hook@*'`");
 }
 
 static bool is_sound(const struct copy *copy, size_t bytes)
@@ -188,12 +189,14 @@ bool copy_ask(const struct copy_config *config, bool preview, int64_t deadline_m
         return err_wrap(err, "stillpoint-hook");
     bool has_folder = config->destination != NULL;
     copy->request.open.flags = preview ? COPY_PREVIEW : 0;
+    bool answered =
+        exchange(copy, COPY_OP_ASK, sizeof(copy->request.open), deadline_ms, cancel, err);
     bool ok =
-        exchange(copy, COPY_OP_ASK, sizeof(copy->request.open), deadline_ms, cancel, err) &&
+        answered &&
         (copy->reply.status == COPY_OK ||
          copy_words_refused(&copy->reply, has_folder ? "the destination" : "stillpoint-hook", err));
     copy_free(copy);
-    return ok || (has_folder && err_suggest(err, "give --to another folder"));
+    return ok || (answered && has_folder && err_suggest(err, "give --to another folder"));
 }
 
 /* Whoever had the devices is gone when the connection ends. */

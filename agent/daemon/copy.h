@@ -39,15 +39,18 @@ bool copy_open(const struct copy_config *config, int64_t deadline_ms, const stru
                struct copy **ret_copy, struct err *err);
 /* Whether copy_open would be answered, and its destination do: asked of stillpoint-hook itself,
  * with a process of its own, so that one that can't start is known, too. Nothing is made or
- * changed. config   purpose and end_ms are not looked at; without a destination, backup is ""
+ * changed.
+ *
+ *   config   purpose and end_ms are not looked at; without a destination, backup is ""
  *   preview  what root's command line puts there first may be missing: marker, last folder
- *   false    as copy_open, each with the remedy; ERR_DEADLINE: it is there and does not answer */
+ *   false    as copy_open, each with the remedy; ERR_DEADLINE: it is there and does not answer;
+ *            ERR_CANCELLED */
 bool copy_ask(const struct copy_config *config, bool preview, int64_t deadline_ms,
               const struct cancel *cancel, struct err *err);
 /* Everything away and known to be: the server ended, all unmounted, volume groups let go, the
- * devices free to be detached. Not cancellable: it is the way out. Idempotent. false  ERR_HOOK,
- * ERR_DEADLINE: not known; the session ends by itself since the connection is closed, but a device
- * may be in use for a moment still */
+ * devices free to be detached. Not cancellable: it is the way out. Idempotent.
+ *   false  ERR_HOOK, ERR_DEADLINE: not known; the session ends by itself since the connection is
+ *          closed, but a device may be in use for a moment still */
 bool copy_close(struct copy *copy, int64_t deadline_ms, struct err *err);
 void copy_free(struct copy *copy); /* closes without waiting; NULL is fine */
 
@@ -95,8 +98,9 @@ bool copy_check(struct copy *copy, uint32_t item, uint32_t flags, int64_t deadli
 /* Mounts ITEM where the node had it, AT (absolute). Outer mounts first. With "/" among them (it
  * must come first) the copy's own programs serve it; without it the node's.
  *   flags  COPY_WRITABLE or 0
- *   false  ERR_PRECONDITION: it can't be mounted: the kernel's reason in words; ERR_LIMIT: not in
- *          such a place, whatever is on it */
+ *   false  ERR_PRECONDITION: it can't be mounted: the kernel's reason in words; ERR_LIMIT: that is
+ *          not known, since the session has no room for it: not in such a place, whatever is on it,
+ *          or not one more */
 bool copy_mount(struct copy *copy, uint32_t item, const char *at, uint32_t flags,
                 int64_t deadline_ms, const struct cancel *cancel, struct err *err);
 
@@ -124,7 +128,8 @@ struct copy_serving {
 
 /* Starts the server on the copy: no network, no grants (the socket is what only we have), no
  * replication, no events, nothing mended by itself, lowest priority. A server that does not start
- * is no failure of the call. deadline_ms  for its crash recovery, too; a cancel ends the session
+ * is no failure of the call.
+ *   deadline_ms  for its crash recovery, too; a cancel ends the session
  *   ret_log      is added to: what it has written since; cap COPY_DATA_BYTES. Not to be trusted
  *   false        ERR_PRECONDITION: no such program, or datadir or a setting is not on the copy */
 bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t deadline_ms,

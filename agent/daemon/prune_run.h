@@ -17,8 +17,9 @@ struct prune_sum {
 
 /* Removes what goes, one row each; with DRY_RUN only says so, and with WITH_KEPT of what stays,
  * too. What is in somebody else's use (ERR_PRECONDITION) is a warning, and the rest goes on;
- * anything else ends it. ret_sum  what was done, also on false false    ERR_CANCELLED between two;
- * see prune_remove */
+ * anything else ends it.
+ *   ret_sum  what was done, also on false
+ *   false    ERR_CANCELLED between two; see prune_remove */
 bool prune_run(struct prune_look *look, bool dry_run, bool with_kept, struct prune_sum *ret_sum,
                struct err *err);
 /* Warns of what only a person can judge: disputed sets, expiries beyond what can be asked for. */

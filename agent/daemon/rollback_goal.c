@@ -66,19 +66,34 @@ static bool check_rights(struct rollback *rollback, const struct rollback_goal *
 
 /* Data volumes are unmounted, and mounted again, and services stopped by stillpoint-hook; a root
  * volume alone is EC2's to replace. */
-static bool check_hook_program(struct rollback *rollback, bool has_data, struct err *err)
+static bool check_hook_program(struct rollback *rollback, bool data, struct err *err)
 {
-    return (!has_data && !survey_has_service_hooks(rollback->work->config)) ||
+    return (!data && !survey_has_service_hooks(rollback->work->config)) ||
            hook_ready(rollback->work, err);
+}
+
+static bool plan_has_data(const struct rollback_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!plan->volumes[i].root)
+            return true;
+    }
+    return false;
+}
+
+static bool has_data(const struct rollback *rollback)
+{
+    for (size_t i = 0; i < rollback->count; i++) {
+        if (!rollback_is_root(rollback, &rollback->volumes[i]))
+            return true;
+    }
+    return false;
 }
 
 bool rollback_goal_may_undo(struct rollback *rollback, struct err *err)
 {
-    bool has_data = false;
-
-    for (size_t i = 0; i < rollback->count; i++)
-        has_data = has_data || !rollback_is_root(rollback, &rollback->volumes[i]);
-    return rollback->state.step != ROLLBACK_DONE || check_hook_program(rollback, has_data, err);
+    return rollback->state.step != ROLLBACK_DONE ||
+           check_hook_program(rollback, has_data(rollback), err);
 }
 
 bool rollback_goal_may_swap(struct rollback *rollback, struct err *err)
@@ -109,7 +124,7 @@ bool rollback_goal_set(struct rollback *rollback, const char *id, struct rollbac
     (void)snprintf(rollback->state.set, sizeof(rollback->state.set), "%s", goal->input.set->id);
     goal->input.mode = rollback->state.mode;
     return rollback_plan_make(&goal->input, &goal->plan, err) &&
-           check_hook_program(rollback, goal->plan.count > 0 && !goal->plan.volumes[0].root, err) &&
+           check_hook_program(rollback, plan_has_data(&goal->plan), err) &&
            check_rights(rollback, goal, err);
 }
 

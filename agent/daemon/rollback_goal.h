@@ -14,8 +14,9 @@ struct rollback_goal {
 
 /* Finds the set that ID means, plans, and asks EC2 for what can be known beforehand: no other
  * rollback, snapshots that can be used, rights; and stillpoint-hook, whether it is there. Nothing
- * is made. ret_goal  {0} at first; rollback_goal_free in any case false     ERR_PRECONDITION,
- * ERR_AWS_DENIED, … with the remedy */
+ * is made.
+ *   ret_goal  {0} at first; rollback_goal_free in any case
+ *   false     ERR_PRECONDITION, ERR_AWS_DENIED, … with the remedy */
 bool rollback_goal_set(struct rollback *rollback, const char *id, struct rollback_goal *ret_goal,
                        struct err *err);
 void rollback_goal_free(struct rollback_goal *goal); /* idempotent */

@@ -56,8 +56,8 @@ struct rollback_plan {
 
 /*   ret_plan  given to the caller (rollback_plan_free); borrows from INPUT
  *   false     ERR_PRECONDITION with the remedy: the set is another instance's, or not complete;
- * there is nothing to exchange; something lies on a volume in a way that can't be exchanged.
- *             ERR_INTERNAL */
+ *             there is nothing to exchange; something lies on a volume in a way that can't be
+ *             exchanged. ERR_INTERNAL */
 bool rollback_plan_make(const struct rollback_plan_input *input, struct rollback_plan *ret_plan,
                         struct err *err);
 /* What is mounted of one volume that is attached, deepest first: of the input all but set and mode.

@@ -25,6 +25,8 @@ enum {
     LESS_EXIT = 3, /* the verdict is in no tag, or a volume is not given back yet */
 };
 
+#define NOTHING "nothing was made"
+
 /* --- asked for ------------------------------------------------------------------------------ */
 
 static bool read_args(struct verify *verify, struct err *err)
@@ -195,9 +197,9 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
 }
 
 /* 1 is said of a set, and only by a verdict. */
-static int exit_without_verdict(const struct err *err)
+static int exit_before_all(const struct err *err)
 {
-    int exit_code = err->kind == ERR_BUSY ? 4 : work_exit_code(err);
+    int exit_code = work_exit_code(err);
 
     return exit_code == 1 ? 5 : exit_code;
 }
@@ -240,8 +242,8 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
 {
     struct err back_err = ERR_INIT;
 
-    job_set_id(verify->job,
-               verify->set.backup->id); /* it begins: a verdict that stands begins none */
+    /* It begins here: a verdict that stands begins none. */
+    job_set_id(verify->job, verify->set.backup->id);
     verify->tree = (struct copy_tree){.job = verify->job,
                                       .socket = verify->work.config->hook_socket,
                                       .set = verify->set.backup,
@@ -250,23 +252,28 @@ static bool run(struct verify *verify, struct verdict *verdict, struct err *err)
     bool back = give_back(verify, &back_err);
     if (!back)
         job_warn(verify->job, back_err.text, back_err.remedy);
+    if (!ok && back)
+        return settle_end(verdict, 5, "no verdict was written; all volumes are gone again");
     if (!ok)
-        return settle_end(verdict, exit_without_verdict(err),
-                          back ? "no verdict was written; all volumes are gone again"
-                               : "no verdict was written; the daemon still gives volumes back");
+        return settle_end(verdict, 6,
+                          "no verdict was written; the daemon still gives volumes back: "
+                          "`stillpoint status` says which");
     tell_verdict(verify, back);
     return true;
 }
 
 static bool answer(struct verify *verify, struct verdict *verdict, struct err *err)
 {
-    bool ok = read_args(verify, err) && take_turn(verify, err) && prepare(verify, err);
-
+    if (!read_args(verify, err))
+        return settle_end(verdict, 2, NOTHING);
+    if (!take_turn(verify, err))
+        return settle_end(verdict, 4, NOTHING);
+    bool ok = prepare(verify, err);
     if (ok && tell_standing(verify))
         return true;
     ok = ok && hook_ready(&verify->work, err) && (!verify->dry_run || tell_dry(verify, err));
     if (!ok)
-        return settle_end(verdict, exit_without_verdict(err), "nothing was made");
+        return settle_end(verdict, exit_before_all(err), NOTHING);
     return verify->dry_run || run(verify, verdict, err);
 }
 

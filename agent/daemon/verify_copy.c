@@ -147,7 +147,8 @@ static bool judge_filesystem(struct verify *verify, const struct place *place, s
                              place->mount->fs ? place->mount->fs : "?", check.exit_code, line);
 }
 
-/* A mount that can't be had is a finding, and what lies below it then another. */
+/* A mount that can't be had is a finding, and what lies below it then another; one that the session
+ * has no room for says nothing of the set. */
 static bool mount_place(struct verify *verify, const struct place *place, struct err *err)
 {
     int64_t begun_ms = clock_boot_ms();
@@ -157,10 +158,14 @@ static bool mount_place(struct verify *verify, const struct place *place, struct
     if (copy_mount(verify->tree.copy, place->item, place->mount->path, COPY_WRITABLE,
                    clock_boot_ms() + MOUNT_MS, &verify->job->cancel, &why))
         return true;
-    if (copy_tree_refused(&why) || why.kind == ERR_LIMIT)
-        return verify_report_add(
-            &verify->report, why.kind == ERR_LIMIT ? VERIFY_CHECK_SKIPPED : VERIFY_CHECK_FAILED,
-            begun_ms, err, named("mount", place->mount->path, name), "%s", why.text);
+    (void)named("mount", place->mount->path, name);
+    if (why.kind == ERR_LIMIT)
+        return verify_report_add(&verify->report, VERIFY_CHECK_SKIPPED, begun_ms, err, name,
+                                 "not mounted: %s%s%s", why.text, why.remedy[0] != '\0' ? ": " : "",
+                                 why.remedy);
+    if (copy_tree_refused(&why))
+        return verify_report_add(&verify->report, VERIFY_CHECK_FAILED, begun_ms, err, name, "%s",
+                                 why.text);
     *err = why;
     return false;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/verify_logs.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 #include "agent/base/clock.h"
 #include "agent/base/grow.h"
 #include "agent/daemon/verify_position.h"
-#include "agent/daemon/verify_serving.h"
 
 static bool ask_text(struct verify_serving *serving, const char *sql, int64_t deadline_ms,
                      char **ret_text, struct err *err)

@@ -10,8 +10,10 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/fileio.h"
+#include "agent/daemon/verify_logs.h"
 #include "agent/daemon/verify_server_log.h"
 #include "agent/daemon/verify_serving.h"
+#include "agent/daemon/verify_settings.h"
 #include "agent/daemon/verify_tables.h"
 #include "hooks/db.h"
 
@@ -20,21 +22,12 @@ enum {
     START_MS = 60 * 60 * 1000, /* crash recovery of a large redo log */
     CONNECT_MS = 10000,
     STOP_MS = 120000,
-    SETTINGS_BYTES_MAX = 8 * 1024,
 };
 
 #define MEMORY_LEAST (256ULL << 20)
 #define MEMORY_MOST  (2ULL << 30)
 
 /* --- what is known of it ------------------------------------------------------------------ */
-
-const char *verify_serving_name(const struct verify_serving *serving, const char *what, char *name)
-{
-    const char *own = serving->ask->database->name;
-
-    (void)snprintf(name, VERIFY_SERVING_NAME_BYTES, "%s %.100s", what, own ? own : "database");
-    return name;
-}
 
 static void find_written(struct verify_serving *serving)
 {
@@ -59,17 +52,25 @@ static const char *datadir_of(const struct verify_serving *serving)
     return serving->ask->database->datadir ? serving->ask->database->datadir : "/var/lib/mysql";
 }
 
-static bool put_settings(const struct verify_serving *serving, struct buf *text, struct err *err)
+/*   ret_less  a setting is longer than a session takes: left out, and the report says so */
+static bool put_settings(const struct verify_serving *serving, struct buf *text, bool *ret_less,
+                         struct err *err)
 {
     const struct backup_database *from =
         serving->written ? serving->written : serving->ask->database;
+    struct strs left_out = {NULL, 0};
+    char name[VERIFY_SERVING_NAME_BYTES];
 
-    for (size_t i = 0; i < from->settings.count; i++) {
-        if (!buf_printf(text, err, "%s\n", from->settings.items[i]))
-            return false;
-    }
-    /* MySQL has it built in. Where the file is not there, MariaDB says so and goes on. */
-    return !serving->program.mariadb || buf_add_text(text, "plugin_load_add=ha_archive\n", err);
+    bool ok = verify_settings_text(&from->settings, serving->program.mariadb, text, &left_out, err);
+    *ret_less = left_out.count > 0;
+    ok = ok && (left_out.count == 0 ||
+                verify_report_add(serving->ask->report, VERIFY_CHECK_WARNING, clock_boot_ms(), err,
+                                  verify_serving_name(serving, "settings", name),
+                                  "too long for the server on the copy, which is started without: "
+                                  "%zu, the first: %.80s",
+                                  left_out.count, left_out.items[0]));
+    strs_free(&left_out);
+    return ok;
 }
 
 /* A quarter of what the node has to spare, within bounds. */
@@ -89,7 +90,7 @@ static uint64_t spare_memory(void)
 /* --- starting ------------------------------------------------------------------------------ */
 
 static bool say_not_started(struct verify_serving *serving, int64_t begun_ms, const struct buf *log,
-                            struct err *err)
+                            bool less, struct err *err)
 {
     char name[VERIFY_SERVING_NAME_BYTES], why[VERIFY_SERVER_LOG_WHY_BYTES], how[80];
     const struct copy_serving *end = &serving->serving;
@@ -102,12 +103,13 @@ static bool say_not_started(struct verify_serving *serving, int64_t begun_ms, co
     else
         (void)snprintf(how, sizeof(how), "ended with code %d", end->exit_code);
     bool wants_key = verify_server_log_wants_key(why);
-    if (wants_key || serving->program.fit == VERIFY_PROGRAM_UNSURE)
+    if (wants_key || less || serving->program.fit == VERIFY_PROGRAM_UNSURE)
         return verify_report_add(serving->ask->report, VERIFY_CHECK_SKIPPED, begun_ms, err,
                                  verify_serving_name(serving, "server", name),
                                  "%.80s does not start on the copy, %s: %s: %.400s",
                                  serving->program.version,
                                  wants_key ? "which has not the key that its files want"
+                                 : less    ? "which may be for the settings that it is without"
                                            : "which may be for its version",
                                  how, why);
     return verify_report_add(serving->ask->report, VERIFY_CHECK_FAILED, begun_ms, err,
@@ -169,20 +171,22 @@ static bool choose(struct verify_serving *serving, bool *ret_chosen, struct err 
 static bool start(struct verify_serving *serving, int64_t deadline_ms, bool *ret_ready,
                   struct err *err)
 {
-    AUTO_BUF struct buf settings = BUF_INIT(SETTINGS_BYTES_MAX);
+    AUTO_BUF struct buf settings = BUF_INIT(COPY_SETTINGS_BYTES);
     AUTO_BUF struct buf log = BUF_INIT(COPY_DATA_BYTES);
     const struct verify_server *ask = serving->ask;
     int64_t begun_ms = clock_boot_ms();
     struct err why = ERR_INIT;
     char name[VERIFY_SERVING_NAME_BYTES];
-    bool chosen = false;
+    bool chosen = false, less = false;
 
     *ret_ready = false;
     job_set_step(ask->job, "server");
-    if (!choose(serving, &chosen, err) || !put_settings(serving, &settings, err))
+    if (!choose(serving, &chosen, err))
         return false;
     if (!chosen)
         return true;
+    if (!put_settings(serving, &settings, &less, err))
+        return false;
     const struct copy_server server = {.datadir = datadir_of(serving),
                                        .program = serving->program.path,
                                        .memory_bytes = spare_memory(),
@@ -192,7 +196,7 @@ static bool start(struct verify_serving *serving, int64_t deadline_ms, bool *ret
         return say_not_tried(serving, begun_ms, &why, err);
     *ret_ready = serving->serving.ready;
     if (!serving->serving.ready)
-        return say_not_started(serving, begun_ms, &log, err);
+        return say_not_started(serving, begun_ms, &log, less, err);
     (void)json_object_set_new(serving->facts, "recovery_ms",
                               json_real((double)serving->serving.recovery_us / 1000));
     return verify_report_add(ask->report, VERIFY_CHECK_OK, begun_ms, err,
@@ -245,7 +249,6 @@ static bool judge_tables(struct verify_serving *serving, int64_t deadline_ms, st
 
     job_set_step(ask->job, "check");
     bool ok = verify_tables_check(ask->job, serving->db, &options, deadline_ms, &tables, err);
-    serving->gone = tables.server_gone;
     ok = ok && say_tables(serving, &tables, begun_ms, err);
     verify_tables_free(&tables);
     return ok;

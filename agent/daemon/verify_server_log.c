@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/verify_server_log.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,12 +54,38 @@ void verify_server_log_why(const char *log, char *ret_why)
         (void)snprintf(ret_why, VERIFY_SERVER_LOG_WHY_BYTES, "no error in its log");
 }
 
-bool verify_server_log_wants_key(const char *log)
+/* Names are anything: what is quoted, and what has a slash in it, becomes blank. */
+static void blank_names(char *text)
+{
+    for (char *at = text; *at != '\0';) {
+        bool begins = at == text || !isalnum((unsigned char)at[-1]); /* that of "can't" does not */
+        char *end = begins && strchr("'\"`", *at) != NULL ? strchr(at + 1, *at) : NULL;
+        size_t bytes = end != NULL ? (size_t)(end + 1 - at) : strcspn(at, " '\"`");
+        if (end != NULL || memchr(at, '/', bytes) != NULL)
+            memset(at, ' ', bytes);
+        at += bytes > 0 ? bytes : 1;
+    }
+}
+
+/* Also the first part of "keyring_file", which is a server's own. */
+static bool has_word(const char *text, const char *word)
+{
+    for (const char *at = text; (at = strcasestr(at, word)) != NULL; at++) {
+        if (at == text || (!isalnum((unsigned char)at[-1]) && strchr("_.$", at[-1]) == NULL))
+            return true;
+    }
+    return false;
+}
+
+bool verify_server_log_wants_key(const char *why)
 {
     static const char *const words[] = {"encryption key", "master key", "keyring"};
+    char text[VERIFY_SERVER_LOG_WHY_BYTES];
 
+    (void)snprintf(text, sizeof(text), "%s", why);
+    blank_names(text);
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcasestr(log, words[i]) != NULL)
+        if (has_word(text, words[i]))
             return true;
     }
     return false;

@@ -16,16 +16,11 @@ struct verify_serving {
     struct copy_serving serving;
     struct db *db;
     json_t *facts;
-    bool gone; /* it ended while it was asked */
 };
 
 enum { VERIFY_SERVING_NAME_BYTES = 160, VERIFY_SERVING_QUESTION_MS = 60000 };
 
 /* "server mysql": of a check, into NAME (VERIFY_SERVING_NAME_BYTES); returns it. */
 const char *verify_serving_name(const struct verify_serving *serving, const char *what, char *name);
-
-/* The end of its logs against what is recorded, into the report.
- *   false  ERR_DB: it does not answer; else there is no going on */
-bool verify_logs_judge(struct verify_serving *serving, struct err *err);
 
 #endif

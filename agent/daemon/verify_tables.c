@@ -11,6 +11,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/clock.h"
 #include "agent/base/grow.h"
+#include "agent/daemon/verify_message.h"
 
 enum {
     PAGE_ROWS = 1000,
@@ -129,35 +130,6 @@ static bool add_text(struct buf *sql, const char *text, struct err *err)
 
 /* --- one ------------------------------------------------------------------------------------ */
 
-static bool says_closed(const char *text)
-{
-    static const char *const words[] = {"Unknown storage engine", "master key", "keyring",
-                                        "is encrypted"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcasestr(text, words[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
-enum verify_message verify_message_judge(const char *type, const char *text, bool application)
-{
-    if (says_closed(text))
-        return VERIFY_MESSAGE_CLOSED;
-    if (strcasecmp(text, "OK") == 0 || strcasestr(text, "already up to date") != NULL)
-        return VERIFY_MESSAGE_GOOD;
-    if (strcasecmp(type, "note") == 0 || strcasecmp(type, "info") == 0 ||
-        strcasestr(text, "upgrade") != NULL || strcasestr(text, "doesn't support check") != NULL)
-        return VERIFY_MESSAGE_REMARK;
-    /* A warning with "OK" behind it is about rows, not about files; but for a table that was open
-     * when the instant came, which a held one can't have been. */
-    if (strcasecmp(type, "warning") == 0 &&
-        (!application || (strcasestr(text, "crashed") == NULL && strcasestr(text, "clos") == NULL)))
-        return VERIFY_MESSAGE_REMARK;
-    return VERIFY_MESSAGE_FAULT;
-}
-
 /* A name between back quotes. */
 static bool add_name(struct buf *sql, const char *name, struct err *err)
 {
@@ -168,12 +140,12 @@ static bool add_name(struct buf *sql, const char *name, struct err *err)
     return ok && buf_add_text(sql, "`", err);
 }
 
-static bool add_finding(struct checking *checking, const struct table *table, const char *text)
+/*   list  the result's: findings, closed, remarks */
+static bool add(struct checking *checking, struct strs *list, const struct table *table,
+                const char *text)
 {
-    struct strs *findings = &checking->result->findings;
-
-    return findings->count >= FINDINGS_MAX ||
-           strs_printf(findings, checking->err, "%s.%s: %.300s", table->schema, table->name, text);
+    return list->count >= FINDINGS_MAX ||
+           strs_printf(list, checking->err, "%s.%s: %.300s", table->schema, table->name, text);
 }
 
 /* MariaDB calls an encrypted table whose key it has not corrupted. */
@@ -197,65 +169,30 @@ static bool is_encrypted(struct checking *checking, const struct table *table)
     return found;
 }
 
-/* *ret_closed: it was, and nothing else that is said of it counts. */
-static bool judge_closed(struct checking *checking, const struct table *table,
-                         const struct db_rows *rows, bool *ret_closed)
-{
-    struct strs *closed = &checking->result->closed;
-    bool fault = false;
-
-    *ret_closed = false;
-    for (size_t i = 0; i < rows->row_count; i++) {
-        const char *type = db_rows_get(rows, i, "Msg_type"),
-                   *text = db_rows_get(rows, i, "Msg_text");
-        if (type == NULL || text == NULL)
-            continue;
-        enum verify_message message =
-            verify_message_judge(type, text, checking->options->application);
-        fault = fault || message == VERIFY_MESSAGE_FAULT;
-        if (message == VERIFY_MESSAGE_CLOSED) {
-            *ret_closed = true;
-            return closed->count >= FINDINGS_MAX ||
-                   strs_printf(closed, checking->err, "%s.%s: %.300s", table->schema, table->name,
-                               text);
-        }
-    }
-    if (!fault || !is_encrypted(checking, table))
-        return true;
-    *ret_closed = true;
-    return closed->count >= FINDINGS_MAX ||
-           strs_printf(closed, checking->err, "%s.%s: it is encrypted", table->schema, table->name);
-}
-
 static bool judge_rows(struct checking *checking, const struct table *table,
                        const struct db_rows *rows)
 {
-    struct strs *remarks = &checking->result->remarks;
-    bool closed = false, ok = judge_closed(checking, table, rows, &closed);
+    struct verify_tables *result = checking->result;
+    bool application = checking->options->application, ok = true;
+    size_t row = 0;
+    enum verify_message whole = verify_message_whole(rows, application, &row);
 
-    if (!ok || closed)
-        return ok;
-    checking->result->checked++;
+    if (whole == VERIFY_MESSAGE_CLOSED)
+        return add(checking, &result->closed, table, db_rows_get(rows, row, "Msg_text"));
+    if (whole == VERIFY_MESSAGE_FAULT && is_encrypted(checking, table))
+        return add(checking, &result->closed, table, "it is encrypted");
+    result->checked++;
 
     for (size_t i = 0; ok && i < rows->row_count; i++) {
         const char *type = db_rows_get(rows, i, "Msg_type"),
                    *text = db_rows_get(rows, i, "Msg_text");
         if (type == NULL || text == NULL)
             continue;
-        switch (verify_message_judge(type, text, checking->options->application)) {
-        case VERIFY_MESSAGE_GOOD:
-            break;
-        case VERIFY_MESSAGE_REMARK:
-            ok = remarks->count >= FINDINGS_MAX ||
-                 strs_printf(remarks, checking->err, "%s.%s: %.300s", table->schema, table->name,
-                             text);
-            break;
-        case VERIFY_MESSAGE_FAULT:
-            ok = add_finding(checking, table, text);
-            break;
-        case VERIFY_MESSAGE_CLOSED:
-            break; /* not reached: judged */
-        }
+        enum verify_message message = verify_message_judge(type, text, application);
+        if (message == VERIFY_MESSAGE_REMARK)
+            ok = add(checking, &result->remarks, table, text);
+        else if (message != VERIFY_MESSAGE_GOOD) /* closed, of a table that has a fault besides */
+            ok = add(checking, &result->findings, table, text);
     }
     return ok;
 }
@@ -282,10 +219,12 @@ static bool check_one(struct checking *checking, const struct table *table)
         *checking->err = why;
         return false;
     }
+    checking->result->checked++;
+    if (!add(checking, &checking->result->findings, table, why.text))
+        return false;
     /* MySQL ends itself where a page can't be read. */
     checking->result->server_gone = !db_alive(checking->db);
-    checking->result->checked++;
-    return add_finding(checking, table, why.text) && !checking->result->server_gone;
+    return !checking->result->server_gone;
 }
 
 static int64_t bytes_of(struct checking *checking, const struct table *table)

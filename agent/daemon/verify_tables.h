@@ -35,13 +35,4 @@ bool verify_tables_check(struct job *job, struct db *db,
                          struct verify_tables *ret_tables, struct err *err);
 void verify_tables_free(struct verify_tables *tables); /* idempotent */
 
-/* How one row of CHECK TABLE's answer is to be taken. Pure. */
-enum verify_message {
-    VERIFY_MESSAGE_GOOD,
-    VERIFY_MESSAGE_REMARK,
-    VERIFY_MESSAGE_FAULT,
-    VERIFY_MESSAGE_CLOSED, /* of the whole table, whatever else is said of it */
-};
-enum verify_message verify_message_judge(const char *type, const char *text, bool application);
-
 #endif

@@ -114,9 +114,9 @@ struct guard_recovery {
 
 /* Lets go of what the record at PATH says that a guard has frozen, in reverse order, and puts
  * rcu_expedited back. Where the guard of that record still lives, its lease ends. A record of
- * another boot is only passed over; what cannot be believed is not touched, and is told. rcu_path
- * /sys/kernel/rcu_expedited wait_ms   how long to wait for what is thawed by a process of its own,
- * see waiting_count */
+ * another boot is only passed over; what cannot be believed is not touched, and is told.
+ *   rcu_path  /sys/kernel/rcu_expedited
+ *   wait_ms   how long to wait for what is thawed by a process of its own, see waiting_count */
 void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                           const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery);
 

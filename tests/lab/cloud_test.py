@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import sys
+import threading
 import time
 import urllib.parse
 import xml.dom.minidom
@@ -563,6 +564,19 @@ class Tests(Base):
         self._breaks(lambda: client.create_snapshots(**self.spec()))
         assert time.monotonic() - begin > 0.9 and len(self.lab.get("snapshots")) == before
         self.lab.post("faults")
+
+    def what_is_held_is_done_and_answered_when_faults_are_cleared(self):
+        before = len(self.lab.get("snapshots"))
+        self.lab.post("fault", {"action": "CreateSnapshots", "kind": "held"})
+        answers = []
+        caller = threading.Thread(target=lambda: answers.append(self.cut()))
+        caller.start()
+        while len(self.lab.get("snapshots")) == before:
+            time.sleep(0.01)
+        assert not answers
+        self.lab.post("faults")
+        caller.join()
+        assert len(answers[0]) == 3, answers
 
     def one_member_of_a_set_can_fail_later(self):
         self.lab.post(

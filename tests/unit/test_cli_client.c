@@ -524,12 +524,12 @@ static void what_a_rollback_is_refused_for_comes_before_the_question(void **stat
 {
     static const struct step script[] = {
         {HEAR, NULL},
-        {SAY, "{'event':'error','exit':1,'kind':'not_found','text':'no such backup',"
+        {SAY, "{'event':'error','exit':5,'kind':'not_found','text':'no such backup',"
               "'remedy':'stillpoint list','now':'nothing was done'}\n"},
         {END, NULL}};
     struct world *world = *state;
 
-    assert_int_equal(run(world, "rollback sp-9 --json", script), 1);
+    assert_int_equal(run(world, "rollback sp-9 --json", script), 5);
     assert_non_null(strstr(world->out, "no such backup"));
     assert_null(strchr(world->out, '\n')[1] ? world->out : NULL); /* one line */
     assert_string_equal(world->err, "stillpoint: no such backup\n"

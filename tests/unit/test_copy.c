@@ -99,7 +99,7 @@ static void *fake_hook(void *arg)
     return NULL;
 }
 
-static int set_up(void **state)
+static int listen_only(void **state)
 {
     struct scene *scene = calloc(1, sizeof(*scene));
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -111,10 +111,17 @@ static int set_up(void **state)
     assert_int_equal(bind(scene->listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(scene->listener, 1), 0);
     assert_int_equal(pthread_create(&scene->thread, NULL, fake_hook, scene), 0);
+    *state = scene;
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)listen_only(state);
+    struct scene *scene = *state;
     const struct copy_config config = {scene->path, "sp-1", COPY_VERIFY, NULL, soon()};
     if (!copy_open(&config, soon(), NULL, &scene->copy, &scene->err))
         fail_msg("%s", scene->err.text);
-    *state = scene;
     return 0;
 }
 
@@ -240,6 +247,48 @@ static void refusals_have_their_kind_and_words(void **state)
     }
 }
 
+static void another_folder_is_the_remedy_only_where_one_was_answered_about(void **state)
+{
+    static const struct {
+        struct script script;
+        bool cancelled;
+        enum err_kind kind;
+        const char *remedy;
+    } all[] = {
+        {{.status = COPY_FAILED, .os_errno = 5, .text = "statfs"},
+         false,
+         ERR_SYS,
+         "another folder"},
+        {{.status = COPY_DEST_OWNER}, false, ERR_PRECONDITION, "an empty folder of root's"},
+        {{.close = true}, false, ERR_HOOK, "journalctl"},
+        {{.silent = true}, false, ERR_DEADLINE, "journalctl"},
+        {{.silent = true}, true, ERR_CANCELLED, ""},
+    };
+    struct cancel cancel = {.event_fd = -1};
+    struct err err = ERR_INIT;
+
+    assert_true(cancel_open(&cancel, &err));
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct scene *scene = *state;
+        const struct copy_config config = {scene->path, "sp-1", COPY_FILES, "/root/to", 0};
+        scene->script = all[i].script;
+        if (all[i].cancelled)
+            cancel_ask(&cancel);
+        err = (struct err)ERR_INIT;
+        assert_false(copy_ask(&config, false,
+                              clock_boot_ms() + (all[i].script.silent ? -4800 : 2000), &cancel,
+                              &err));
+        if (err.kind != all[i].kind || strstr(err.remedy, all[i].remedy) == NULL ||
+            (err.remedy[0] == '\0') != (all[i].remedy[0] == '\0'))
+            fail_msg("%zu: %s: %s", i, err.text, err.remedy);
+        (void)tear_down(state);
+        (void)listen_only(state);
+    }
+    cancel_close(&cancel);
+    struct scene *scene = *state; /* tear_down joins what waits for a connection */
+    (void)shutdown(scene->listener, SHUT_RDWR);
+}
+
 static void folders_lose_the_slash_at_their_end(void **state)
 {
     struct scene *scene = *state;
@@ -304,10 +353,15 @@ static void files_report_until_the_last_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_hook_is_an_error_with_the_remedy), TEST(answer_that_is_none_ends_the_session),
-        TEST(items_are_bounded_and_printable),     TEST(refusals_have_their_kind_and_words),
-        TEST(folders_lose_the_slash_at_their_end), TEST(server_without_its_socket_is_no_server),
+        TEST(no_hook_is_an_error_with_the_remedy),
+        TEST(answer_that_is_none_ends_the_session),
+        TEST(items_are_bounded_and_printable),
+        TEST(refusals_have_their_kind_and_words),
+        TEST(folders_lose_the_slash_at_their_end),
+        TEST(server_without_its_socket_is_no_server),
         TEST(files_report_until_the_last_answer),
+        cmocka_unit_test_setup_teardown(
+            another_folder_is_the_remedy_only_where_one_was_answered_about, listen_only, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

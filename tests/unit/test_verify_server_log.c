@@ -63,6 +63,29 @@ static void a_missing_key_is_no_fault_of_the_set(void **state)
     assert_false(verify_server_log_wants_key("InnoDB: Database page corruption on disk"));
 }
 
+static void a_name_with_the_word_in_it_wants_no_key(void **state)
+{
+    static const char *const faults[] = {
+        "InnoDB: Corrupted page in file './kaltura/keyring_x.ibd'",
+        "[MY-012224] [InnoDB] Header page contains inconsistent data in datafile: "
+        "./kaltura/keyring_x.ibd",
+        "InnoDB: Table `kaltura`.`master key` is corrupted. Can't read it",
+        "InnoDB: Table kaltura.keyring_x is corrupted, can't go on",
+        "Can't open file: 'encryption key.frm' / Aborting",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        if (verify_server_log_wants_key(faults[i]))
+            fail_msg("%s", faults[i]);
+    }
+    assert_true(verify_server_log_wants_key(
+        "Encryption information in datafile: ./a/b.ibd can't be decrypted, please confirm that "
+        "keyring is loaded."));
+    assert_true(
+        verify_server_log_wants_key("[MY-011370] [Server] Plugin keyring_file reported: 'x'"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_log_without_an_error_is_said_to_be_one),
         cmocka_unit_test(a_long_log_is_cut_and_ends),
         cmocka_unit_test(a_missing_key_is_no_fault_of_the_set),
+        cmocka_unit_test(a_name_with_the_word_in_it_wants_no_key),
     };
 
     return cmocka_run_group_tests_name("verify_server_log", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verdict as a tag, and what follows from an earlier one; how CHECK TABLE's words are taken. */
+/* The verdict as a tag, and what follows from an earlier one. */
 #include "agent/daemon/verify_verdict.h"
 
 #include <setjmp.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "agent/daemon/verify_tables.h"
 
 enum { MOMENT_S = 1795940131 }; /* 2026-11-29T08:15:31Z */
 
@@ -76,47 +74,12 @@ static void an_earlier_verdict_stands_where_a_new_one_would_say_no_more(void **s
     assert_false(verify_verdict_stands(&partly, false));
 }
 
-static void what_the_server_says_of_a_table_is_taken_by_what_the_set_promises(void **state)
-{
-    static const struct {
-        const char *type, *text;
-        enum verify_message application, less;
-    } cases[] = {
-        {"status", "OK", VERIFY_MESSAGE_GOOD, VERIFY_MESSAGE_GOOD},
-        {"status", "Table is already up to date", VERIFY_MESSAGE_GOOD, VERIFY_MESSAGE_GOOD},
-        {"note", "The storage engine for the table doesn't support check", VERIFY_MESSAGE_REMARK,
-         VERIFY_MESSAGE_REMARK},
-        {"error", "Size of datafile is: 1000         Should be: 420000", VERIFY_MESSAGE_FAULT,
-         VERIFY_MESSAGE_FAULT},
-        {"status", "Operation failed", VERIFY_MESSAGE_FAULT, VERIFY_MESSAGE_FAULT},
-        {"error", "Corrupt", VERIFY_MESSAGE_FAULT, VERIFY_MESSAGE_FAULT},
-        {"warning", "1 client is using or hasn't closed the table properly", VERIFY_MESSAGE_FAULT,
-         VERIFY_MESSAGE_REMARK},
-        {"warning", "Table is marked as crashed", VERIFY_MESSAGE_FAULT, VERIFY_MESSAGE_REMARK},
-        {"warning", "Found row where the auto_increment column has the value 0",
-         VERIFY_MESSAGE_REMARK, VERIFY_MESSAGE_REMARK},
-        {"error", "Table upgrade required. Please do \"REPAIR TABLE `t`\"", VERIFY_MESSAGE_REMARK,
-         VERIFY_MESSAGE_REMARK},
-        {"Error", "Unknown storage engine 'ARCHIVE'", VERIFY_MESSAGE_CLOSED, VERIFY_MESSAGE_CLOSED},
-        {"Error", "Can't find master key from keyring, please check in the server log",
-         VERIFY_MESSAGE_CLOSED, VERIFY_MESSAGE_CLOSED},
-    };
-    (void)state;
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (verify_message_judge(cases[i].type, cases[i].text, true) != cases[i].application ||
-            verify_message_judge(cases[i].type, cases[i].text, false) != cases[i].less)
-            fail_msg("%s: %s", cases[i].type, cases[i].text);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verdict_survives_its_tag),
         cmocka_unit_test(what_is_no_verdict_is_none),
         cmocka_unit_test(an_earlier_verdict_stands_where_a_new_one_would_say_no_more),
-        cmocka_unit_test(what_the_server_says_of_a_table_is_taken_by_what_the_set_promises),
     };
 
     return cmocka_run_group_tests_name("verify_verdict", tests, NULL, NULL);

@@ -10,6 +10,8 @@
 . "$(dirname "$0")/lib_verify.sh"
 # shellcheck source=tests/lab/cases/lib_rollback.sh
 . "$(dirname "$0")/lib_rollback.sh"
+# shellcheck source=tests/lab/cases/lib_hook.sh
+. "$(dirname "$0")/lib_hook.sh"
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
@@ -37,28 +39,6 @@ all_ask_first() { # CAUSE REMEDY [-n]
 doctor_says() { # CAUSE REMEDY
     assert_exit 5 sp doctor
     assert_match "failed +stillpoint-hook .*($1).*do: .*($2)" "$OUT" "doctor"
-}
-
-# Something else in the place of stillpoint-hook.
-hook_is() { # PROGRAM [ARGUMENT...]
-    python3 "$LIB_DIR/hook_listener.py" "$LAB/run/hook.sock" stillpoint "$@" &
-    listener=$!
-    defer bash -c "kill $listener 2>/dev/null; true"
-    python3 - "$LAB/run/hook.sock" <<'PY' || fail "nothing listens"
-import socket, sys, time
-for _ in range(400):
-    try:
-        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(sys.argv[1])
-        sys.exit(0)
-    except OSError:
-        time.sleep(0.05)
-sys.exit(1)
-PY
-}
-hook_goes() {
-    kill "$listener"
-    wait "$listener"
-    rm -f "$LAB/run/hook.sock"
 }
 
 assert_match 'ok +stillpoint-hook ' "$(sp doctor)" "doctor"

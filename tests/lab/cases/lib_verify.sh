@@ -9,7 +9,7 @@
 #   check_of NAME                 the result of the check whose name begins so; text_of NAME its text
 #   assert_finding NAME REGEX     that check failed and says so, no other did, and the verdict is in the tags
 #   assert_no_loans               no volume is there but the node's own, and no record of any;
-#   assert_no_volumes             the first of it
+#   assert_no_volumes             the first of it; until_no_loans: within half a minute
 #   volumes PYTHON                a value of `d`, the volumes that are not the node's, as boto3 tells of them
 #                                 (each with its tags as a dict): volumes 'len(d)'
 #   snapshot_of NAME MOUNT        the snapshot of the volume at a mount: snapshot_of a data
@@ -75,6 +75,14 @@ assert_no_findings() {
 assert_no_loans() {
     assert_no_volumes
     assert_eq '' "$(ls "$LAB/state/loans" 2>/dev/null)" "records of loans"
+}
+
+until_no_loans() {
+    for _ in $(seq 300); do
+        [ "$(ls "$LAB/state/loans")" = '' ] && break
+        sleep 0.1
+    done
+    assert_no_loans
 }
 
 volumes() {

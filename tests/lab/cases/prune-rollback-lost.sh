@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/prune.sh
 . "$LIB_DIR/prune.sh"
+# shellcheck source=tests/lab/refusals.sh
+. "$LIB_DIR/refusals.sh"
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
@@ -43,13 +45,6 @@ for _ in range(300):
 sys.exit(shown)
 PY
 }
-refused() { # REGEX REMEDY COMMAND...: nothing goes
-    local regex=$1 remedy=$2
-    shift 2
-    assert_exit 4 "$@"
-    assert_match "$regex" "$OUT" "$*"
-    assert_match "do: .*$remedy" "$OUT" "remedy of $*"
-}
 
 plant aaaaa 5 instance=$gone volumes=vol-0fedcba9876543210 rollback=$lost; set=$ID
 plant bbbbb 4 "rollback=$under_way"; protected=$ID
@@ -60,12 +55,12 @@ kept=$(volume_of_rollback "$lost" kept "$gone") made=$(volume_of_rollback "$lost
 elsewhere=$(volume_of_rollback rb-20261126T081530Z-k3f9x kept "$living")
 
 # Of a node that is there, whoever asks and however; nor where a volume's tags name one that is.
-refused "$protected is needed by the rollback $under_way of $living" 'stillpoint rollback' far delete "$protected"
-refused "$protected is needed by the rollback $under_way of $living, which is running" '--commit' \
+refused 4 "$protected is needed by the rollback $under_way of $living" 'stillpoint rollback' far delete "$protected"
+refused 4 "$protected is needed by the rollback $under_way of $living, which is running" '--commit' \
     far delete --force "$protected"
-refused "$protected is needed by" '--commit' sp delete --force "$protected"
-refused "$foreign is needed by .* of $living, which is running" '--commit' far delete --force "$foreign" "$set"
-refused "$set is needed by the rollback $lost of $gone" 'delete --force' far delete "$set"
+refused 4 "$protected is needed by" '--commit' sp delete --force "$protected"
+refused 4 "$foreign is needed by .* of $living, which is running" '--commit' far delete --force "$foreign" "$set"
+refused 4 "$set is needed by the rollback $lost of $gone" 'delete --force' far delete "$set"
 are_left "$set" "$protected" "$foreign" "$good" "$other"
 assert_exit 0 far prune --all-nodes -n
 assert_match "$set +.*kept: a rollback of its node needs it .where that node is gone: stillpoint delete --force" "$OUT" "what prune says of it"

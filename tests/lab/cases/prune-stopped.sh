@@ -11,12 +11,12 @@
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
 start_node --no-mysql
-start_pruner '[retention]' 'keep_last = 1'
+start_pruner '[retention]' 'keep_last = 1' '[aws]' 'request_timeout = 2m'
 
 # Told to end, it brings the set at hand to its end, and begins no other.
 plant aaaaa 5; plant bbbbb 4; id=$ID; plant zzzzz 2; newest=$ID
 cloud_post calls '{}' >/dev/null
-cloud_fault '{"action": "DeleteSnapshot", "kind": "slow", "ms": 6000, "dry_run": false}'
+cloud_fault '{"action": "DeleteSnapshot", "kind": "held", "dry_run": false}'
 "$BUILD/stillpoint" --config "$LAB/pruner/stillpoint.conf" prune --all-nodes >"$LAB/out.txt" 2>&1 &
 client=$!
 until_called DeleteSnapshot 1
@@ -25,6 +25,11 @@ assert_eq '["prune", "prune"]' "$(far status --json | json "[d['removing'][k] fo
 assert_exit 4 far delete "$id"
 assert_match 'another job removes sets.*stillpoint status' "$(xargs <<<"$OUT")" "another one beside it"
 kill -TERM "$client"
+until grep -q 'cancelling: what is begun' "$LAB/out.txt"; do
+    kill -0 "$client" 2>/dev/null || fail "it ended before its call was answered: $(cat "$LAB/out.txt")"
+    sleep 0.05
+done
+cloud_faults_off
 wait "$client"
 assert_eq 1 $? "exit code of: $(cat "$LAB/out.txt")"
 assert_match 'cancelled.*now: 1 removed whole; the rest is as it was' "$(xargs <"$LAB/out.txt")" "what is said"

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/cases/lib_verify.sh
 . "$(dirname "$0")/lib_verify.sh"
+# shellcheck source=tests/lab/refusals.sh
+. "$LIB_DIR/refusals.sh"
 
 start_cloud
 start_node
@@ -32,24 +34,19 @@ assert_exit 5 sp restore volumes latest --volume "$data" --attach "$instance" --
 assert_match 'sdg is taken' "$OUT" "a name that is taken"
 assert_exit 2 sp restore volumes latest --volume vol-0123456789abcdef0
 assert_match 'is not in' "$OUT" "a volume that is not in the set"
-refused() { # EXIT REGEX REMEDY ARGUMENT...: so says -n, and so what is to be done
-    local wanted=$1 regex=$2 remedy=$3 how
-    shift 3
-    for how in -n ''; do
-        assert_exit "$wanted" sp restore volumes latest $how "$@"
-        assert_match "$regex" "$OUT" "$*"
-        assert_match "do: .*$remedy" "$OUT" "remedy of $*"
-    done
+all_refused() { # EXIT CAUSE REMEDY ARGUMENT...: so says -n, too
+    refused "${@:1:3}" sp restore volumes latest -n "${@:4}"
+    refused "${@:1:3}" sp restore volumes latest "${@:4}"
 }
-refused 2 "--type: EBS has no volumes of type 'gp9'" 'did you mean' --type gp9
-refused 2 '--iops: 5 is out of range' '3000 to 80000' --iops 5
-refused 2 '--throughput: 5 is out of range' '125 to 2000' --throughput 5
-refused 2 '--initialize: 5 is out of range' '100 to 300' --initialize 5
-refused 2 "--attach: 'foo' is none" 'i-0123456789abcdef0' --attach foo
-refused 2 '--attach: given twice' 'one of the two' --attach "$instance" --attach "$instance"
-refused 2 "--kms-key: 'foo' is no key" 'alias/NAME' --kms-key foo
-refused 5 '--type: snap-[0-9a-f]+ has [0-9]+ GiB' 'another type' --type st1
-refused 5 '--attach i-0123456789abcdef0: .*InvalidInstanceID.NotFound.*request id [0-9a-f-]+' '--attach' \
+all_refused 2 "--type: EBS has no volumes of type 'gp9'" 'did you mean' --type gp9
+all_refused 2 '--iops: 5 is out of range' '3000 to 80000' --iops 5
+all_refused 2 '--throughput: 5 is out of range' '125 to 2000' --throughput 5
+all_refused 2 '--initialize: 5 is out of range' '100 to 300' --initialize 5
+all_refused 2 "--attach: 'foo' is none" 'i-0123456789abcdef0' --attach foo
+all_refused 2 '--attach: given twice' 'one of the two' --attach "$instance" --attach "$instance"
+all_refused 2 "--kms-key: 'foo' is no key" 'alias/NAME' --kms-key foo
+all_refused 5 '--type: snap-[0-9a-f]+ has [0-9]+ GiB' 'another type' --type st1
+all_refused 5 '--attach i-0123456789abcdef0: .*InvalidInstanceID.NotFound.*request id [0-9a-f-]+' '--attach' \
     --attach i-0123456789abcdef0
 # What only EC2 knows: of this zone, of this region, of this account's rights.
 cloud_fault '{"action": "CreateVolume", "kind": "error", "code": "MaxIOPSLimitExceeded", "count": 2}'

@@ -45,11 +45,7 @@ assert_match 'unreturned +ln-.*3 volumes of sp-.* for verify, for .*DeleteVolume
 assert_eq '[false, 3, "verify"]' \
     "$(sp status --json | json "[[l['in_use'], len(l['volumes']), l['purpose']] for l in d['loans']][0]")" "status in JSON"
 cloud_set '{"deny": []}'
-for _ in $(seq 300); do
-    [ "$(ls "$LAB/state/loans")" = '' ] && break
-    sleep 0.1
-done
-assert_no_loans
+until_no_loans
 assert_eq '[]' "$(sp status --json | json "d['loans']")" "loans in the end"
 
 # One at a time.

@@ -39,7 +39,7 @@ of_here() {
     back_up machines --no-image
 
     node_has "$mariadb" /usr/sbin/mariadbd
-    not_looked_at "not started: the set is of MariaDB $machines.*, and installed is MariaDB 11\.8\.[0-9]+.*: verify it on a node that has MariaDB 10\.11"
+    not_looked_at "not started: the set is of MariaDB $machines.*, and installed is MariaDB 11\.8\.[0-9]+.*: verify it on a node that has MariaDB ${machines%.*}"
     node_has "$mysql" /usr/sbin/mariadbd
     not_looked_at "the set is of MariaDB .* and installed is MySQL 9\."
     node_has "" /usr/sbin/mariadbd

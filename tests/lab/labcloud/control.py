@@ -4,7 +4,8 @@
 GET   /settings /calls?since=N&action=A&who=W /snapshots /images /volumes /instances /faults /imds
 POST  /set {setting: value}      change settings (state.DEFAULTS), answers all of them
       /reset {}                  settings to default, faults, calls and IMDS log forgotten
-      /fault {action, kind ...}  order a fault (state.Fault); /faults {} forgets all, ends hangs
+      /fault {action, kind ...}  order a fault (state.Fault); /faults {} forgets all, ends hangs,
+                 answers what is held
       /instance {volumes: [{device, size_gib, type, encrypted, key, delete_on_termination}], tags,
                  zone, type}   running at once, of no image of ours
       /instance_facts {instance_id, facts}   what DescribeInstances shows besides moto's

@@ -211,7 +211,7 @@ class Endpoint:
         if fault.kind == "reset_before":
             raise Drop()
         if fault.kind == "hang":
-            self._hang(options)
+            self._hang(fault)
         if fault.kind == "redirect":
             raise Ec2Error("Moved", "The lab was told to send you elsewhere.", 307)
         if fault.kind == "error":
@@ -224,8 +224,9 @@ class Endpoint:
             )
             raise Ec2Error(code, options.get("message", "The lab was told to answer so."), status)
 
-    def _hang(self, options):
-        self.faults.cleared.wait(options.get("seconds", 3600))
+    @staticmethod
+    def _hang(fault):
+        fault.cleared.wait(fault.options.get("seconds", 3600))
         raise Drop()
 
     def _spoil(self, fault, answer):
@@ -234,8 +235,10 @@ class Endpoint:
         if kind == "reset_after":
             raise Drop()
         if kind == "lost":
-            self._hang(options)
-        if kind == "slow":
+            self._hang(fault)
+        if kind == "held":
+            fault.cleared.wait()
+        elif kind == "slow":
             time.sleep(options.get("ms", 1000) / 1000.0)
         elif kind == "dribble":
             answer.pace = (options.get("bytes", 16), options.get("ms", 50) / 1000.0)

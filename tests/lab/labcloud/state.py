@@ -103,6 +103,7 @@ KINDS = {
     "hang",  # nothing done, no answer (seconds, then reset)
     "lost",  # done, no answer (seconds, then reset)
     "slow",  # done, answered ms later
+    "held",  # done, answered when the faults are forgotten
     "dribble",  # done, answered a few bytes every ms
     # done; member N (default 1) goes to `error` later; with CreateVolume and "gone": true the volume
     # goes altogether, as where its key can't be used
@@ -130,6 +131,7 @@ class Fault:
         self.dry_run = order.pop("dry_run", None)
         self.options = order
         self.used = 0
+        self.cleared = None  # the event of Faults' when it was taken
 
     def wants(self, action, key, dry_run):
         if self.count == 0 or self.action not in ("*", action):
@@ -151,7 +153,7 @@ class Faults:
             self._faults.append(fault)
 
     def clear(self):
-        """Forgets every order and ends the hangs under way."""
+        """Forgets every order, ends the hangs under way, and has what is held answered."""
         with self._lock:
             self._faults.clear()
             self.cleared.set()
@@ -168,6 +170,7 @@ class Faults:
                     continue
                 fault.count -= fault.count > 0
                 fault.used += 1
+                fault.cleared = self.cleared
                 return fault
         return None
 
