@@ -20,9 +20,9 @@ void cli_list_begin(struct cli_list *list, const struct cli *cli)
     static const char *const of_backups[] = {"ID",          "TAKEN",      "NODE",   "STATE",
                                              "CONSISTENCY", ">SNAPSHOTS", ">SIZE",  "IMAGE",
                                              "VERIFIED",    "EXPIRES",    "REASON", NULL};
-    static const char *const of_nodes[] = {"NODE",    "INSTANCE",    ">BACKUPS", ">GOOD",
-                                           ">BROKEN", ">UNFINISHED", ">SIZE",    "NEWEST GOOD",
-                                           ">AGE",    "OLDEST GOOD", NULL};
+    static const char *const of_nodes[] = {"NODE",        "INSTANCE",    ">BACKUPS",       ">GOOD",
+                                           ">BROKEN",     ">UNFINISHED", ">FAILED VERIFY", ">SIZE",
+                                           "NEWEST GOOD", ">AGE",        "OLDEST GOOD",    NULL};
 
     memset(list, 0, sizeof(*list));
     list->cli = cli;
@@ -65,12 +65,14 @@ static void add_reason(struct cli_table *table, const char *reason)
 /* The verdict's first word: "ok 2026-11-25T…". */
 static void add_verdict(struct cli_table *table, const char *verified)
 {
-    size_t len = verified ? strcspn(verified, " ") : 0;
+    AUTO_FREE char *word = verified ? strndup(verified, REASON_CHARS) : NULL;
 
-    if (len == 0)
+    if (word != NULL)
+        word[strcspn(word, " ")] = '\0';
+    if (word == NULL || *word == '\0')
         cli_table_add(table, NULL);
     else
-        cli_table_printf(table, "%.*s", (int)(len < REASON_CHARS ? len : REASON_CHARS), verified);
+        cli_table_add_styled(table, word, strcmp(word, "failed") == 0 ? CLI_BAD : CLI_PLAIN);
 }
 
 static void add_size(struct cli_table *table, int64_t gib)
@@ -143,6 +145,7 @@ static void node_row(struct cli_list *list, const json_t *row, int64_t now_utc_u
     add_count(table, row, "good", true);
     add_count(table, row, "broken", false);
     add_count(table, row, "unfinished", false);
+    add_count(table, row, "verify_failed", false);
     add_size(table, gib);
     bool good = cli_time(newest, "started", &at);
     cli_table_add_styled(table, good ? cli_local_time(at, text) : "none",
@@ -200,12 +203,12 @@ void cli_list_row(struct cli_list *list, const json_t *row, int64_t now_utc_us)
 
 /* --- what they come to ------------------------------------------------------------------------ */
 
-static void put_part(struct cli_page *page, const json_t *sums, const char *key, const char *lead)
+static void put_part(struct cli_page *page, const json_t *sums, const char *key, const char *words)
 {
     int64_t count;
 
     if (cli_int(sums, key, &count) && count > 0)
-        cli_page_printf(page, "%s%" PRId64 " %s", lead, count, key);
+        cli_page_printf(page, ", %" PRId64 " %s", count, words);
 }
 
 static void put_ages(struct cli_page *page, const json_t *sums, int64_t now_utc_us)
@@ -244,9 +247,10 @@ static void put_sums(struct cli_list *list, const json_t *sums, int64_t now_utc_
     }
     if (cli_int(sums, "good", &good)) {
         cli_page_printf(page, ": %" PRId64 " good", good);
-        put_part(page, sums, "broken", ", ");
-        put_part(page, sums, "failed", ", ");
-        put_part(page, sums, "unfinished", ", ");
+        put_part(page, sums, "broken", "broken");
+        put_part(page, sums, "failed", "failed");
+        put_part(page, sums, "unfinished", "unfinished");
+        put_part(page, sums, "verify_failed", "complete, but failed by verify");
     }
     cli_page_text(page, "\n");
     put_ages(page, sums, now_utc_us);

@@ -12,21 +12,58 @@
 
 enum { BACKUP_AGE_WARN_MS = 26 * 3600 * 1000 }; /* a nightly one and its jitter */
 
-/* How good the newest is: too old, or less than what is configured, is worth a warning. */
-static void judge_last(struct doctor *doctor, const struct inventory_set *latest, int64_t age_ms)
+/* In whole hours, minutes below one, seconds below that. TEXT: CLOCK_TEXT_BYTES */
+static char *age_of(const struct inventory_set *set, char *text)
 {
-    bool fresh = age_ms < BACKUP_AGE_WARN_MS;
-    bool as_wanted = latest->consistency >= doctor->work.options.asked;
+    int64_t age_ms = (clock_utc_us() - inventory_taken_us(set)) / 1000;
     int64_t unit_ms = age_ms < 60000 ? 1000 : age_ms < 3600000 ? 60000 : 3600000;
-    char text[DOCTOR_TEXT_BYTES], age[32];
+
+    return parse_duration_text(age_ms / unit_ms * unit_ms, text);
+}
+
+/* How good the newest is: too old, or less than what is configured, is worth a warning. */
+static void judge_last(struct doctor *doctor, const struct inventory_set *latest)
+{
+    bool fresh = (clock_utc_us() - inventory_taken_us(latest)) / 1000 < BACKUP_AGE_WARN_MS;
+    bool as_wanted = latest->consistency >= doctor->work.options.asked;
+    char text[DOCTOR_TEXT_BYTES], age[CLOCK_TEXT_BYTES];
 
     (void)snprintf(text, sizeof(text), "%s (%s%s), %s old", latest->id,
                    label_name(latest->consistency), as_wanted ? "" : ", less than configured",
-                   parse_duration_text(age_ms / unit_ms * unit_ms, age));
+                   age_of(latest, age));
     doctor_say(doctor, "last backup", fresh && as_wanted ? "ok" : "warning", text,
                !fresh      ? "make one: `stillpoint backup`, and see the timer"
                : as_wanted ? NULL
                            : "its reasons: `stillpoint show latest`");
+}
+
+static const struct inventory_set *newest_of(const struct inventory *inventory,
+                                             bool (*is)(const struct inventory_set *))
+{
+    for (size_t i = 0; i < inventory->count; i++) {
+        if (is(&inventory->sets[i]))
+            return &inventory->sets[i];
+    }
+    return NULL;
+}
+
+/* Whoever restores takes the newest that is complete. True: there is nothing to say of it. */
+static bool judge_verify(struct doctor *doctor, const struct inventory_set *complete)
+{
+    const struct inventory_set *good = newest_of(&doctor->inventory, inventory_is_good);
+    char text[DOCTOR_TEXT_BYTES], age[CLOCK_TEXT_BYTES];
+
+    if (complete == NULL || !inventory_verify_failed(complete))
+        return true;
+    (void)snprintf(text, sizeof(text),
+                   "%s, the newest that is complete, does not restore (verify: %.200s); %s%s%s%s",
+                   complete->id, complete->verified,
+                   good ? "the newest good one is " : "none is good", good ? good->id : "",
+                   good ? ", of an age of " : "", good ? age_of(good, age) : "");
+    doctor_say(doctor, "last backup", "warning", text,
+               "make one: `stillpoint backup`, and verify it; `stillpoint verify latest --again` "
+               "looks at this one once more");
+    return false;
 }
 
 /* What an earlier daemon left and the journal knows of. */
@@ -114,7 +151,7 @@ void doctor_find_backups(struct doctor *doctor)
 
 void doctor_check_last_backup(struct doctor *doctor)
 {
-    const struct inventory_set *latest = NULL;
+    const struct inventory_set *latest = NULL, *complete;
     const struct err *why = &doctor->inventory_err;
     struct err err = ERR_INIT;
 
@@ -122,11 +159,13 @@ void doctor_check_last_backup(struct doctor *doctor)
         doctor_say(doctor, "last backup", "failed", why->text, why->remedy);
         return;
     }
+    complete = newest_of(&doctor->inventory, inventory_is_complete);
+    bool restores = judge_verify(doctor, complete);
     if (!inventory_find(&doctor->inventory, "latest", NULL, &latest, &err))
         doctor_say(doctor, "last backup", "warning", "there is no good backup of this node",
                    "make one: `stillpoint backup`");
-    else
-        judge_last(doctor, latest, (clock_utc_us() - inventory_taken_us(latest)) / 1000);
+    else if (restores || latest != complete)
+        judge_last(doctor, latest);
     judge_broken(doctor);
     judge_abandoned(doctor);
 }

@@ -121,8 +121,13 @@ struct inventory_image *inventory_images(const struct inventory *inventory,
  * that is not there is passed over. After inventory_settle. */
 void inventory_lock(struct inventory *inventory, const char *snapshot_id);
 
-/* Complete, proved to be something, and nothing wrong with it: what retention counts, and what may
- * be the last good one. (What `verify` found is in set->verified.) */
+/* Complete, proved to be something, and nothing wrong with it but what `verify` may have found. */
+bool inventory_is_complete(const struct inventory_set *set);
+/* What `verify` wrote, as far as its tag can be believed: that it does not restore; that it does.
+ */
+bool inventory_verify_failed(const struct inventory_set *set);
+bool inventory_verify_ok(const struct inventory_set *set);
+/* Complete, and `verify` did not fail it: what every command means by a good backup. */
 bool inventory_is_good(const struct inventory_set *set);
 /* Failed, though its tags say nothing of it: judged so. */
 bool inventory_is_broken(const struct inventory_set *set);

@@ -5,6 +5,7 @@
 
 #include "agent/daemon/catalog.h"
 #include "agent/daemon/inventory.h"
+#include "agent/daemon/verify_verdict.h"
 
 enum { LISTED_MAX = 3 };
 
@@ -37,10 +38,35 @@ void inventory_lock(struct inventory *inventory, const char *snapshot_id)
     }
 }
 
-bool inventory_is_good(const struct inventory_set *set)
+bool inventory_is_complete(const struct inventory_set *set)
 {
     return set->state == BACKUP_COMPLETE && set->faults == 0 &&
            set->consistency != LABEL_UNCONFIRMED;
+}
+
+/* By the first word alone: a text of a later version tells as much. */
+static bool was_found(const struct inventory_set *set, enum verify_result result)
+{
+    const char *name = verify_result_name(result);
+    size_t len = strlen(name);
+
+    return set->verified != NULL && strncmp(set->verified, name, len) == 0 &&
+           (set->verified[len] == ' ' || set->verified[len] == '\0');
+}
+
+bool inventory_verify_failed(const struct inventory_set *set)
+{
+    return was_found(set, VERIFY_FAILED);
+}
+
+bool inventory_verify_ok(const struct inventory_set *set)
+{
+    return was_found(set, VERIFY_OK);
+}
+
+bool inventory_is_good(const struct inventory_set *set)
+{
+    return inventory_is_complete(set) && !inventory_verify_failed(set);
 }
 
 int64_t inventory_taken_us(const struct inventory_set *set)

@@ -111,7 +111,7 @@ static bool is_wanted(const struct listing *listing, const struct inventory_set 
 
 /* Of all sets that were asked for, or of one node's. */
 struct sums {
-    size_t count, good, broken, failed, unfinished;
+    size_t count, good, broken, failed, unfinished, verify_failed;
     int64_t size_gib;
     const struct inventory_set *newest, *newest_good, *oldest_good;
 };
@@ -128,6 +128,8 @@ static void add_up(struct sums *sums, const struct inventory_set *set)
         sums->failed++;
     else if (set->state != BACKUP_COMPLETE)
         sums->unfinished++;
+    else if (inventory_verify_failed(set))
+        sums->verify_failed++;
     if (!inventory_is_good(set))
         return;
     sums->good++;
@@ -137,10 +139,11 @@ static void add_up(struct sums *sums, const struct inventory_set *set)
 
 static json_t *sums_json(const struct sums *sums)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "sets", (json_int_t)sums->count, "good",
-                     (json_int_t)sums->good, "broken", (json_int_t)sums->broken, "failed",
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "sets", (json_int_t)sums->count,
+                     "good", (json_int_t)sums->good, "broken", (json_int_t)sums->broken, "failed",
                      (json_int_t)sums->failed, "unfinished", (json_int_t)sums->unfinished,
-                     "size_gib", (json_int_t)sums->size_gib, "newest_good",
+                     "verify_failed", (json_int_t)sums->verify_failed, "size_gib",
+                     (json_int_t)sums->size_gib, "newest_good",
                      inventory_moment_json(sums->newest_good), "oldest_good",
                      inventory_moment_json(sums->oldest_good));
 }

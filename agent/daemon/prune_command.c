@@ -194,6 +194,8 @@ static bool may_delete(const struct prune_look *look, size_t index, struct err *
     switch (look->verdicts[index].why) {
     case RETENTION_KEPT_NEWEST:
         return refuse(look, index, "is the newest good backup of its node", force, err);
+    case RETENTION_KEPT_VERIFIED:
+        return refuse(look, index, "is the newest backup that verify found good", force, err);
     case RETENTION_KEPT_PENDING:
         return refuse(look, index, "is not finished: somebody may still work on it", force, err);
     case RETENTION_KEPT_DISPUTED:

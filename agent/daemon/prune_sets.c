@@ -57,9 +57,8 @@ static enum retention_class set_kind(const struct inventory *inventory,
         return set->image_members > 0 ? RETENTION_DOUBTFUL : RETENTION_BROKEN;
     if (set->faults != 0)
         return RETENTION_DOUBTFUL;
-    if (inventory_is_good(set))
-        return set->verified != NULL && strncmp(set->verified, "failed", 6) == 0 ? RETENTION_UNTOLD
-                                                                                 : RETENTION_GOOD;
+    if (inventory_is_complete(set))
+        return inventory_is_good(set) ? RETENTION_GOOD : RETENTION_FAILED;
     return unfinished_kind(set, now_utc_us);
 }
 
@@ -195,6 +194,7 @@ bool prune_sets_make(const struct inventory *inventory, const char *mine, int64_
         struct retention_set *to = &sets->list[i];
         to->volumes = at;
         to->kind = set_kind(inventory, set, now_utc_us);
+        to->verified = to->kind == RETENTION_GOOD && inventory_verify_ok(set);
         to->foreign = is_foreign(mine, set->instance);
         if (!take_set(sets, to, set, &at, err))
             return false;

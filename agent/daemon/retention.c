@@ -28,12 +28,14 @@ struct judging {
     uint32_t *ranks;  /* where in it each stands */
     int64_t *periods; /* RETENTION_RULE_COUNT of each set */
     struct lists of_volume;
-    struct lists of_node; /* good and proved ones alone */
+    struct lists of_node; /* complete and proved ones alone */
+    bool with_failed;     /* the round at hand: whether those that failed count */
+    uint32_t turn;        /* a number for each volume of each round, from 1 */
     uint32_t *series;     /* scratch: the sets that count in the series at hand, newest first */
-    uint32_t *seen;       /* scratch: of each node, the last volume it was taken up at, plus 1 */
-    /* Scratch: of each node, the period of its last set that is not good, by rule, and the volume
-     * that they are of, plus 1. Other nodes' never stand in the way: which other sets there are
-     * changes when something goes, and what stayed would go with it. */
+    uint32_t *seen;       /* scratch: of each node, the last turn it was taken up at */
+    /* Scratch: of each node, the period of its last set that does not count, by rule, and the turn
+     * that they are of. Other nodes' never stand in the way: which other sets there are changes
+     * when something goes, and what stayed would go with it. */
     int64_t *others;
     uint32_t *others_of;
 };
@@ -91,16 +93,26 @@ static int newest_first(const void *a, const void *b, void *sets)
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
-static bool is_good(const struct retention_set *set)
+static bool is_complete(const struct retention_set *set)
 {
-    return set->kind == RETENTION_GOOD && set->volume_count > 0 && set->start_utc_us != 0;
+    return set->kind == RETENTION_GOOD || set->kind == RETENTION_FAILED;
 }
 
 static bool in_series(const struct retention_set *set)
 {
     return set->volume_count > 0 && set->start_utc_us != 0 &&
-           (set->kind == RETENTION_GOOD || set->kind == RETENTION_UNTOLD ||
-            set->kind == RETENTION_DOUBTFUL);
+           (is_complete(set) || set->kind == RETENTION_UNTOLD || set->kind == RETENTION_DOUBTFUL);
+}
+
+/* Of those in series. */
+static bool counts(const struct judging *judging, const struct retention_set *set)
+{
+    return set->kind == RETENTION_GOOD || (set->kind == RETENTION_FAILED && judging->with_failed);
+}
+
+static bool links_node(const struct retention_set *set)
+{
+    return in_series(set) && is_complete(set) && set->proved;
 }
 
 static bool make_lists(struct lists *lists, uint32_t count, size_t total)
@@ -140,13 +152,13 @@ static void list_nodes(struct judging *judging)
     struct lists *lists = &judging->of_node;
 
     for (size_t i = 0; i < judging->count; i++) {
-        if (is_good(&judging->sets[i]) && judging->sets[i].proved)
+        if (links_node(&judging->sets[i]))
             lists->begins[judging->sets[i].node + 2]++;
     }
     sum_up(lists);
     for (size_t at = 0; at < judging->count; at++) {
         const struct retention_set *set = &judging->sets[judging->order[at]];
-        if (is_good(set) && set->proved)
+        if (links_node(set))
             lists->items[lists->begins[set->node + 1]++] = judging->order[at];
     }
 }
@@ -209,10 +221,10 @@ static void clean_up(struct judging *judging)
 /* Where the walk through a series, newest first, stands. */
 struct walk {
     struct judging *judging;
-    size_t good_count;                     /* of judging->series */
+    size_t count;                          /* of judging->series */
     size_t newer;                          /* how many of them are newer than the set at hand */
-    int64_t periods[RETENTION_RULE_COUNT]; /* with a good set among them; keep_last: sets */
-    uint32_t volume;
+    bool verified_newer;                   /* verify found one of those good */
+    int64_t periods[RETENTION_RULE_COUNT]; /* with one of them; keep_last: sets */
 };
 
 static int64_t period(const struct walk *walk, uint32_t set, int rule)
@@ -220,7 +232,7 @@ static int64_t period(const struct walk *walk, uint32_t set, int rule)
     return walk->judging->periods[(size_t)set * RETENTION_RULE_COUNT + (size_t)rule];
 }
 
-/* Whether the period of SET has a good one among those that are newer. */
+/* Whether the period of SET has one that counts among those that are newer. */
 static bool taken_before(const struct walk *walk, uint32_t set, int rule)
 {
     return rule != RETENTION_LAST && walk->newer > 0 &&
@@ -229,7 +241,7 @@ static bool taken_before(const struct walk *walk, uint32_t set, int rule)
 
 static bool taken_after(const struct walk *walk, uint32_t set, int rule)
 {
-    return walk->newer < walk->good_count &&
+    return walk->newer < walk->count &&
            period(walk, walk->judging->series[walk->newer], rule) == period(walk, set, rule);
 }
 
@@ -244,6 +256,11 @@ static void want(struct walk *walk, uint32_t set, struct retention_verdict why)
         *verdict = why;
 }
 
+static bool has_failed(const struct walk *walk, uint32_t set)
+{
+    return walk->judging->sets[set].kind == RETENTION_FAILED;
+}
+
 static void want_by_rule(struct walk *walk, uint32_t set, int rule)
 {
     int64_t of = walk->judging->policy->keep[rule], nth = walk->periods[rule] + 1;
@@ -253,7 +270,8 @@ static void want_by_rule(struct walk *walk, uint32_t set, int rule)
              (struct retention_verdict){.why = RETENTION_KEPT_RULE,
                                         .rule = (enum retention_rule)rule,
                                         .nth = nth,
-                                        .of = of});
+                                        .of = of,
+                                        .failed = has_failed(walk, set)});
 }
 
 static void want_within(struct walk *walk, uint32_t set)
@@ -264,13 +282,19 @@ static void want_within(struct walk *walk, uint32_t set)
 
     if (within_ms > 0 && (newest_us - judging->sets[set].start_utc_us) / 1000 <= within_ms)
         want(walk, set,
-             (struct retention_verdict){.why = RETENTION_KEPT_WITHIN, .within_ms = within_ms});
+             (struct retention_verdict){.why = RETENTION_KEPT_WITHIN,
+                                        .within_ms = within_ms,
+                                        .failed = has_failed(walk, set)});
 }
 
-static void judge_good(struct walk *walk, uint32_t set)
+static void judge_counted(struct walk *walk, uint32_t set)
 {
     if (walk->newer == 0)
-        want(walk, set, (struct retention_verdict){.why = RETENTION_KEPT_NEWEST});
+        want(walk, set,
+             (struct retention_verdict){.why = has_failed(walk, set) ? RETENTION_KEPT_FAILED
+                                                                     : RETENTION_KEPT_NEWEST});
+    if (walk->judging->sets[set].verified && !walk->verified_newer)
+        want(walk, set, (struct retention_verdict){.why = RETENTION_KEPT_VERIFIED});
     for (int rule = 0; rule < RETENTION_RULE_COUNT; rule++) {
         if (!taken_before(walk, set, rule))
             want_by_rule(walk, set, rule);
@@ -278,31 +302,32 @@ static void judge_good(struct walk *walk, uint32_t set)
     want_within(walk, set);
 }
 
-/* The periods of the last set before SET of its node that is not good, to be changed. */
+/* The periods of the last set before SET of its node that does not count, to be changed. */
 static int64_t *others_before(struct walk *walk, uint32_t set)
 {
     struct judging *judging = walk->judging;
     uint32_t node = judging->sets[set].node;
     int64_t *others = judging->others + (size_t)node * RETENTION_RULE_COUNT;
 
-    for (int rule = 0; judging->others_of[node] != walk->volume + 1 && rule < RETENTION_RULE_COUNT;
+    for (int rule = 0; judging->others_of[node] != judging->turn && rule < RETENTION_RULE_COUNT;
          rule++)
         others[rule] = NO_PERIOD;
-    judging->others_of[node] = walk->volume + 1;
+    judging->others_of[node] = judging->turn;
     return others;
 }
 
-/* One that does not count: it has a slot only where no good one has it, and where it is the first
- * of its like in it. */
+/* One that does not count: it has a slot only where none that does has it, and where it is the
+ * first of its like in it. One that failed had its slot in the round in which it counts. */
 static void judge_other(struct walk *walk, uint32_t set)
 {
     bool whole = walk->judging->sets[set].kind == RETENTION_UNTOLD;
-    int64_t *others = others_before(walk, set);
+    int64_t *others;
 
-    if (walk->good_count == 0) {
+    if (walk->count == 0)
         want(walk, set, (struct retention_verdict){.why = RETENTION_KEPT_NONE_GOOD});
+    if (walk->count == 0 || has_failed(walk, set))
         return;
-    }
+    others = others_before(walk, set);
     for (int rule = 0; rule < RETENTION_RULE_COUNT; rule++) {
         bool first = rule == RETENTION_LAST || others[rule] != period(walk, set, rule);
         bool taken = rule == RETENTION_LAST
@@ -316,16 +341,17 @@ static void judge_other(struct walk *walk, uint32_t set)
         want_within(walk, set);
 }
 
-static void pass_good(struct walk *walk, uint32_t set)
+static void pass(struct walk *walk, uint32_t set)
 {
+    walk->verified_newer = walk->verified_newer || walk->judging->sets[set].verified;
     for (int rule = 0; rule < RETENTION_RULE_COUNT; rule++)
         walk->periods[rule] += !taken_before(walk, set, rule);
     walk->newer++;
 }
 
 /* Both lists are newest first; what is in both counts once. */
-static size_t merge_good(const struct judging *judging, const uint32_t *own, size_t own_count,
-                         const uint32_t *proved, size_t proved_count)
+static size_t merge_counted(const struct judging *judging, const uint32_t *own, size_t own_count,
+                            const uint32_t *proved, size_t proved_count)
 {
     size_t count = 0, i = 0, j = 0;
 
@@ -335,7 +361,7 @@ static size_t merge_good(const struct judging *judging, const uint32_t *own, siz
         uint32_t set = a <= b ? own[i] : proved[j];
         i += a <= b;
         j += b <= a;
-        if (is_good(&judging->sets[set]))
+        if (counts(judging, &judging->sets[set]))
             judging->series[count++] = set;
     }
     return count;
@@ -352,20 +378,20 @@ static void judge_series(struct judging *judging, uint32_t volume, uint32_t node
     const uint32_t *own = judging->of_volume.items + judging->of_volume.begins[volume];
     size_t own_count = list_length(&judging->of_volume, volume);
     const struct lists *nodes = &judging->of_node;
-    struct walk walk = {.judging = judging, .volume = volume};
+    struct walk walk = {.judging = judging};
 
-    walk.good_count = merge_good(judging, own, own_count,
-                                 node == NONE ? NULL : nodes->items + nodes->begins[node],
-                                 node == NONE ? 0 : list_length(nodes, node));
+    walk.count = merge_counted(judging, own, own_count,
+                               node == NONE ? NULL : nodes->items + nodes->begins[node],
+                               node == NONE ? 0 : list_length(nodes, node));
     for (size_t i = 0; i < own_count; i++) {
         const struct retention_set *set = &judging->sets[own[i]];
-        while (walk.newer < walk.good_count &&
+        while (walk.newer < walk.count &&
                judging->ranks[judging->series[walk.newer]] < judging->ranks[own[i]])
-            pass_good(&walk, judging->series[walk.newer]);
+            pass(&walk, judging->series[walk.newer]);
         if (node == NONE ? list_length(nodes, set->node) > 0 : set->node != node)
             continue;
-        if (is_good(set))
-            judge_good(&walk, own[i]);
+        if (counts(judging, set))
+            judge_counted(&walk, own[i]);
         else
             judge_other(&walk, own[i]);
     }
@@ -378,12 +404,13 @@ static void judge_volume(struct judging *judging, uint32_t volume)
 
     if (own_count == 0)
         return;
+    judging->turn++;
     judge_series(judging, volume, NONE);
     for (size_t i = 0; i < own_count; i++) {
         uint32_t node = judging->sets[own[i]].node;
-        if (judging->seen[node] == volume + 1 || list_length(&judging->of_node, node) == 0)
+        if (judging->seen[node] == judging->turn || list_length(&judging->of_node, node) == 0)
             continue;
-        judging->seen[node] = volume + 1;
+        judging->seen[node] = judging->turn;
         judge_series(judging, volume, node);
     }
 }
@@ -457,8 +484,11 @@ bool retention_judge(const struct retention_set *sets, size_t count,
     bool ok = prepare(&judging);
     for (size_t i = 0; ok && i < count; i++)
         ret_verdicts[i] = goes(RETENTION_GOES_POLICY);
-    for (uint32_t volume = 0; ok && volume < judging.of_volume.count; volume++)
-        judge_volume(&judging, volume);
+    for (int round = 0; ok && round < 2; round++) {
+        judging.with_failed = round == 0;
+        for (uint32_t volume = 0; volume < judging.of_volume.count; volume++)
+            judge_volume(&judging, volume);
+    }
     for (size_t i = 0; ok && i < count; i++) {
         ret_verdicts[i] = judge_set(&judging, &sets[i], ret_verdicts[i]);
         ret_verdicts[i].far =

@@ -21,10 +21,14 @@
  *     volume was replaced are pushed out by those after). It stays if one of its volumes wants it.
  *     Sets that only say that they are of node B are in no series of B's: a thousand of them push
  *     nothing out.
- *   - Only good sets count. Fewer others in a series never makes a set go that stayed, so what is
- *     missing in the list only lengthens lives, and what is left after all that goes has gone is
+ *   - Only complete sets count. Fewer others in a series never makes a set go that stayed, so what
+ *     is missing in the list only lengthens lives, and what is left after all that goes has gone is
  *     judged as before.
  *   - `pinned` and `expires` only add reasons to stay.
+ *   - So does what `verify` wrote. Each series is judged twice: over all that is complete, whatever
+ *     was found, and over what is good, without those that failed. A set stays if one of the two
+ *     keeps it: a failed one has the slot that it would have had, and takes none from a good one.
+ *     And the newest that verify found good stays, whatever came after it.
  *   - What the tags alone call broken, while EC2 has every snapshot of it completed (RETENTION_
  *     DOUBTFUL), goes after a day only where something better is there: it stays as the only set
  *     that its volume has of a period which the policy keeps, and where the volume has no good set
@@ -54,9 +58,9 @@ struct retention_policy {
 bool retention_is_set(const struct retention_policy *policy);
 
 enum retention_class {
-    RETENTION_GOOD,     /* complete, proved and nothing wrong with it: the only ones that count */
-    RETENTION_UNTOLD,   /* all there, but not told to be good (nobody finished it, or `verify` found
-                         * fault with it): judged as if it were, never counts */
+    RETENTION_GOOD,     /* complete, proved and nothing wrong with it */
+    RETENTION_FAILED,   /* as good, but that `verify` failed */
+    RETENTION_UNTOLD,   /* all there, but nobody finished it: judged as if good, never counts */
     RETENTION_DOUBTFUL, /* broken by its tags alone; or what belongs to no set */
     RETENTION_BROKEN,   /* EC2 says so */
     RETENTION_PENDING,  /* EC2 or somebody still works on it */
@@ -75,10 +79,11 @@ struct retention_set {
     int64_t start_utc_us;    /* EC2's own; 0 not told: it stays */
     int64_t expires_utc_us;  /* BACKUP_UNKNOWN: no say of its own */
     enum retention_class kind;
-    bool proved;  /* EC2: a volume of it is attached to that instance now */
-    bool foreign; /* of another node, and this run is about one */
-    bool busy;    /* a job of this machine works on it */
-    bool begun;   /* this machine began to remove it, by its own record of it */
+    bool verified; /* good, and `verify` found it so */
+    bool proved;   /* EC2: a volume of it is attached to that instance now */
+    bool foreign;  /* of another node, and this run is about one */
+    bool busy;     /* a job of this machine works on it */
+    bool begun;    /* this machine began to remove it, by its own record of it */
     bool pinned, locked;
 };
 
@@ -97,6 +102,8 @@ enum retention_why {
     RETENTION_KEPT_YOUNG,     /* broken, for less than a day */
     RETENTION_KEPT_NONE_GOOD, /* not good, but its volume has no good one */
     RETENTION_KEPT_NEWEST,    /* the newest good one */
+    RETENTION_KEPT_VERIFIED,  /* the newest that verify found good */
+    RETENTION_KEPT_FAILED,    /* the newest complete one, and its verify failed */
     RETENTION_KEPT_RULE,      /* `rule`, number `nth` of `of` */
     RETENTION_KEPT_WITHIN,
     RETENTION_KEPT_EXPIRES,
@@ -110,7 +117,8 @@ enum retention_why {
 struct retention_verdict {
     enum retention_why why;
     bool goes;
-    bool far; /* `expires` is further away than anybody can have asked for */
+    bool far;    /* `expires` is further away than anybody can have asked for */
+    bool failed; /* RETENTION_KEPT_RULE, _WITHIN: its verify failed, so it takes no one's place */
     enum retention_rule rule;
     int64_t nth, of;      /* RETENTION_KEPT_RULE; nth from 1 */
     int64_t until_utc_us; /* RETENTION_KEPT_EXPIRES */

@@ -6,6 +6,8 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/retention.h"
 
+#define FAILED " (its verify failed: it takes no one's place)"
+
 static const char *const rules[RETENTION_RULE_COUNT] = {
     [RETENTION_LAST] = "last",     [RETENTION_HOURLY] = "hourly",   [RETENTION_DAILY] = "daily",
     [RETENTION_WEEKLY] = "weekly", [RETENTION_MONTHLY] = "monthly", [RETENTION_YEARLY] = "yearly",
@@ -28,6 +30,8 @@ static const struct {
     [RETENTION_KEPT_YOUNG] = {"young", "kept: broken, but for less than a day"},
     [RETENTION_KEPT_NONE_GOOD] = {"none-good", "kept: of a volume of it there is no good set"},
     [RETENTION_KEPT_NEWEST] = {"newest", "kept: newest good"},
+    [RETENTION_KEPT_VERIFIED] = {"verified", "kept: newest that verify found good"},
+    [RETENTION_KEPT_FAILED] = {"newest-failed", "kept: newest" FAILED},
     [RETENTION_KEPT_RULE] = {"slot", NULL},
     [RETENTION_KEPT_WITHIN] = {"within", NULL},
     [RETENTION_KEPT_EXPIRES] = {"expires", NULL},
@@ -49,14 +53,16 @@ const char *retention_why_name(enum retention_why why)
 
 char *retention_text(const struct retention_verdict *verdict, char *text)
 {
+    const char *failed = verdict->failed ? FAILED : "";
     char value[CLOCK_TEXT_BYTES];
 
     if (verdict->why == RETENTION_KEPT_RULE)
-        (void)snprintf(text, RETENTION_TEXT_BYTES, "kept: %s %" PRId64 " of %" PRId64,
-                       rules[verdict->rule], verdict->nth, verdict->of);
+        (void)snprintf(text, RETENTION_TEXT_BYTES, "kept: %s %" PRId64 " of %" PRId64 "%s",
+                       rules[verdict->rule], verdict->nth, verdict->of, failed);
     else if (verdict->why == RETENTION_KEPT_WITHIN)
-        (void)snprintf(text, RETENTION_TEXT_BYTES, "kept: within %s of the newest good",
-                       parse_duration_text(verdict->within_ms, value));
+        (void)snprintf(text, RETENTION_TEXT_BYTES, "kept: within %s of the newest%s",
+                       parse_duration_text(verdict->within_ms, value),
+                       verdict->failed ? failed : " good");
     else if (verdict->why == RETENTION_KEPT_EXPIRES)
         (void)snprintf(text, RETENTION_TEXT_BYTES,
                        "kept: expires %.10s, later than the policy says",

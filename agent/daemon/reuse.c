@@ -42,8 +42,7 @@ static bool is_sound(const struct inventory_set *set, const struct work_options 
     bool settled =
         set->state == BACKUP_COMPLETE || (set->state == BACKUP_PENDING && !options->wait_complete);
 
-    return settled && set->consistency >= options->asked &&
-           (set->verified == NULL || strncmp(set->verified, "failed", 6) != 0);
+    return settled && set->consistency >= options->asked && !inventory_verify_failed(set);
 }
 
 /* As long as asked for, but for the time by which it may be older than a new one. */

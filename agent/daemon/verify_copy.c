@@ -67,13 +67,23 @@ static bool judge_manifest(struct verify *verify, const struct place *place, str
     return ok;
 }
 
+/* Volumes that EC2 could make of it prove nothing of what is on them. */
+static bool judge_places(struct verify *verify, struct err *err)
+{
+    const struct places *places = &verify->tree.places;
+
+    if (places->missing.count > 0)
+        return verify_report_judge(&verify->report, clock_boot_ms(), &places->missing, "mounts", "",
+                                   err);
+    return places->count > 0 ||
+           verify_report_add(&verify->report, VERIFY_CHECK_SKIPPED, clock_boot_ms(), err, "mounts",
+                             "no mount is recorded in this set: nothing on its volumes was looked "
+                             "into");
+}
+
 static bool judge_manifests(struct verify *verify, struct err *err)
 {
-    const struct strs *missing = &verify->tree.places.missing;
-
-    if (!copy_tree_find(&verify->tree, err) ||
-        (missing->count > 0 &&
-         !verify_report_judge(&verify->report, clock_boot_ms(), missing, "mounts", "", err)))
+    if (!copy_tree_find(&verify->tree, err) || !judge_places(verify, err))
         return false;
     for (size_t i = 0; i < verify->tree.places.count; i++) {
         if (!judge_manifest(verify, &verify->tree.places.list[i], err))

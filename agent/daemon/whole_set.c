@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/whole_set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,13 +100,30 @@ static bool check_tiers(const struct gather *gather, struct err *err)
                        first);
 }
 
+/* Whether to go on is for whoever asked: what failed may be a table that isn't needed. */
+static void warn_of_verdict(struct work *work, const struct inventory_set *set)
+{
+    char text[ERR_TEXT_BYTES];
+
+    if (!inventory_verify_failed(set))
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "%s does not restore as it claims: its verify failed (%.260s)", set->id,
+                   set->verified);
+    job_warn(work->job, text,
+             "take another, one that verify found ok: `stillpoint list` has the verdicts");
+}
+
 bool whole_set_find(struct work *work, const char *id, bool to_verify, int64_t deadline_ms,
                     struct whole_set *set, struct err *err)
 {
     if (!gather_find(work, id, &set->gather, deadline_ms, &set->backup, err))
         return err->kind == ERR_NOT_FOUND ? explain_not_found(work, id, err) : false;
-    return (check_state(set, to_verify, err) && check_tiers(&set->gather, err)) ||
-           err_wrap(err, "backup %s", set->backup->id);
+    if (!check_state(set, to_verify, err) || !check_tiers(&set->gather, err))
+        return err_wrap(err, "backup %s", set->backup->id);
+    if (!to_verify)
+        warn_of_verdict(work, set->gather.set);
+    return true;
 }
 
 /* --- its image ----------------------------------------------------------------------------- */

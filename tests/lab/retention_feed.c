@@ -3,11 +3,11 @@
  * Lines of numbers, any number of histories:
  *
  *   policy NOW_US WITHIN_MS LAST HOURLY DAILY WEEKLY MONTHLY YEARLY
- *   set NODE KIND START_US EXPIRES_US|- FLAGS VOLUME...      FLAGS: letters of PfbBpl, or -
+ *   set NODE KIND START_US EXPIRES_US|- FLAGS VOLUME...      FLAGS: letters of PfbBplv, or -
  *   judge
  *
  * answers each judge with a line a set, in order: "stays newest", "stays daily 3 7", "goes policy";
- * "far" behind it where the expiry is. */
+ * "failed" behind a slot of one whose verify failed, "far" where the expiry is. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +78,7 @@ static void read_set(struct history *history, char *rest)
     set->begun = strchr(flags, 'B') != NULL;
     set->pinned = strchr(flags, 'p') != NULL;
     set->locked = strchr(flags, 'l') != NULL;
+    set->verified = strchr(flags, 'v') != NULL;
     while (rest != NULL && set->volume_count < VOLUMES_MAX)
         (*volumes)[set->volume_count++] = (uint32_t)number(&rest);
 }
@@ -90,7 +91,7 @@ static void print(const struct retention_verdict *verdict)
                      verdict->of);
     else
         (void)printf("%s", retention_why_name(verdict->why));
-    (void)printf("%s\n", verdict->far ? " far" : "");
+    (void)printf("%s%s\n", verdict->failed ? " failed" : "", verdict->far ? " far" : "");
 }
 
 static void judge(struct history *history)

@@ -8,9 +8,12 @@ FEED is build/.../tests/lab/retention_feed. Random nodes with volumes (some repl
 histories of good and bad sets, random policies, and nodes that forge: each verdict of C's must be the
 model's, and whatever the model says these must hold:
 
-  - the newest good set of every volume stays, and so do pinned, locked, busy and unfinished ones;
+  - the newest good set of every volume stays, the newest complete one, the newest that verify found good,
+    and so do pinned, locked, busy and unfinished ones;
   - nothing goes for what a node wrote: expires and pinned only keep, and a set whose tags call it broken
     goes by no slot that it would have had to itself;
+  - nothing goes for what verify wrote, good or bad, that stays where nothing was verified; and nothing goes
+    for a set that failed verify that stays where there is no such set;
   - what was kept is kept again once what goes has gone (idempotent);
   - whatever another node adds, with whatever tags, no set of this node goes for it.
 
@@ -24,7 +27,7 @@ import subprocess
 import sys
 
 RULES = ["last", "hourly", "daily", "weekly", "monthly", "yearly"]
-GOOD, UNTOLD, DOUBTFUL, BROKEN, PENDING, DISPUTED = range(6)
+GOOD, FAILED, UNTOLD, DOUBTFUL, BROKEN, PENDING, DISPUTED = range(7)
 SECOND = 1_000_000
 HOUR, DAY = 3600 * SECOND, 86400 * SECOND
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -62,24 +65,25 @@ def newer(one, other):
     return (one.start, -one.number) > (other.start, -other.number)
 
 
-def counts_against(judged, volume, other):
-    """Whether OTHER is in the series in which JUDGED is held against the rest for VOLUME."""
-    if other.kind != GOOD or not other.start or not other.volumes:
+def counts_against(judged, volume, other, counted):
+    """Whether OTHER is in the series in which JUDGED is held against the rest for VOLUME, where sets of the
+    kinds COUNTED count."""
+    if other.kind not in counted or not other.start or not other.volumes:
         return False
     return volume in other.volumes or (other.proved and other.node == judged.node)
 
 
 def rank(rule, judged, series):
-    """1 for the newest period (keep_last: set), and so on; of good ones."""
+    """1 for the newest period (keep_last: set), and so on; of those that count."""
     before = [other for other in series if newer(other, judged)]
     if rule == "last":
         return len(before) + 1
     return len({period(rule, other.start) for other in before} - {period(rule, judged.start)}) + 1
 
 
-def has_slot(rule, judged, series, rivals):
+def has_slot(rule, judged, series, rivals, counted):
     same = [other for other in series if period(rule, other.start) == period(rule, judged.start)]
-    if judged.kind == GOOD:
+    if judged.kind in counted:
         return rule == "last" or not any(newer(other, judged) for other in same)
     if rule == "last":
         return judged.kind == UNTOLD
@@ -93,24 +97,31 @@ def within(judged, series, policy):
                                      <= policy.within_ms * 1000 + 999)
 
 
-def wanted_by(volume, judged, sets, policy):
+def wanted_by(volume, judged, sets, policy, counted):
     """The first reason that this volume has to keep it, or None."""
-    series = [other for other in sets if counts_against(judged, volume, other)]
+    series = [other for other in sets if counts_against(judged, volume, other, counted)]
     group = [other for other in sets if volume in other.volumes and other.kind in (UNTOLD, DOUBTFUL)
              and other.start and other.node == judged.node]
     if not series:
         return ("none-good",)
-    if judged.kind == GOOD and not any(newer(other, judged) for other in series):
-        return ("newest",)
+    if judged.kind == FAILED and FAILED not in counted:
+        return None
+    if judged.kind in counted and not any(newer(other, judged) for other in series):
+        return ("newest-failed" if judged.kind == FAILED else "newest",)
+    if "v" in judged.flags and not any(newer(other, judged) for other in series if "v" in other.flags):
+        return ("verified",)
     for rule in RULES:
-        if has_slot(rule, judged, series, group) and rank(rule, judged, series) <= policy.keep[rule]:
+        if has_slot(rule, judged, series, group, counted) and rank(rule, judged, series) <= policy.keep[rule]:
             return (rule, rank(rule, judged, series), policy.keep[rule])
     if judged.kind != DOUBTFUL and within(judged, series, policy):
         return ("within",)
     return None
 
 
-ORDER = {"none-good": 0, "newest": 1, **{rule: 2 + at for at, rule in enumerate(RULES)}, "within": 9}
+# What is complete, whatever verify says of it; and without what it calls failed. Either keeps a set.
+VIEWS = [{GOOD, FAILED}, {GOOD}]
+ORDER = {"none-good": 0, "newest": 1, "verified": 2, "newest-failed": 3,
+         **{rule: 4 + at for at, rule in enumerate(RULES)}, "within": 10}
 
 
 def judge_one(judged, sets, policy, now):
@@ -127,10 +138,12 @@ def judge_one(judged, sets, policy, now):
         return True, ("young",)
     if judged.kind == BROKEN:
         return False, ("broken",)
-    reasons = [wanted_by(volume, judged, sets, policy) for volume in judged.volumes]
+    reasons = [wanted_by(volume, judged, sets, policy, counted) for volume in judged.volumes for counted in VIEWS]
     reasons = [reason for reason in reasons if reason]
     if reasons:
-        return True, min(reasons, key=lambda reason: (ORDER[reason[0]], reason[1:]))
+        best = min(reasons, key=lambda reason: (ORDER[reason[0]], reason[1:]))
+        by_slot = judged.kind == FAILED and best[0] in (*RULES, "within")
+        return True, (*best, *["failed"] * by_slot)
     if judged.kind == DOUBTFUL:
         return False, ("broken",)
     if judged.expires is not None and judged.expires > now:
@@ -189,7 +202,7 @@ def random_policy(chance):
 def random_kind(chance, bad):
     if chance.random() >= bad:
         return GOOD
-    return chance.choice([UNTOLD, DOUBTFUL, DOUBTFUL, DOUBTFUL, BROKEN, PENDING, DISPUTED])
+    return chance.choice([FAILED, FAILED, UNTOLD, DOUBTFUL, DOUBTFUL, DOUBTFUL, BROKEN, PENDING, DISPUTED])
 
 
 def random_expires(chance, start):
@@ -197,8 +210,9 @@ def random_expires(chance, start):
                                        NOW + 4000 * DAY, 253_402_300_799 * SECOND, -1])
 
 
-def random_flags(chance):
-    return "".join(flag for flag in "fbBpl" if chance.random() < 0.04)
+def random_flags(chance, kind):
+    verified = "v" if kind == GOOD and chance.random() < 0.2 else ""
+    return "".join(flag for flag in "fbBpl" if chance.random() < 0.04) + verified
 
 
 def node_history(chance, node, first_volume, count):
@@ -220,7 +234,7 @@ def node_history(chance, node, first_volume, count):
         rows.append((start, random_kind(chance, bad), frozenset(members)))
     attached = frozenset(volumes) if chance.random() < 0.8 else frozenset()  # else it was terminated
     return [Set(node, kind, start, members, bool(members & attached), random_expires(chance, start),
-                random_flags(chance)) for start, kind, members in rows]
+                random_flags(chance, kind)) for start, kind, members in rows]
 
 
 def forged(chance, nodes, count):
@@ -229,10 +243,11 @@ def forged(chance, nodes, count):
     rows = []
     for _ in range(count):
         start = NOW - chance.choice([0, 1, HOUR, DAY, 30 * DAY, 400 * DAY]) - chance.randint(0, 50) * HOUR
-        kind = chance.choice([GOOD, GOOD, GOOD, UNTOLD, DOUBTFUL, PENDING, DISPUTED, BROKEN])
+        kind = chance.choice([GOOD, GOOD, GOOD, FAILED, UNTOLD, DOUBTFUL, PENDING, DISPUTED, BROKEN])
         volumes = frozenset(chance.sample([900, 901, 902], chance.randint(1, 3)))
         node = chance.choice(nodes + [99])
-        rows.append(Set(node, kind, start, volumes, node == 99, random_expires(chance, start)))
+        rows.append(Set(node, kind, start, volumes, node == 99, random_expires(chance, start),
+                        chance.choice(["", "v"]) if kind == GOOD else ""))
     return rows
 
 
@@ -254,11 +269,33 @@ def check_rules(sets, verdicts, say):
         if "B" in one.flags:
             continue
         for volume in one.volumes:
-            others = [other for other in sets if other.kind == GOOD and other.start and other is not one
+            others = [other for other in sets if other.kind in (GOOD, FAILED) and other.start
                       and newer(other, one) and (volume in other.volumes
                                                  or other.proved and other.node == one.node)]
-            if one.kind == GOOD and not others:
+            if one.kind in (GOOD, FAILED) and not others:
+                say(f"{one} is the newest complete one of volume {volume}, and goes")
+            if one.kind == GOOD and not any(other.kind == GOOD for other in others):
                 say(f"{one} is the newest good one of volume {volume}, and goes")
+            if "v" in one.flags and not any("v" in other.flags for other in others):
+                say(f"{one} is the newest of volume {volume} that verify found good, and goes")
+
+
+def unverified(sets):
+    """The same without what verify wrote."""
+    return [dataclasses.replace(one, kind=GOOD if one.kind == FAILED else one.kind,
+                                flags=one.flags.replace("v", "")) for one in sets]
+
+
+def check_verdicts(sets, verdicts, plain, without_failed, say):
+    """PLAIN: what is said of each where verify wrote nothing. WITHOUT_FAILED: of those that did not fail, where
+    they are alone."""
+    rest = [(one, now) for one, now in zip(sets, verdicts) if one.kind != FAILED]
+    for one, now, was in zip(sets, verdicts, plain):
+        if was.startswith("stays") and now.startswith("goes"):
+            say(f"{one} goes for what verify wrote: {now}, before {was}")
+    for (one, now), was in zip(rest, without_failed):
+        if was.startswith("stays") and now.startswith("goes"):
+            say(f"{one} goes for sets that failed verify: {now}, before {was}")
 
 
 def fail(seed, number, sets, policy, text):
@@ -285,10 +322,14 @@ def main():
         policy = random_policy(chance)
         sets = numbered(base, chance)
         worse = numbered(sets + forged(chance, nodes, chance.randint(1, 30)))
-        asked.append((sets, policy, feed.ask(sets, policy), worse, feed.ask(worse, policy)))
+        asked.append((sets, policy, feed.ask(sets, policy), worse, feed.ask(worse, policy),
+                      feed.ask(unverified(sets), policy),
+                      feed.ask([one for one in sets if one.kind != FAILED], policy)))
     answers = feed.answers()
     again, reasons = [], {}
-    for number, (sets, policy, first, worse, second) in enumerate(asked):
+    for number, (sets, policy, first, worse, second, plain, unfailed) in enumerate(asked):
+        check_verdicts(sets, answers[first], answers[plain], answers[unfailed],
+                       lambda text, sets=sets, policy=policy: fail(options.seed, number, sets, policy, text))
         for part, got in ((sets, answers[first]), (worse, answers[second])):
             for one, mine, theirs in zip(part, model(part, policy, NOW), got):
                 reasons[theirs.split()[1]] = reasons.get(theirs.split()[1], 0) + 1
@@ -307,7 +348,7 @@ def main():
         for one, verdict in zip(left, verdicts):
             if verdict.startswith("goes"):
                 fail(options.seed, number, left, policy, f"{one} stayed, and goes the next time: {verdict}")
-    missing = {"newest", "policy", "broken", "begun", "none-good", "within", "expires", "young", *RULES} \
+    missing = {"newest", "newest-failed", "verified", "policy", "broken", "begun", "none-good", "within", "expires", "young", *RULES} \
         - set(reasons)
     if options.histories >= 1000 and missing:
         sys.exit(f"no history had these: {missing}")

@@ -138,9 +138,11 @@ static void what_they_come_to_is_said_below(void **state)
                                  "240 GiB of volumes: their size, not what EC2 keeps and bills\n"
                                  "sp-1: 3 of 4 snapshots are there\n"));
     text = list_of(*state, (struct cli_options){.limit = 0}, "[{'id':'sp-1'}]",
-                   "{'sets':1,'good':0,'broken':0,'failed':0,'unfinished':1,'size_gib':0,"
-                   "'newest_good':null,'oldest_good':null}");
-    assert_non_null(strstr(text, "\n1 backup: 0 good, 1 unfinished\nnone of them is good\n"));
+                   "{'sets':2,'good':0,'broken':0,'failed':0,'unfinished':1,'verify_failed':1,"
+                   "'size_gib':0,'newest_good':null,'oldest_good':null}");
+    assert_non_null(strstr(text,
+                           "\n1 of 2 backups: 0 good, 1 unfinished, 1 complete, but failed by "
+                           "verify\nnone of them is good\n"));
 }
 
 static void only_the_first_broken_ones_are_named(void **state)

@@ -250,6 +250,19 @@ static void a_label_raised_on_some_members_only_is_the_lowest(void **state)
     assert_false(inventory_is_good(set));
 }
 
+static void one_whose_verify_failed_is_complete_and_not_good(void **state)
+{
+    struct scene *scene = *state;
+    tag(&put_pair(scene)->tags, "verified", "failed 2026-11-25T00:00:00Z: x");
+
+    const struct inventory_set *set = only_set(scene);
+
+    assert_int_equal(set->state, BACKUP_COMPLETE);
+    assert_true(inventory_is_complete(set));
+    assert_true(inventory_verify_failed(set));
+    assert_false(inventory_is_good(set));
+}
+
 static void tags_that_differ_keep_it_the_longer(void **state)
 {
     struct scene *scene = *state;
@@ -646,6 +659,7 @@ int main(void)
         TEST(ec2s_order_and_pages_that_come_twice_change_nothing),
         TEST(the_state_is_the_tags_or_lower),
         TEST(a_label_raised_on_some_members_only_is_the_lowest),
+        TEST(one_whose_verify_failed_is_complete_and_not_good),
         TEST(tags_that_differ_keep_it_the_longer),
         TEST(set_that_a_rollback_goes_back_to_is_known),
         TEST(copies_have_no_volume_to_tell_them_apart_by),

@@ -174,7 +174,12 @@ static void sets_that_fail_verify_push_out_nothing(void **state)
     struct scene *scene = *state;
     char id[BACKUP_ID_BYTES];
     scene->policy.keep[RETENTION_LAST] = 2;
-    put_set(scene, 'v', (struct made){"sp-20261001T081530Z-aaaaa", .start_utc_us = NOW - 54 * DAY});
+    put_set(scene, 'v',
+            (struct made){"sp-20260901T081530Z-zzzzz", .start_utc_us = NOW - 84 * DAY,
+                          .verified = "ok 2026-09-02T00:00:00Z"});
+    put_set(scene, 'v',
+            (struct made){"sp-20261001T081530Z-aaaaa", .start_utc_us = NOW - 54 * DAY,
+                          .verified = "partly 2026-11-24T00:00:00Z: no room"});
     for (int i = 1; i <= 20; i++) {
         (void)snprintf(id, sizeof(id), "sp-202611%02dT081530Z-bbbbb", i);
         put_set(scene, 'v',
@@ -184,7 +189,11 @@ static void sets_that_fail_verify_push_out_nothing(void **state)
 
     judge(scene);
 
+    says(scene, "sp-20260901T081530Z-zzzzz", "kept: newest that verify found good");
     says(scene, "sp-20261001T081530Z-aaaaa", "kept: newest good");
+    says(scene, "sp-20261119T081530Z-bbbbb",
+         "kept: last 2 of 2 (its verify failed: it takes no one's place)");
+    says(scene, "sp-20261118T081530Z-bbbbb", "goes: in no slot of the policy");
 }
 
 /* The victim's three sets are judged the same, whatever another node makes of its own volumes. */

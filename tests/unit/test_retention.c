@@ -117,6 +117,60 @@ static void a_run_of_bad_sets_never_pushes_out_the_last_good_one(void **state)
     says(history, 32, "kept: broken, but for less than a day");
 }
 
+static void a_set_that_failed_verify_takes_no_slot_and_loses_none(void **state)
+{
+    struct history *history = scene(state);
+    history->policy.keep[RETENTION_DAILY] = 2;
+    (void)add(history, "2026-11-24T08:00:00Z", RETENTION_FAILED);
+    (void)add(history, "2026-11-23T20:00:00Z", RETENTION_FAILED);
+    (void)add(history, "2026-11-23T08:00:00Z", RETENTION_GOOD);
+    (void)add(history, "2026-11-22T08:00:00Z", RETENTION_FAILED);
+    (void)add(history, "2026-11-21T08:00:00Z", RETENTION_GOOD);
+    (void)add(history, "2026-11-20T08:00:00Z", RETENTION_GOOD);
+
+    judge(history);
+
+    says(history, 0, "kept: newest (its verify failed: it takes no one's place)");
+    says(history, 1, "kept: daily 2 of 2 (its verify failed: it takes no one's place)");
+    says(history, 2, "kept: newest good");
+    says(history, 3, "goes: in no slot of the policy");
+    says(history, 4, "kept: daily 2 of 2");
+    says(history, 5, "goes: in no slot of the policy");
+}
+
+/* As it was found: the newest failed, the next was looked into in part, and the only one that was
+ * proved to restore went. */
+static void the_newest_that_verify_found_good_stays_whatever_came_after(void **state)
+{
+    struct history *history = scene(state);
+    history->policy.keep[RETENTION_LAST] = 1;
+    (void)add(history, "2026-11-24T08:00:00Z", RETENTION_FAILED);
+    (void)add(history, "2026-11-23T08:00:00Z", RETENTION_GOOD);
+    add(history, "2026-11-22T08:00:00Z", RETENTION_GOOD)->verified = true;
+    add(history, "2026-11-21T08:00:00Z", RETENTION_GOOD)->verified = true;
+
+    judge(history);
+
+    says(history, 0, "kept: newest (its verify failed: it takes no one's place)");
+    says(history, 1, "kept: newest good");
+    says(history, 2, "kept: newest that verify found good");
+    says(history, 3, "goes: in no slot of the policy");
+}
+
+static void where_all_failed_verify_none_goes(void **state)
+{
+    struct history *history = scene(state);
+    history->policy.keep[RETENTION_LAST] = 1;
+    history->policy.within_ms = 1;
+    for (int i = 0; i < 3; i++)
+        (void)add(history, "2026-11-22T08:00:00Z", RETENTION_FAILED);
+
+    judge(history);
+
+    for (size_t i = 0; i < 3; i++)
+        says(history, i, "kept: of a volume of it there is no good set");
+}
+
 static void nothing_goes_by_its_age_alone_after_a_gap(void **state)
 {
     struct history *history = scene(state);
@@ -265,6 +319,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_set_is_told_why_it_stays_or_goes),
         cmocka_unit_test(a_run_of_bad_sets_never_pushes_out_the_last_good_one),
+        cmocka_unit_test(a_set_that_failed_verify_takes_no_slot_and_loses_none),
+        cmocka_unit_test(the_newest_that_verify_found_good_stays_whatever_came_after),
+        cmocka_unit_test(where_all_failed_verify_none_goes),
         cmocka_unit_test(nothing_goes_by_its_age_alone_after_a_gap),
         cmocka_unit_test(a_node_that_forges_pushes_out_no_other_node_s_sets),
         cmocka_unit_test(sets_of_replaced_volumes_make_way_for_those_of_the_new_ones),

@@ -64,6 +64,19 @@ assert_eq '' "$(ls "$LAB/state/removing")" "records of what was begun"
 
 assert_match restored-from "$(cloud_get snapshots)" "somebody else's snapshot"
 
+# What verify failed has the slot that it would have had and takes none; what it found good stays.
+plant rrrrr 4@12:00 verified='ok 2026-11-01T00:00:00Z'; proved=$ID
+plant sssss 2@13:00 verified='failed 2026-11-02T00:00:00Z: x'; bad=$ID
+assert_exit 0 sp prune -n
+assert_match "$bad .*kept: daily 2 of 2 .its verify failed: it takes no one's place." "$OUT" "the failed one"
+assert_match "$proved .*kept: newest that verify found good" "$OUT" "the one that verify found good"
+take_plan sp prune -n
+assert_eq 'keep slot 2 2' "$(row "$yesterday")" "the good one of its day"
+assert_eq 'keep verified' "$(row "$proved")" "why, for programs"
+assert_exit 5 sp delete "$proved"
+assert_match 'is the newest backup that verify found good' "$OUT" "why it is not deleted"
+assert_exit 0 sp delete --force "$proved" "$bad"
+
 # Again: there is nothing more to do.
 left=$(in_ec2)
 assert_exit 0 sp prune
