@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # A verify, `restore files` and `restore volumes --attach` at once: each has device names of its own, and where
-# somebody else took one meanwhile the next free one; a name that was asked for is that one or none.
+# somebody else took one meanwhile the next free one; a name that was asked for is that one or none. A folder is that of one restore.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/cases/lib_verify.sh
@@ -47,6 +47,9 @@ named=$!
 until_logged 4 'step=attach'
 assert_exit 5 sp restore volumes "$id" --volume "$data" --attach "$instance" --device /dev/sdy
 assert_match '/dev/sdy is taken' "$OUT" "a name that another was given"
+assert_exit 4 sp restore files "$id" "$root/srv" --to "$LAB/back"
+assert_match 'another restore works in it.*do: .*another folder' "$OUT" "a second one into the same folder"
+assert_eq .stillpoint-restore "$(ls -A "$LAB/back")" "what lies in the first one's folder"
 assert_eq 0 "$(count_calls AttachVolume)" "volumes attached while the node was held"
 attach_by_hand /dev/sdh
 attach_by_hand /dev/sdy
@@ -64,6 +67,7 @@ assert_eq 1 "$(cloud_calls action=AttachVolume who=role | json "sum(c['params'][
 cloud_calls action=AttachVolume who=role >"$LAB/attached.json"
 assert_eq '["/dev/sdh", "/dev/sdy"]' \
     "$(json "sorted(c['params']['Device'] for c in d if c['status'] >= 400)" <"$LAB/attached.json")" "names that were refused"
+assert_eq "$(echo "$root" | cut -d/ -f2)" "$(ls -A "$LAB/back")" "what lies in the folder"
 assert_eq one "$(cat "$LAB/back$root/srv/one")" "the file"
 sp restore volumes "$id" --volume "$data" --attach "$instance" >"$LAB/after.out" 2>&1 || fail "restore volumes afterwards: $(cat "$LAB/after.out")"
 assert_match '/dev/sd[i-p]' "$(cat "$LAB/after.out")" "names that were given back"
