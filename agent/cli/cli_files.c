@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +19,11 @@
 #include "agent/cli/cli_talk.h"
 #include "agent/hookrun/copy_wire.h"
 
-enum { SHOW_TIMEOUT_MS = 150000 };
+enum {
+    SHOW_TIMEOUT_MS = 150000,
+    MARKER_TRIES = 10, /* each lost to one that ends just then */
+    MARKER_PATH_BYTES = PATH_MAX + sizeof(COPY_MARKER_NAME) + 1,
+};
 
 #define EMPTY_FOLDER_REMEDY "name a folder that is not there yet, or is empty"
 
@@ -128,53 +133,117 @@ static bool take_folder(const char *path, bool dry_run, bool *ret_made, struct e
     return *ret_made = true;
 }
 
-static bool put_marker(const char *folder, const char *id, struct err *err)
+static bool is_ours(const struct stat *status)
 {
-    char path[PATH_MAX + sizeof(COPY_MARKER_NAME) + 1];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, COPY_MARKER_NAME);
-    (void)unlink(path); /* an older one; if it can't go, open says why */
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fchmod(fd, 0600) < 0 || dprintf(fd, "%s\n", id) < 0)
-        return not_usable("write", path, err);
-    return true;
+    return S_ISREG(status->st_mode) && status->st_uid == 0 && status->st_nlink == 1;
 }
 
-static void drop_marker(const char *folder)
+/* Whether PATH is still what FD is: who ends takes its marker away. */
+static bool is_at(int fd, const char *path)
 {
-    char path[PATH_MAX + sizeof(COPY_MARKER_NAME) + 1];
+    struct stat held, found;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, COPY_MARKER_NAME);
-    (void)unlink(path); /* gone already where root's part has taken it */
+    return fstat(fd, &held) == 0 && lstat(path, &found) == 0 && held.st_dev == found.st_dev &&
+           held.st_ino == found.st_ino;
+}
+
+static void marker_path(const char *folder, char path[MARKER_PATH_BYTES])
+{
+    (void)snprintf(path, MARKER_PATH_BYTES, "%s/%s", folder, COPY_MARKER_NAME);
+}
+
+static bool lock(int fd, const char *folder, const char *path, struct err *err)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno != EWOULDBLOCK)
+        return not_usable("lock", path, err);
+    (void)err_set(err, ERR_BUSY, 0, "--to %s: another restore works in it", folder);
+    return err_suggest(err, "wait until that one is done, or name another folder");
+}
+
+/* The folder for this run alone, for as long as the marker is open: locked before a byte of it is
+ * changed. (The folder's own lock is stillpoint-hook's.)
+ *   ret_fd  of the marker, empty or an older one's */
+static bool take_marker(const char *folder, int *ret_fd, struct err *err)
+{
+    char path[MARKER_PATH_BYTES];
+    struct stat status;
+
+    marker_path(folder, path);
+    for (int tried = 0; tried < MARKER_TRIES; tried++) {
+        int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != ELOOP)
+            return not_usable("write", path, err);
+        if (fd >= 0 && !lock(fd, folder, path, err)) {
+            (void)close(fd);
+            return false;
+        }
+        if (fd >= 0 && fstat(fd, &status) == 0 && is_ours(&status) && is_at(fd, path)) {
+            *ret_fd = fd;
+            return true;
+        }
+        if (fd >= 0)
+            (void)close(fd);
+        if (lstat(path, &status) == 0 && !is_ours(&status))
+            (void)unlink(path); /* if it can't go, open says why */
+    }
+    (void)err_set(err, ERR_PRECONDITION, 0, "write %s: something else comes in its place", path);
+    return err_suggest(err, EMPTY_FOLDER_REMEDY);
+}
+
+static bool write_marker(int fd, const char *folder, const char *id, struct err *err)
+{
+    if (ftruncate(fd, 0) == 0 && fchmod(fd, 0600) == 0 && dprintf(fd, "%s\n", id) > 0)
+        return true;
+    return not_usable("write " COPY_MARKER_NAME " in", folder, err);
+}
+
+/* Once: the next restore may have the folder then. Root's part may have taken it away before. */
+static void drop_marker(const char *folder, int fd)
+{
+    char path[MARKER_PATH_BYTES];
+
+    marker_path(folder, path);
+    if (is_at(fd, path))
+        (void)unlink(path);
+    (void)close(fd);
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static int restore(const struct cli *cli, const char *socket_path, const char *to)
+/* What it comes to once the folder is ours, and marked. */
+static int restore_into(const struct cli *cli, const char *socket_path, const char *to, int marker)
 {
     struct cli_options options = *cli->options;
     struct cli with = *cli;
     char id[COPY_ID_BYTES];
     struct err err = ERR_INIT;
-    bool made = false;
     int exit_code = CLI_EXIT_PRECONDITION;
 
     with.options = &options;
     options.to = to;
-    if (!take_folder(to, options.dry_run, &made, &err))
+    if (options.dry_run)
+        return cli_talk(&with, socket_path);
+    if (!ask_id(cli, socket_path, id, sizeof(id), &exit_code, &err) ||
+        !write_marker(marker, to, id, &err))
         return cli_fail(cli, exit_code, &err, "nothing was made");
-    if (!options.dry_run) {
-        if (!ask_id(cli, socket_path, id, sizeof(id), &exit_code, &err) ||
-            !put_marker(to, id, &err)) {
-            if (made)
-                (void)rmdir(to);
-            return cli_fail(cli, exit_code, &err, "nothing was made");
-        }
-        options.id = id;
-    }
-    exit_code = cli_talk(&with, socket_path);
-    if (!options.dry_run)
-        drop_marker(to);
+    options.id = id;
+    return cli_talk(&with, socket_path);
+}
+
+static int restore(const struct cli *cli, const char *socket_path, const char *to)
+{
+    bool dry_run = cli->options->dry_run, made = false;
+    struct err err = ERR_INIT;
+    int exit_code, marker = -1;
+
+    if (take_folder(to, dry_run, &made, &err) && (dry_run || take_marker(to, &marker, &err)))
+        exit_code = restore_into(cli, socket_path, to, marker);
+    else
+        exit_code = cli_fail(cli, cli_exit_of(err.kind), &err, "nothing was made");
+    if (marker >= 0)
+        drop_marker(to, marker);
     if (made && exit_code != 0)
         (void)rmdir(to); /* stays where something is in it */
     return exit_code;

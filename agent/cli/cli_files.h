@@ -10,7 +10,9 @@
  * may write there anyway has files restored there. */
 
 /* Makes the folder or sees that it is empty, marks it with the backup's id, has the daemon restore,
- * takes the marker away. Returns the exit code; where it failed the folder is as before. */
+ * takes the marker away. Two at a time have no folder together: the marker is locked for the run,
+ * and who comes second is told so and changes nothing. Returns the exit code; where it failed the
+ * folder is as before. */
 int cli_files(const struct cli *cli, const char *socket_path);
 
 /* What `restore volumes` and `restore files` made, or (with --dry-run) would make. */

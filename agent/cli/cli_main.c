@@ -54,14 +54,13 @@ static void add_signal(sigset_t *set, int number)
         (void)sigaddset(set, number);
 }
 
-/* What can be undone in the middle, or stopped between two; `restore instance` goes on where the
- * same command left off. */
+/* What can be undone in the middle, or stopped between two, or, once an instance is launched, left
+ * with the word that it is there. */
 static bool can_be_cancelled(const struct cli_options *options)
 {
     return options->command == CLI_BACKUP || options->command == CLI_VERIFY ||
            options->command == CLI_ROLLBACK || options->command == CLI_PRUNE ||
-           options->command == CLI_DELETE ||
-           (options->command == CLI_RESTORE && strcmp(options->kind, "instance") != 0);
+           options->command == CLI_DELETE || options->command == CLI_RESTORE;
 }
 
 /* These ask the daemon to cancel where others just end. -1: they end. */

@@ -34,10 +34,12 @@ struct agent {
     bool resume_wanted;       /* the loop is to start a resume job */
     unsigned loan_moves;      /* loan_gate.h: attaching or detaching now */
     struct strs on_loan;      /* loan_gate.h: ids of loans and volumes */
-    json_t *loan_troubles;    /* loan_status.h: loan: why it is not given back; an object, NULL */
-    bool loans_swept;         /* EC2's tags were asked for loans since the start */
-    struct job *verifier;     /* the one verify that runs, NULL */
-    struct job *remover;      /* the one that removes sets, NULL: prune_run.h */
+    struct loan_name *loan_names; /* loan_names.h: given out */
+    size_t loan_name_count;
+    json_t *loan_troubles; /* loan_status.h: loan: why it is not given back; an object, NULL */
+    bool loans_swept;      /* EC2's tags were asked for loans since the start */
+    struct job *verifier;  /* the one verify that runs, NULL */
+    struct job *remover;   /* the one that removes sets, NULL: prune_run.h */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

@@ -159,6 +159,15 @@ static void client_refuse(struct client *client, const struct err *why, int exit
 
 /* --- the request ------------------------------------------------------------------------- */
 
+static const char *what_is_cancelled(const struct job *job)
+{
+    if (strcmp(job->cmd, "prune") == 0 || strcmp(job->cmd, "delete") == 0)
+        return "what is begun is brought to its end";
+    if (strcmp(job->cmd, "restore-instance") == 0)
+        return "no longer waiting; what is launched stays";
+    return "letting go of everything";
+}
+
 static void answer_cancel(struct client *client, struct job *job)
 {
     struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX);
@@ -166,14 +175,14 @@ static void answer_cancel(struct client *client, struct job *job)
     char text[160], id[JOB_ID_BYTES];
 
     bool in_time = job_cancel(job);
-    (void)snprintf(text, sizeof(text),
-                   in_time && (strcmp(job->cmd, "prune") == 0 || strcmp(job->cmd, "delete") == 0)
-                       ? "what is begun is brought to its end"
-                   : in_time ? "letting go of everything"
-                   : strcmp(job->cmd, "rollback") == 0
-                       ? "volumes are being exchanged already: %s goes on"
-                       : "the cut was made before the cancel: backup %s goes on",
-                   job_copy_id(job, id));
+    if (in_time)
+        (void)snprintf(text, sizeof(text), "%s", what_is_cancelled(job));
+    else
+        (void)snprintf(text, sizeof(text),
+                       strcmp(job->cmd, "rollback") == 0
+                           ? "volumes are being exchanged already: %s goes on"
+                           : "the cut was made before the cancel: backup %s goes on",
+                       job_copy_id(job, id));
     if (in_time ? control_add_cancelling(&line, text, &err)
                 : control_add_goes_on(&line, text, &err))
         client_write(client, &line);

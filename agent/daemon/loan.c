@@ -10,9 +10,9 @@
 #include "agent/base/point.h"
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/device_find.h"
-#include "agent/daemon/device_names.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/loan_gate.h"
+#include "agent/daemon/loan_names.h"
 #include "aws/ec2_volumes.h"
 
 enum {
@@ -22,6 +22,7 @@ enum {
     GONE_MS = 15000,                     /* EC2 may show a new volume this much later */
     FIND_MS = 60000,                     /* the kernel, after EC2 says `attached` */
     FIND_LOOK_MS = 50,
+    NAMES_MAX = 8, /* tried for one volume: others attach to the same instance */
 };
 
 /* --- naming ------------------------------------------------------------------------------- */
@@ -79,54 +80,6 @@ bool loan_open(struct work *work, enum loan_purpose purpose, const struct backup
     }
     *ret_loan = loan;
     return true;
-}
-
-static bool list_taken(const struct ec2_instance *instance, bool kernel, struct strs *taken,
-                       struct err *err)
-{
-    for (size_t i = 0; i < instance->device_count; i++) {
-        if (!strs_add(taken, instance->devices[i].name, err))
-            return false;
-    }
-    return strs_add(taken, instance->root_device_name, err) &&
-           (!kernel || device_find_names("/sys", taken, err));
-}
-
-static bool check_wanted(const struct strs *taken, const struct ec2_instance *instance,
-                         const char *wanted, size_t count, struct err *err)
-{
-    if (count != 1) {
-        (void)err_set(err, ERR_USAGE, 0, "one device name for %zu volumes", count);
-        return err_suggest(err, "name the one volume with --volume, or leave --device out");
-    }
-    if (!device_names_valid(wanted)) {
-        (void)err_set(err, ERR_USAGE, 0, "'%.60s' is no device name for a data volume", wanted);
-        return err_suggest(err, "write /dev/sdf to /dev/sdp, or leave --device out");
-    }
-    if (!device_names_taken(taken, wanted))
-        return true;
-    (void)err_set(err, ERR_PRECONDITION, 0, "%s is taken on %s", wanted, instance->id);
-    return err_suggest(err, "choose another name, or leave --device out");
-}
-
-bool loan_place(const struct ec2_instance *instance, bool kernel, const char *wanted,
-                struct loan *loan, struct err *err)
-{
-    struct strs taken = {NULL, 0}, names = {NULL, 0};
-    bool ok = list_taken(instance, kernel, &taken, err);
-
-    if (ok && wanted != NULL)
-        ok = check_wanted(&taken, instance, wanted, loan->count, err) &&
-             strs_add(&names, wanted, err);
-    else if (ok)
-        ok = device_names_pick(&taken, loan->count, &names, err) ||
-             err_wrap(err, "%s", instance->id);
-    for (size_t i = 0; ok && i < loan->count; i++)
-        put_text(loan->volumes[i].attach_device, sizeof(loan->volumes[i].attach_device),
-                 names.items[i]);
-    strs_free(&taken);
-    strs_free(&names);
-    return ok;
 }
 
 /* --- making ------------------------------------------------------------------------------- */
@@ -351,15 +304,46 @@ bool loan_make(struct work *work, struct loan *loan, const struct backup *backup
 
 /* --- attaching ---------------------------------------------------------------------------- */
 
+/* EC2 shows what is attached only once it is. */
+static bool name_is_taken(const struct work *work, const struct err *err)
+{
+    const struct aws_error *error = &ec2_outcome(work->ec2)->error;
+
+    return err->kind == ERR_AWS && strcmp(error->code, "InvalidParameterValue") == 0 &&
+           strstr(error->message, "already in use") != NULL;
+}
+
+static bool attach_one(struct work *work, struct loan *loan, struct loan_volume *volume,
+                       const char *instance_id, int64_t deadline_ms, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    for (int tried = 1;; tried++) {
+        volume->attached = true;
+        if (ec2_attach_volume(work->ec2, volume->volume_id, instance_id, volume->attach_device,
+                              deadline_ms, &work->job->cancel, &why))
+            return true;
+        if (loan->name_wanted || tried == NAMES_MAX || !name_is_taken(work, &why))
+            break;
+        log_event(LOG_LEVEL_INFO, "name_taken", "loan=%s volume=%s device=%s", loan->id,
+                  volume->volume_id, volume->attach_device);
+        if (!loan_place_next(work, instance_id, volume, deadline_ms, err))
+            return err_wrap(err, "attach %s", volume->volume_id);
+    }
+    if (name_is_taken(work, &why))
+        (void)err_suggest(&why, "%s",
+                          loan->name_wanted ? "choose another name, or leave --device out"
+                                            : "others attach to it just now: try again later");
+    *err = why;
+    return err_wrap(err, "attach %s as %s", volume->volume_id, volume->attach_device);
+}
+
 static bool attach_all(struct work *work, struct loan *loan, const char *instance_id,
                        int64_t deadline_ms, struct err *err)
 {
     for (size_t i = 0; i < loan->count; i++) {
-        struct loan_volume *volume = &loan->volumes[i];
-        volume->attached = true;
-        if (!ec2_attach_volume(work->ec2, volume->volume_id, instance_id, volume->attach_device,
-                               deadline_ms, &work->job->cancel, err))
-            return err_wrap(err, "attach %s as %s", volume->volume_id, volume->attach_device);
+        if (!attach_one(work, loan, &loan->volumes[i], instance_id, deadline_ms, err))
+            return false;
     }
     return wait_for(work, loan, instance_id, deadline_ms, err);
 }

@@ -12,7 +12,8 @@
  * (loan_sweep.h). Beside a backup: loan_gate.h.
  *
  * Worker thread; WORK has job, configuration and ec2. The straight line:
- *   loan_open, loan_place (to attach), loan_make, loan_attach, loan_find; loan_end in any case */
+ *   loan_open, loan_place (to attach: loan_names.h), loan_make, loan_attach, loan_find; loan_end in
+ *   any case, and loan_close last */
 
 /* How the volumes are made; all zero is as EC2 would. */
 struct loan_kind {
@@ -30,13 +31,6 @@ struct loan_kind {
  *   false      ERR_USAGE: ONLY names one that is not in the set; ERR_INTERNAL */
 bool loan_open(struct work *work, enum loan_purpose purpose, const struct backup *backup,
                const struct strs *only, struct loan *ret_loan, struct err *err);
-/* Finds a free device name for each.
- *   instance  that they are to be attached to
- *   kernel    it is this node: what its kernel has counts, too
- *   wanted    the name for the only volume; NULL: free ones
- *   false     ERR_PRECONDITION: none is free, or WANTED is taken; ERR_USAGE: WANTED is no name */
-bool loan_place(const struct ec2_instance *instance, bool kernel, const char *wanted,
-                struct loan *loan, struct err *err);
 /* Asks EC2 whether it would make each (DryRun): what is asked for, and our right to it.
  *   false  what loan_make would say of it */
 bool loan_try(struct work *work, const struct loan *loan, const struct backup *backup,
@@ -45,7 +39,8 @@ bool loan_try(struct work *work, const struct loan *loan, const struct backup *b
  *   false  some may exist: loan_end */
 bool loan_make(struct work *work, struct loan *loan, const struct backup *backup,
                const struct loan_kind *kind, int64_t deadline_ms, struct err *err);
-/* Attaches them, when no backup has the node, and waits until EC2 says so. */
+/* Attaches them, when no backup has the node, and waits until EC2 says so. A name that EC2 says is
+ * taken gives way to the next free one, a few times, unless the operator wanted it. */
 bool loan_attach(struct work *work, struct loan *loan, const char *instance_id, int64_t deadline_ms,
                  struct err *err);
 /* Waits until the kernel shows each; fills in kernel_device and its number. On this node only. */
@@ -61,5 +56,7 @@ bool loan_end(struct work *work, struct loan *loan, struct err *err);
  *   false  those that still have the tag are deleted unless loan_sweep.h can end it: it is asked */
 bool loan_hand_over(struct work *work, struct loan *loan, const struct ec2_tags *tags,
                     struct err *err);
+/* Last, whatever came before: its names are free for others; loan_free. */
+void loan_close(struct work *work, struct loan *loan);
 
 #endif

@@ -12,6 +12,7 @@
 #include "agent/daemon/finish.h"
 #include "agent/daemon/loan.h"
 #include "agent/daemon/loan_gate.h"
+#include "agent/daemon/loan_names.h"
 #include "agent/daemon/resume.h"
 #include "aws/ec2_snapshots.h"
 #include "aws/ec2_volumes.h"
@@ -299,4 +300,10 @@ bool loan_hand_over(struct work *work, struct loan *loan, const struct ec2_tags 
         resume_want(work->job->agent);
     loan->id[0] = '\0';
     return ok;
+}
+
+void loan_close(struct work *work, struct loan *loan)
+{
+    loan_names_leave(work->job->agent, work->job);
+    loan_free(loan);
 }

@@ -215,6 +215,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     credentials_free(daemon.agent.credentials);
     free(daemon.agent.last_backup);
     strs_free(&daemon.agent.on_loan);
+    free(daemon.agent.loan_names);
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.rollback);
     json_decref(daemon.agent.unsettled_whys);

@@ -11,6 +11,7 @@
 #include "agent/daemon/copy_tree.h"
 #include "agent/daemon/hook_ready.h"
 #include "agent/daemon/loan.h"
+#include "agent/daemon/loan_names.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "agent/daemon/whole_set.h"
@@ -137,7 +138,7 @@ static bool prepare(struct files *files, struct err *err)
     return hook_ready_to_write(work, files->set.backup->id, files->to, files->dry_run, err) &&
            survey_cloud(work, deadline_ms, err) &&
            loan_open(work, LOAN_FILES, files->set.backup, NULL, &files->loan, err) &&
-           loan_place(work->instance, true, NULL, &files->loan, err);
+           loan_place(work, work->instance, NULL, &files->loan, err);
 }
 
 static json_t *result_json(const struct files *files)
@@ -276,7 +277,7 @@ void restore_files_command(struct job *job)
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
     copy_tree_free(&files->tree);
-    loan_free(&files->loan);
+    loan_close(&files->work, &files->loan);
     whole_set_free(&files->set);
     work_close(&files->work);
     free(files);

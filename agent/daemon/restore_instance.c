@@ -81,9 +81,11 @@ static const struct restore_remedy remedies[] = {
 
 static bool explain(struct restore *restore, struct err *err)
 {
-    (void)restore_remedy_suggest(remedies, restore->work->ec2, err);
-    (void)err_suggest(err, "see EC2's words; the options of `stillpoint restore --help` take the "
-                           "place of what the original had");
+    if (err->kind != ERR_CANCELLED) { /* those were nobody's words but ours */
+        (void)restore_remedy_suggest(remedies, restore->work->ec2, err);
+        (void)err_suggest(err, "see EC2's words; the options of `stillpoint restore --help` take "
+                               "the place of what the original had");
+    }
     return err_wrap(err, "launching %s", restore->set.image->id);
 }
 

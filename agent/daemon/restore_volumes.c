@@ -9,6 +9,7 @@
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/loan.h"
+#include "agent/daemon/loan_names.h"
 #include "agent/daemon/restore_remedy.h"
 #include "agent/daemon/restore_request.h"
 #include "agent/daemon/settle.h"
@@ -213,9 +214,7 @@ static bool prepare(struct restore *restore, struct err *err)
         !check_sizes(restore, err))
         return false;
     return restore->target == NULL ||
-           loan_place(restore->target,
-                      strcmp(restore->attach, work->identity.document.instance_id) == 0,
-                      restore->device, &restore->loan, err);
+           loan_place(work, restore->target, restore->device, &restore->loan, err);
 }
 
 /* --- told --------------------------------------------------------------------------------------
@@ -327,7 +326,7 @@ void restore_volumes_command(struct job *job)
         ok = run(&restore, &verdict, &err);
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
-    loan_free(&restore.loan);
+    loan_close(&restore.work, &restore.loan);
     strs_free(&restore.only);
     ec2_instance_free(restore.target);
     whole_set_free(&restore.set);

@@ -13,6 +13,7 @@
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/hook_ready.h"
+#include "agent/daemon/loan_names.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 
@@ -69,7 +70,7 @@ static bool prepare(struct verify *verify, struct err *err)
         return false;
     return survey_cloud(work, deadline_ms, err) &&
            loan_open(work, LOAN_VERIFY, verify->set.backup, NULL, &verify->loan, err) &&
-           loan_place(work->instance, true, NULL, &verify->loan, err);
+           loan_place(work, work->instance, NULL, &verify->loan, err);
 }
 
 static json_t *volumes_json(const struct verify *verify)
@@ -291,7 +292,7 @@ void verify_command(struct job *job)
     if (!answer(&verify, &verdict, &err))
         job_fail(job, verdict.exit_code, &err, verdict.now);
     job_leave_turn(job, &job->agent->verifier);
-    loan_free(&verify.loan);
+    loan_close(&verify.work, &verify.loan);
     copy_tree_free(&verify.tree);
     verify_report_free(&verify.report);
     json_decref(verify.databases);

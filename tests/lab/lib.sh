@@ -19,6 +19,7 @@
 #   is_frozen MOUNT           by FIFREEZE, never by writing; false: it was not, and is not
 #   wait_cut                  until the node's CreateSnapshots is with the cloud and not yet answered: all is
 #                             held then. (Asking is_frozen again and again gets in the way of the guard)
+#   wait_call ACTION          the same of another call
 #   cloud_get PATH [K=V...], cloud_post PATH JSON   the control address (control.py's header)
 #   cloud_set JSON, cloud_fault JSON, cloud_faults_off, cloud_calls [K=V...]
 #   count_calls ACTION        how many such calls the node's role made, dry runs apart
@@ -294,20 +295,21 @@ sys.exit(1)
 EOF
 }
 
-wait_cut() {
-    python3 - "$LIB_DIR" "$LAB" <<'EOF' || fail "the node made no cut: $(cat "$LAB/out.txt" 2>/dev/null)"
+wait_call() {
+    python3 - "$LIB_DIR" "$LAB" "$1" <<'EOF' || fail "the node made no $1: $(cat "$LAB/out.txt" 2>/dev/null)"
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from labclient import Lab
 lab = Lab(sys.argv[2])
 for _ in range(1000):
-    calls = lab.get("calls", action="CreateSnapshots", who="role")
+    calls = lab.get("calls", action=sys.argv[3], who="role")
     if any(not call["dry_run"] and call["answered_mono"] is None for call in calls):
         sys.exit(0)
     time.sleep(0.01)
 sys.exit(1)
 EOF
 }
+wait_cut() { wait_call CreateSnapshots; }
 
 assert_nothing_frozen() {
     local path

@@ -17,6 +17,10 @@
 #                                 has is the snapshot's
 #   damage_files SNAPSHOT COMMAND...   the same with the copy mounted: COMMAND gets the folder
 #   misplace NAME BYTES     the set's tags say that its binary log ended so much earlier
+#   make_waits                    $LAB/waits, an exec hook for a node of the case's (WAITS: options of start_node);
+#   hold_node, let_go_of_node     a backup waits in it and has the node as long, in which no volume comes or goes;
+#                                 it fails then, and is over
+#   until_logged N REGEX          until the daemon has logged N such lines since hold_node
 #   start_statements        tables are made, changed and dropped, and binary logs begun, from now on;
 #                           assert_statements: they still are
 # shellcheck source=tests/lab/lib.sh
@@ -152,6 +156,45 @@ damage_files() {
     local snapshot=$1
     shift
     damage "$snapshot" _in_folder "$@"
+}
+
+make_waits() {
+    cat >"$LAB/waits" <<SH
+#!/bin/bash
+[ -e "$LAB/hang" ] || exit 0
+touch "$LAB/hanging"
+while [ -e "$LAB/hang" ]; do sleep 0.05; done
+exit 1
+SH
+    chmod 755 "$LAB/waits"
+    # shellcheck disable=SC2034 # the case's
+    WAITS=(--conf '[hook waits]' --conf "exec = $LAB/waits" --conf 'phases = prepare' --conf 'prepare_timeout = 60s')
+}
+
+hold_node() {
+    local end=$((SECONDS + 30))
+    _held_at=$(wc -l <"$LAB/log/daemon.log")
+    touch "$LAB/hang"
+    sp backup --no-image >"$LAB/held.out" 2>&1 &
+    _holder=$!
+    until [ -e "$LAB/hanging" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "the backup does not come to its hook: $(cat "$LAB/held.out")"
+        sleep 0.05
+    done
+}
+
+let_go_of_node() {
+    rm "$LAB/hang" "$LAB/hanging"
+    wait "$_holder"
+    assert_eq 5 $? "exit code of the backup that held the node: $(cat "$LAB/held.out")"
+}
+
+until_logged() {
+    local end=$((SECONDS + 40))
+    until [ "$(tail -n "+$((_held_at + 1))" "$LAB/log/daemon.log" | grep -c "$2")" -ge "$1" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "not $1 times $2 in: $(tail -n "+$((_held_at + 1))" "$LAB/log/daemon.log")"
+        sleep 0.05
+    done
 }
 
 # --force: MySQL ends DDL that waits as FTWRL comes with a deadlock.

@@ -8,15 +8,8 @@
 . "$(dirname "$0")/lib_verify.sh"
 
 start_cloud
-cat >"$LAB/waits" <<SH
-#!/bin/bash
-[ -e "$LAB/hang" ] || exit 0
-touch "$LAB/hanging"
-while [ -e "$LAB/hang" ]; do sleep 0.05; done
-exit 1
-SH
-chmod 755 "$LAB/waits"
-start_node --conf '[hook waits]' --conf "exec = $LAB/waits" --conf 'phases = prepare' --conf 'prepare_timeout = 60s'
+make_waits
+start_node "${WAITS[@]}"
 cloud_set '{"snapshot_time_s": 0.2}'
 root=$(mount_at root)
 mkdir -p "$root/srv/app/sub"
@@ -120,17 +113,12 @@ assert_exit 0 sp restore files latest "$root/srv/app" --to "$LAB/open/new" -n
 # It is judged again when the volumes are there: it may have changed meanwhile. They are attached when no backup has
 # the node, and this one has it for as long as we like.
 mkdir -m 755 "$LAB/later"
-touch "$LAB/hang"
-sp backup --no-image >"$LAB/backup.out" 2>&1 &
-backup=$!
-appears "$LAB/hanging"
+hold_node
 sp restore files latest "$root/srv/app" --to "$LAB/later" >"$LAB/later.out" 2>&1 &
 client=$!
 appears "$LAB/state/loans/*"
 chmod 777 "$LAB/later"
-rm "$LAB/hang"
-wait "$backup"
-assert_eq 5 $? "exit code of the backup: $(cat "$LAB/backup.out")"
+let_go_of_node
 wait "$client"
 assert_eq 5 $? "exit code of: $(cat "$LAB/later.out")"
 assert_match 'can be written by others than root.*now: no file was copied; all volumes are gone again' "$(cat "$LAB/later.out")" "a folder that changed"

@@ -100,4 +100,43 @@ if grep -q "$(base64 <"$LAB/script")" "$LAB"/log/*.log; then
 fi
 assert_eq 3 "$(admin '1 + sum(t["Value"] in ("copy", "third") for r in ec2.describe_instances()["Reservations"] for i in r["Instances"] for t in i.get("Tags", []) if t["Key"] == "Name")')" "instances"
 
+# Ctrl-C: before the launch nothing is made; at it and after it the instance stays, and that is said. A shell has
+# SIGINT ignored in what it starts with '&'.
+interrupt() { # EXIT NAME COMMAND...: until what is waited for is there
+    local wanted=$1 name=$2
+    shift 2
+    env --default-signal=INT "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" restore instance "$id" --name "$name" \
+        >"$LAB/out.txt" 2>&1 &
+    client=$!
+    "$@"
+    kill -INT "$client"
+    wait "$client"
+    assert_eq "$wanted" $? "exit code of an interrupted launch of $name: $(cat "$LAB/out.txt")"
+    OUT=$(cat "$LAB/out.txt")
+}
+instance_called() { admin "' '.join(i['InstanceId'] for r in ec2.describe_instances()['Reservations'] for i in r['Instances'] for t in i.get('Tags', []) if t['Key'] == 'Name' and t['Value'] == '$1')"; }
+called() { instance_called "$1" | wc -w; }
+launched() { # NAME
+    local end=$((SECONDS + 20))
+    until grep -q "event=launched .*instance=$(instance_called "$1") " "$LAB/log/daemon.log"; do
+        [ "$SECONDS" -lt "$end" ] || fail "no instance $1: $(cat "$LAB/out.txt")"
+        sleep 0.05
+    done
+}
+cloud_set '{"latency_ms": {"DescribeImages": 6000}}'
+interrupt 1 fourth wait_call DescribeImages
+assert_match 'now: nothing was launched' "$OUT" "interrupted before the launch"
+assert_eq 0 "$(called fourth)" "instances of a launch that was interrupted before"
+cloud_set '{"latency_ms": {"DescribeImages": 0, "RunInstances": 6000}}'
+interrupt 6 fourth wait_call RunInstances
+assert_match 'now: an instance may have been launched: the same command again finds it' "$OUT" "interrupted at the launch"
+! grep -q 'do:' <<<"$OUT" || fail "a remedy for a cancel: $OUT"
+cloud_set '{"latency_ms": {"RunInstances": 0}, "start_time_s": 60}'
+interrupt 6 fifth launched fifth
+fifth=$(instance_called fifth)
+assert_match "now: $fifth is launched and was pending .* the same command again waits for it" "$OUT" "interrupted after the launch"
+OUT=$(sp restore instance "$id" --name fifth --wait none 2>&1) || fail "fifth again: exit $?: $OUT"
+OUT=$(sp restore instance "$id" --name fourth --wait none 2>&1) || fail "fourth again: exit $?: $OUT"
+assert_eq '1 1' "$(called fourth) $(called fifth)" "instances after the same commands again"
+
 end_refusals
