@@ -109,7 +109,7 @@ refused 5 "no backup has the id '${other_old%-eeeee}'" 'list' sp delete "${other
 refused 5 'no backup has the id .sp-20200101T000000Z-aaaaa.' 'list' sp delete "$middle" sp-20200101T000000Z-aaaaa
 refused 2 'several backups begin' 'more of the id' sp delete sp-
 refused 2 'delete needs ID' 'list' sp delete
-refused 2 'delete: ID... must not be empty' 'list' sp delete ''
+refused 2 'delete: the id must not be empty' 'list' sp delete ''
 refused 2 'pin: .b. is one word too many' 'pin --help' sp pin a b
 refused 2 'prune: .x. is one word too many' 'prune --help' sp prune x
 refused 2 'prune has no option --force' 'prune --help' sp prune --force
