@@ -105,8 +105,8 @@ print(json.dumps([r['tags']['stillpoint:pinned'] for l in d for r in l if r['tag
 plant ddddd 10@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210; other=$ID
 plant eeeee 11@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210; other_old=$ID
 before=$(in_ec2)
-refused 5 "no backup has the id '${other_old%-eeeee}'" 'list' sp delete "${other_old%-eeeee}"
-refused 5 'no backup has the id .sp-20200101T000000Z-aaaaa.' 'list' sp delete "$middle" sp-20200101T000000Z-aaaaa
+refused 5 "no backup has the id '${other_old%-eeeee}'" 'list --all-nodes shows them all' sp delete "${other_old%-eeeee}"
+refused 5 'no backup has the id .sp-20200101T000000Z-aaaaa.' 'list --all-nodes shows them all' sp delete "$middle" sp-20200101T000000Z-aaaaa
 refused 2 'several backups begin' 'more of the id' sp delete sp-
 refused 2 'delete needs ID' 'list' sp delete
 refused 2 'delete: the id must not be empty' 'list' sp delete ''
