@@ -34,14 +34,14 @@ static void add_why(struct cli_table *table, const json_t *row)
 
 static void add_row(struct cli_table *table, const json_t *row, bool with_nodes)
 {
-    const char *state = cli_str(row, "state"), *node = cli_str(row, "node");
+    const char *node = cli_str(row, "node");
     char text[CLI_TIME_BYTES];
     int64_t number;
 
     cli_table_add(table, cli_str(row, "id"));
     cli_table_add(table, cli_time(row, "started", &number) ? cli_local_time(number, text) : NULL);
     cli_table_add(table, !with_nodes ? NULL : node ? node : cli_str(row, "instance"));
-    cli_table_add_styled(table, state, cli_state_style(state));
+    cli_table_add_styled(table, cli_state_word(row), cli_state_style(cli_str(row, "state")));
     if (cli_int(row, "snapshots", &number))
         cli_table_printf(table, "%" PRId64, number);
     else

@@ -13,9 +13,10 @@ static json_t *moment(int64_t utc_us, int64_t unknown)
 
 static json_t *set_json(const struct prune_look *look, const struct inventory_set *set)
 {
-    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:o,s:b,s:I,s:I,s:I,s:o}", "kind", "set", "id",
+    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:b,s:I,s:I,s:I,s:o}", "kind", "set", "id",
                      control_text(set->id), "instance", control_text(set->instance), "node",
-                     control_text(set->node), "state", backup_state_name(set->state), "started",
+                     control_text(set->node), "state", backup_state_name(set->state), "tagged",
+                     backup_state_name(set->tagged), "started",
                      moment(set->start_utc_us, 0), "expires",
                      moment(set->expires_utc_us, BACKUP_UNKNOWN), "pinned", (int)set->pinned,
                      "snapshots", (json_int_t)set->members + set->image_members, "images",

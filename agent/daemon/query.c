@@ -44,13 +44,15 @@ static void tell_abandoned(struct job *job, const struct work *work, const struc
                  "restore from its snapshots, or take another");
 }
 
-/* The backup, and what is wrong with it. NULL: no memory. */
+/* The backup, its state as its tags say it, and what is wrong with it. NULL: no memory. */
 static json_t *show_json(const struct gather *gather, const struct backup *backup)
 {
     json_t *object = catalog_json(backup);
     json_t *why = gather->set ? inventory_why_json(&gather->inventory, gather->set) : json_array();
+    enum backup_state tagged = gather->set ? gather->set->tagged : backup->state;
 
-    if (object != NULL && json_object_set_new(object, "broken", why) == 0)
+    if (object != NULL && json_object_set_new(object, "broken", why) == 0 &&
+        json_object_set_new(object, "tagged", json_string(backup_state_name(tagged))) == 0)
         return object;
     json_decref(object);
     return NULL;
