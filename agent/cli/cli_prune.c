@@ -14,22 +14,14 @@ static enum cli_style action_style(const char *action)
     return strcmp(action, "failed") == 0 ? CLI_BAD : CLI_WARN;
 }
 
-/* "gone" is what "goes" was. */
 static void add_why(struct cli_table *table, const json_t *row)
 {
-    const char *text = cli_str(row, "text"), *action = cli_str(row, "action");
-    const char *user = cli_str(row, "user");
+    const char *text = cli_str(row, "text"), *user = cli_str(row, "user");
     char whole[256];
-    bool gone = action != NULL && strcmp(action, "gone") == 0;
-    bool failed = action != NULL && strcmp(action, "failed") == 0;
-    const char *rest = text != NULL && strncmp(text, "goes: ", 6) == 0 ? text + 6 : NULL;
 
-    if ((gone || failed) && rest != NULL)
-        (void)snprintf(whole, sizeof(whole), "%s: %s", gone ? "gone" : "not gone", rest);
-    else
-        (void)snprintf(whole, sizeof(whole), "%s%s%s", text ? text : "-", user ? ": " : "",
-                       user ? user : "");
-    cli_table_add_styled(table, whole, action_style(action));
+    (void)snprintf(whole, sizeof(whole), "%s%s%s", text ? text : "-", user ? ": " : "",
+                   user ? user : "");
+    cli_table_add_styled(table, whole, action_style(cli_str(row, "action")));
 }
 
 static void add_row(struct cli_table *table, const json_t *row, bool with_nodes)

@@ -118,8 +118,10 @@ refused 5 "$other is the newest good backup of its node" 'delete --force' sp del
 assert_exit 0 sp delete -n "$other_old" "$middle"
 assert_match '2 sets would go \(4 snapshots, 2 images\)' "$OUT" "what delete would do"
 unchanged "refused deletes"
-assert_exit 0 sp delete "$other_old" "$middle"
-assert_match '2 sets removed \(4 snapshots, 2 images\)' "$OUT" "what delete did"
+assert_exit 0 sp delete "$other_old" "$middle" --json
+assert_eq '["gone gone: it was asked for", "gone gone: it was asked for"]' \
+    "$(tail -n 1 <<<"$OUT" | json "[r['action'] + ' ' + r['text'] for r in d['rows']]")" "the text of what is gone"
+assert_eq '[2, 4, 2]' "$(tail -n 1 <<<"$OUT" | json "[d['gone'], d['snapshots'], d['images']]")" "what delete did"
 are_left "$newest" "$other"
 
 # A backup that is being made is nobody's to remove, and prune runs beside it.
