@@ -73,6 +73,15 @@ bool err_suggest(struct err *err, const char *fmt, ...)
     return false;
 }
 
+enum err_kind err_kind_named(const char *name)
+{
+    for (int kind = ERR_NONE; kind <= ERR_NOT_FOUND; kind++) {
+        if (name != NULL && strcmp(err_kind_name((enum err_kind)kind), name) == 0)
+            return (enum err_kind)kind;
+    }
+    return ERR_INTERNAL;
+}
+
 const char *err_kind_name(enum err_kind kind)
 {
     static const char *const names[] = {

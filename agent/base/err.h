@@ -65,5 +65,7 @@ bool err_suggest(struct err *err, const char *fmt, ...) __attribute__((format(pr
 
 /* A short stable name of the kind for JSON and logs ("deadline", "aws-denied"). Static. */
 const char *err_kind_name(enum err_kind kind);
+/* The kind of that name; ERR_INTERNAL where there is none, or NAME is NULL. */
+enum err_kind err_kind_named(const char *name);
 
 #endif

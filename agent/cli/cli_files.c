@@ -54,7 +54,8 @@ static bool ask_id(const struct cli *cli, const char *socket_path, char *id, siz
             const char *text = cli_str(event, "text"), *remedy = cli_str(event, "remedy");
             int code = (int)json_integer_value(json_object_get(event, "exit"));
             *ret_exit = code != 0 ? code : CLI_EXIT_PRECONDITION;
-            ok = err_set(err, ERR_PRECONDITION, 0, "%s", text ? text : "no such backup");
+            ok = err_set(err, err_kind_named(cli_str(event, "kind")), 0, "%s",
+                         text ? text : "stillpointd gave no reason");
             if (remedy != NULL)
                 (void)err_suggest(err, "%s", remedy);
         }

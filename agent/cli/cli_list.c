@@ -93,17 +93,6 @@ static void add_count(struct cli_table *table, const json_t *row, const char *ke
         cli_table_add(table, NULL);
 }
 
-/* What is judged failed although its tags know nothing of it is broken. */
-static const char *state_word(const json_t *row)
-{
-    const json_t *why = json_object_get(row, "broken");
-    const char *state = cli_str(row, "state"), *tagged = cli_str(row, "tagged");
-
-    return differs(state, "failed") || !differs(tagged, state) || json_array_size(why) == 0
-               ? state
-               : "broken";
-}
-
 static void backup_row(struct cli_list *list, const json_t *row)
 {
     const char *label = cli_str(row, "consistency");
@@ -117,7 +106,7 @@ static void backup_row(struct cli_list *list, const json_t *row)
     cli_table_add(table, !with_nodes            ? NULL
                          : cli_str(row, "node") ? cli_str(row, "node")
                                                 : cli_str(row, "instance"));
-    cli_table_add_styled(table, state_word(row), cli_state_style(cli_str(row, "state")));
+    cli_table_add_styled(table, cli_state_word(row), cli_state_style(cli_str(row, "state")));
     cli_table_add_styled(table, label,
                          differs(label, cli_str(row, "asked")) ? CLI_WARN : CLI_PLAIN);
     cli_table_printf(table, "%zu", json_array_size(json_object_get(row, "snapshots")));

@@ -209,7 +209,7 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
         return err_suggest(err, "see stillpoint %s --help", verb->name);
     }
     if (word[0] == '\0') {
-        (void)err_set(err, ERR_USAGE, 0, "%s: %s must not be empty", verb->name, verb->argument);
+        (void)err_set(err, ERR_USAGE, 0, "%s: the id must not be empty", verb->name);
         return err_suggest(err, CLI_IDS_REMEDY);
     }
     if (options->command == CLI_DELETE)
@@ -359,6 +359,15 @@ static bool check(const struct reading *reading, struct err *err)
     return true;
 }
 
+/* Whoever asked for JSON gets the failure so, too, wherever the reading stopped. */
+static void see_json(struct reading *reading)
+{
+    for (int i = reading->at; i < reading->argc && strcmp(reading->argv[i], "--") != 0; i++) {
+        if (strcmp(reading->argv[i], "--json") == 0)
+            reading->options->json = true;
+    }
+}
+
 bool cli_options_read(int argc, char *const *argv, struct cli_options *ret_options, struct err *err)
 {
     struct reading reading = {.options = ret_options, .argv = argv, .argc = argc};
@@ -376,8 +385,10 @@ bool cli_options_read(int argc, char *const *argv, struct cli_options *ret_optio
             ok = read_long(&reading, text + 2, err);
         else
             ok = read_letters(&reading, text + 1, err);
-        if (!ok)
+        if (!ok) {
+            see_json(&reading);
             return false;
+        }
     }
     return check(&reading, err);
 }

@@ -115,21 +115,12 @@ static int end_goes_on(const struct cli_outcome *outcome)
                     "the node is free, and the backup goes on in stillpointd");
 }
 
-static enum err_kind kind_of(const char *name)
-{
-    for (int kind = ERR_NONE; kind <= ERR_NOT_FOUND; kind++) {
-        if (name != NULL && strcmp(err_kind_name((enum err_kind)kind), name) == 0)
-            return (enum err_kind)kind;
-    }
-    return ERR_INTERNAL;
-}
-
 static int end_error(const struct cli_outcome *outcome, int exit_code)
 {
     const char *text = cli_str(outcome->last, "text"), *remedy = cli_str(outcome->last, "remedy");
     struct err why = ERR_INIT;
 
-    (void)err_set(&why, kind_of(cli_str(outcome->last, "kind")), 0, "%s",
+    (void)err_set(&why, err_kind_named(cli_str(outcome->last, "kind")), 0, "%s",
                   text ? text : "stillpointd gave no reason");
     if (remedy != NULL)
         (void)err_suggest(&why, "%s", remedy);

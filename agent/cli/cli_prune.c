@@ -14,34 +14,26 @@ static enum cli_style action_style(const char *action)
     return strcmp(action, "failed") == 0 ? CLI_BAD : CLI_WARN;
 }
 
-/* "gone" is what "goes" was. */
 static void add_why(struct cli_table *table, const json_t *row)
 {
-    const char *text = cli_str(row, "text"), *action = cli_str(row, "action");
-    const char *user = cli_str(row, "user");
+    const char *text = cli_str(row, "text"), *user = cli_str(row, "user");
     char whole[256];
-    bool gone = action != NULL && strcmp(action, "gone") == 0;
-    bool failed = action != NULL && strcmp(action, "failed") == 0;
-    const char *rest = text != NULL && strncmp(text, "goes: ", 6) == 0 ? text + 6 : NULL;
 
-    if ((gone || failed) && rest != NULL)
-        (void)snprintf(whole, sizeof(whole), "%s: %s", gone ? "gone" : "not gone", rest);
-    else
-        (void)snprintf(whole, sizeof(whole), "%s%s%s", text ? text : "-", user ? ": " : "",
-                       user ? user : "");
-    cli_table_add_styled(table, whole, action_style(action));
+    (void)snprintf(whole, sizeof(whole), "%s%s%s", text ? text : "-", user ? ": " : "",
+                   user ? user : "");
+    cli_table_add_styled(table, whole, action_style(cli_str(row, "action")));
 }
 
 static void add_row(struct cli_table *table, const json_t *row, bool with_nodes)
 {
-    const char *state = cli_str(row, "state"), *node = cli_str(row, "node");
+    const char *node = cli_str(row, "node");
     char text[CLI_TIME_BYTES];
     int64_t number;
 
     cli_table_add(table, cli_str(row, "id"));
     cli_table_add(table, cli_time(row, "started", &number) ? cli_local_time(number, text) : NULL);
     cli_table_add(table, !with_nodes ? NULL : node ? node : cli_str(row, "instance"));
-    cli_table_add_styled(table, state, cli_state_style(state));
+    cli_table_add_styled(table, cli_state_word(row), cli_state_style(cli_str(row, "state")));
     if (cli_int(row, "snapshots", &number))
         cli_table_printf(table, "%" PRId64, number);
     else

@@ -196,12 +196,38 @@ static void show_state(struct cli_page *page, const json_t *data)
                             "deletes them,\n`stillpoint rollback --undo' brings them back.\n");
 }
 
+/* "rb-… to sp-… was undone, 2026-11-24 08:15:30 CET"; nothing where none is known of. */
+static void put_last(struct cli_page *page, const char *lead, const json_t *last)
+{
+    char text[CLI_TIME_BYTES];
+    int64_t at_us;
+
+    if (!json_is_object(last))
+        return;
+    cli_page_text(page, lead);
+    cli_page_clean(page, cli_str(last, "id"));
+    cli_page_text(page, " to ");
+    cli_page_clean(page, cli_str(last, "set"));
+    cli_page_text(page, ", was ");
+    cli_page_clean(page, cli_str(last, "outcome"));
+    if (cli_time(last, "at", &at_us)) {
+        cli_page_text(page, " at ");
+        cli_page_text(page, cli_local_time(at_us, text));
+    }
+    if (cli_str(last, "why") != NULL) {
+        cli_page_text(page, ": ");
+        cli_page_clean(page, cli_str(last, "why"));
+    }
+    cli_page_text(page, "\n");
+}
+
 void cli_rollback_show(struct cli_page *page, const json_t *data)
 {
     const json_t *steps = json_object_get(data, "steps");
 
     if (cli_str(data, "id") == NULL) {
         cli_page_text(page, "no rollback is under way or to be committed\n");
+        put_last(page, "the last, ", json_object_get(data, "last"));
         return;
     }
     if (json_object_get(data, "lost") == NULL) {
@@ -219,11 +245,15 @@ void cli_rollback_show(struct cli_page *page, const json_t *data)
     show_list(page, "What to know", json_object_get(data, "warnings"), false);
 }
 
-void cli_rollback_status(struct cli_page *page, const json_t *rollback)
+void cli_rollback_status(struct cli_page *page, const json_t *rollback, const json_t *last)
 {
-    if (!json_is_object(rollback))
+    if (!json_is_object(rollback) && !json_is_object(last))
         return;
     cli_page_field(page, "rollback", CLI_FIELD_WIDTH);
+    if (!json_is_object(rollback)) {
+        put_last(page, "none; the last, ", last);
+        return;
+    }
     cli_page_clean(page, cli_str(rollback, "id"));
     cli_page_text(page, " to ");
     cli_page_clean(page, cli_str(rollback, "set"));

@@ -13,7 +13,7 @@ int cli_rollback(const struct cli *cli, const char *socket_path);
 
 /* The daemon's result: a preview (it has steps), or in what state the rollback is. */
 void cli_rollback_show(struct cli_page *page, const json_t *data);
-/* Its line in `status`; none where there is no rollback. */
-void cli_rollback_status(struct cli_page *page, const json_t *rollback);
+/* Its line in `status`: how far it is, else how the LAST one ended; none where there was none. */
+void cli_rollback_status(struct cli_page *page, const json_t *rollback, const json_t *last);
 
 #endif

@@ -43,6 +43,16 @@ static bool differs(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) != 0;
 }
 
+const char *cli_state_word(const json_t *backup)
+{
+    const json_t *why = json_object_get(backup, "broken");
+    const char *state = cli_str(backup, "state"), *tagged = cli_str(backup, "tagged");
+
+    return differs(state, "failed") || !differs(tagged, state) || json_array_size(why) == 0
+               ? state
+               : "broken";
+}
+
 /* An array of texts, a line each. */
 static void put_lines(struct cli_page *page, const json_t *array, int indent)
 {
@@ -283,7 +293,7 @@ void cli_show_backup(struct cli_page *page, const json_t *backup)
     cli_page_styled(page, CLI_BOLD, cli_str(backup, "id"));
     cli_page_text(page, "\n");
     cli_page_field(page, "state", CLI_FIELD_WIDTH);
-    cli_page_styled(page, cli_state_style(cli_str(backup, "state")), cli_str(backup, "state"));
+    cli_page_styled(page, cli_state_style(cli_str(backup, "state")), cli_state_word(backup));
     cli_page_text(page, "\n");
     put_lines(page, json_object_get(backup, "broken"), 2 + CLI_FIELD_WIDTH + 2);
     put_consistency(page, backup);

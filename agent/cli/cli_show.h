@@ -23,6 +23,9 @@ void cli_show_plan(struct cli_page *page, const json_t *data);
 /* How a backup's state is to be coloured, and the moment that stands for it: its window's, or
  * EC2's. */
 enum cli_style cli_state_style(const char *state);
+/* The state of BACKUP in a word: its "state", but "broken" where its tags know nothing of what has
+ * made it failed. */
+const char *cli_state_word(const json_t *backup);
 bool cli_taken_at(const json_t *backup, int64_t *ret_utc_us);
 int64_t cli_total_gib(const json_t *backup); /* of its volumes; 0: not known */
 

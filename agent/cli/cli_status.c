@@ -189,7 +189,8 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
     status_identity(page, json_object_get(data, "identity"));
     status_jobs(page, data, now_utc_us);
     status_left(page, data, now_utc_us);
-    cli_rollback_status(page, json_object_get(data, "rollback"));
+    cli_rollback_status(page, json_object_get(data, "rollback"),
+                        json_object_get(data, "rollback_last"));
     status_loans(page, data, now_utc_us);
     cli_page_field(page, "last backup", CLI_FIELD_WIDTH);
     if (json_is_object(last)) {

@@ -154,7 +154,7 @@ bool inventory_find(const struct inventory *inventory, const char *text, const c
         return ambiguous(inventory, text, count, err);
     if (found == NULL) {
         (void)err_set(err, ERR_NOT_FOUND, 0, "no backup has the id '%.60s'", text);
-        return err_suggest(err, "stillpoint list shows them all");
+        return err_suggest(err, "stillpoint list --all-nodes shows them all");
     }
     *ret_set = found;
     return true;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/daemon/inventory_json.h"
@@ -13,9 +15,10 @@ static json_t *moment(int64_t utc_us, int64_t unknown)
 
 static json_t *set_json(const struct prune_look *look, const struct inventory_set *set)
 {
-    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:o,s:b,s:I,s:I,s:I,s:o}", "kind", "set", "id",
+    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:b,s:I,s:I,s:I,s:o}", "kind", "set", "id",
                      control_text(set->id), "instance", control_text(set->instance), "node",
-                     control_text(set->node), "state", backup_state_name(set->state), "started",
+                     control_text(set->node), "state", backup_state_name(set->state), "tagged",
+                     backup_state_name(set->tagged), "started",
                      moment(set->start_utc_us, 0), "expires",
                      moment(set->expires_utc_us, BACKUP_UNKNOWN), "pinned", (int)set->pinned,
                      "snapshots", (json_int_t)set->members + set->image_members, "images",
@@ -33,18 +36,30 @@ static json_t *orphan_json(const struct inventory_orphan *orphan)
                      orphan->is_image ? 1 : 0, "size_gib", "broken");
 }
 
+/* What was to go, as it went. NULL: no memory. */
+static json_t *text_json(const struct retention_verdict *verdict, const char *action)
+{
+    static const char goes[] = "goes: ";
+    char text[RETENTION_TEXT_BYTES];
+
+    (void)retention_text(verdict, text);
+    if (action == NULL || strncmp(text, goes, sizeof(goes) - 1) != 0)
+        return control_text(text);
+    return json_sprintf("%s: %s", strcmp(action, "failed") == 0 ? "not gone" : "gone",
+                        text + sizeof(goes) - 1);
+}
+
 json_t *prune_row_json(const struct prune_look *look, size_t index, const char *action)
 {
     const struct retention_verdict *verdict = &look->verdicts[index];
     const struct inventory_set *set = prune_set(look, index);
     json_t *row = set ? set_json(look, set) : orphan_json(prune_orphan(look, index));
     bool rule = verdict->why == RETENTION_KEPT_RULE;
-    char text[RETENTION_TEXT_BYTES];
 
     json_t *why =
-        json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:b}", "action",
+        json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:b}", "action",
                   action ? action : (verdict->goes ? "go" : "keep"), "why",
-                  retention_why_name(verdict->why), "text", retention_text(verdict, text), "rule",
+                  retention_why_name(verdict->why), "text", text_json(verdict, action), "rule",
                   rule ? json_string(retention_rule_name(verdict->rule)) : json_null(), "nth",
                   rule ? json_integer(verdict->nth) : json_null(), "of",
                   rule ? json_integer(verdict->of) : json_null(), "user",

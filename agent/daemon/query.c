@@ -12,6 +12,7 @@
 #include "agent/daemon/inventory_json.h"
 #include "agent/daemon/loan_status.h"
 #include "agent/daemon/resume.h"
+#include "agent/daemon/rollback_last.h"
 #include "agent/daemon/rollback_resume.h"
 #include "agent/daemon/survey.h"
 
@@ -43,13 +44,15 @@ static void tell_abandoned(struct job *job, const struct work *work, const struc
                  "restore from its snapshots, or take another");
 }
 
-/* The backup, and what is wrong with it. NULL: no memory. */
+/* The backup, its state as its tags say it, and what is wrong with it. NULL: no memory. */
 static json_t *show_json(const struct gather *gather, const struct backup *backup)
 {
     json_t *object = catalog_json(backup);
     json_t *why = gather->set ? inventory_why_json(&gather->inventory, gather->set) : json_array();
+    enum backup_state tagged = gather->set ? gather->set->tagged : backup->state;
 
-    if (object != NULL && json_object_set_new(object, "broken", why) == 0)
+    if (object != NULL && json_object_set_new(object, "broken", why) == 0 &&
+        json_object_set_new(object, "tagged", json_string(backup_state_name(tagged))) == 0)
         return object;
     json_decref(object);
     return NULL;
@@ -209,7 +212,7 @@ void status_command(struct job *job)
     }
     refresh_identity(agent);
     job_result(job, 0,
-               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon",
+               json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon",
                          "version", STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                          (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                          control_text(agent->config_source->path), "guard",
@@ -217,5 +220,6 @@ void status_command(struct job *job)
                          job_json(agent), "finishing", finishing_json(agent), "removing",
                          removing_json(agent), "unsettled", resume_unsettled_json(agent), "settled",
                          resume_settled_json(agent), "loans", loan_status_json(agent), "last",
-                         last_json(agent), "rollback", rollback_status_json(agent)));
+                         last_json(agent), "rollback", rollback_status_json(agent), "rollback_last",
+                         rollback_last_json(agent)));
 }

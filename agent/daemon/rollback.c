@@ -110,6 +110,7 @@ static bool go_back(struct rollback *rollback, const struct err *cause, struct v
     struct err why = ERR_INIT;
 
     *err = *cause;
+    rollback_ends_as(rollback, ROLLBACK_TAKEN_BACK, cause->text);
     if (rollback_go_back(rollback, unsure, &why))
         return settle_end(verdict, cause->kind == ERR_CANCELLED ? 1 : 5,
                           rollback->state.step == ROLLBACK_STOP
@@ -242,7 +243,13 @@ static bool run_show(struct rollback *rollback, struct verdict *verdict, struct 
     if (!rollback_read(rollback, in_ms(LOOK_MS), &there, err))
         return settle_end(verdict, work_exit_code(err), "nothing was changed");
     rollback_note(rollback->job->agent, there ? rollback_json(rollback) : NULL);
-    job_result(rollback->job, 0, there ? rollback_json(rollback) : json_pack("{s:n}", "id"));
+    json_t *last = rollback_last_json(rollback->job->agent);
+    json_t *shown = there ? rollback_json(rollback) : json_pack("{s:n}", "id");
+    if (shown == NULL || json_object_set_new(shown, "last", last) != 0) {
+        json_decref(shown);
+        shown = NULL;
+    }
+    job_result(rollback->job, 0, shown);
     return true;
 }
 
@@ -305,10 +312,12 @@ static bool undo_from(struct rollback *rollback, enum rollback_end *ret_end, str
         return rollback_undo(rollback, ret_end, err);
     case ROLLBACK_VOLUMES:
     case ROLLBACK_STOP:
+        if (rollback->last.outcome == ROLLBACK_OUTCOME_NONE) /* else it went back by itself */
+            rollback_ends_as(rollback, ROLLBACK_UNDONE, "");
         return rollback_go_back(rollback, true, err);
     case ROLLBACK_SWAP:
     case ROLLBACK_START:
-        return rollback_turn_back(rollback, ret_end, err);
+        return rollback_turn_back(rollback, NULL, ret_end, err);
     case ROLLBACK_UNDO_SWAP:
     case ROLLBACK_UNDO_ROOT:
     case ROLLBACK_UNDO_START:

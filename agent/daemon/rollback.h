@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/rollback_last.h"
 #include "agent/daemon/rollback_plan.h"
 #include "agent/daemon/rollback_state.h"
 #include "agent/daemon/work.h"
@@ -30,6 +31,7 @@ struct rollback {
     struct rollback_state state;
     struct rollback_volume *volumes;
     size_t count;
+    struct rollback_last last; /* outcome and why: how it ends, once that is known */
     bool ordered; /* by a person, now: not gone on with */
     bool less;    /* something is less than was asked for, and told: exit code 3 */
 };

@@ -115,6 +115,18 @@ bool rollback_see_instance(struct rollback *rollback, int64_t deadline_ms, struc
     return true;
 }
 
+/* An earlier daemon may have known why it goes back. */
+static void see_last(struct rollback *rollback)
+{
+    struct rollback_last last;
+
+    if (rollback->last.outcome == ROLLBACK_OUTCOME_NONE &&
+        rollback_last_read(rollback->work->config->paths.state, rollback_instance(rollback),
+                           &last) &&
+        strcmp(last.id, rollback->state.id) == 0)
+        rollback->last = last;
+}
+
 bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_there, struct err *err)
 {
     if (!rollback_see_instance(rollback, deadline_ms, err))
@@ -123,8 +135,10 @@ bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_the
     *ret_there = value != NULL;
     if (value == NULL)
         return true;
-    return rollback_state_parse(value, &rollback->state, err) &&
-           rollback_look(rollback, deadline_ms, err);
+    if (!rollback_state_parse(value, &rollback->state, err))
+        return false;
+    see_last(rollback);
+    return rollback_look(rollback, deadline_ms, err);
 }
 
 struct rollback_volume *rollback_find(const struct rollback *rollback, enum rollback_role role,
@@ -178,11 +192,36 @@ bool rollback_enter(struct rollback *rollback, enum rollback_step step, struct e
     return true;
 }
 
+/* What can't be written keeps nothing from its end. */
+static void record_last(struct rollback *rollback)
+{
+    struct rollback_last *last = &rollback->last;
+    struct err err = ERR_INIT;
+
+    last->at_utc_us = clock_utc_us();
+    memcpy(last->id, rollback->state.id, sizeof(last->id));
+    memcpy(last->set, rollback->state.set, sizeof(last->set));
+    if (!rollback_last_write(rollback->work->config->paths.state, rollback_instance(rollback), last,
+                             &err))
+        log_err(LOG_LEVEL_WARNING, "rollback_not_recorded", &err);
+}
+
+void rollback_ends_as(struct rollback *rollback, enum rollback_outcome outcome, const char *why)
+{
+    rollback->last.outcome = outcome;
+    (void)snprintf(rollback->last.why, sizeof(rollback->last.why), "%s", why);
+    record_last(rollback);
+}
+
 bool rollback_leave(struct rollback *rollback, struct err *err)
 {
     static const char *const keys[] = {ROLLBACK_TAG};
     const char *id = rollback_instance(rollback);
 
+    if (rollback->last.outcome == ROLLBACK_OUTCOME_NONE)
+        rollback->last.outcome = ROLLBACK_UNDONE;
+    rollback->last.over = true;
+    record_last(rollback);
     if (!ec2_delete_tags(rollback->work->ec2, &id, 1, keys, 1, clock_boot_ms() + TAG_MS, NULL, err))
         return err_wrap(err, "tag " ROLLBACK_TAG " off the instance");
     rollback_note(rollback->job->agent, NULL);

@@ -8,7 +8,8 @@
  * acts, so that it may be called again after whatever interrupted it. All but rollback_read are for
  * the job that has the node. */
 
-/* What the tags say: of the instance (which is asked for anew), and of the volumes.
+/* What the tags say: of the instance (which is asked for anew), and of the volumes; and how it ends,
+ * where the record has that.
  *   ret_there  false: there is no rollback, rollback->state is untouched
  *   false      also ERR_PRECONDITION: a later version's, or another's value */
 bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_there,
@@ -27,7 +28,10 @@ const char *rollback_root_volume(const struct rollback *rollback);
 
 /* The step into the tag of the instance: before what it announces. */
 bool rollback_enter(struct rollback *rollback, enum rollback_step step, struct err *err);
-/* It is over: the instance's tag goes. */
+/* Says how it ends, in the record that is left of it (rollback_last.h); WHY: "" where a person
+ * wanted it so. What can't be written is logged. */
+void rollback_ends_as(struct rollback *rollback, enum rollback_outcome outcome, const char *why);
+/* It is over: the instance's tag goes, the record stays. */
 bool rollback_leave(struct rollback *rollback, struct err *err);
 
 /* Deletes the volumes of ROLE that are attached to nothing; one that is attached is left, which is

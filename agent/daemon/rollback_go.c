@@ -339,7 +339,8 @@ static bool is_final(const struct rollback *rollback, const struct err *err)
 }
 
 /* The volumes go back to their places. Services may run on the new ones, if only since a reboot. */
-bool rollback_turn_back(struct rollback *rollback, enum rollback_end *ret_end, struct err *err)
+bool rollback_turn_back(struct rollback *rollback, const struct err *cause,
+                        enum rollback_end *ret_end, struct err *err)
 {
     struct held held;
 
@@ -349,8 +350,10 @@ bool rollback_turn_back(struct rollback *rollback, enum rollback_end *ret_end, s
     bool ok =
         rollback_quiesce(rollback, held.mounts, held.count, held.volumes, held.volume_count, err);
     held_free(&held);
-    ok = ok && rollback_enter(rollback, ROLLBACK_UNDO_SWAP, err) &&
-         rollback_take_back(rollback, "failed", err);
+    ok = ok && rollback_enter(rollback, ROLLBACK_UNDO_SWAP, err);
+    if (ok && cause != NULL) /* not before: until then it may still go to its end */
+        rollback_ends_as(rollback, ROLLBACK_TAKEN_BACK, cause->text);
+    ok = ok && rollback_take_back(rollback, "failed", err);
     if (ok)
         *ret_end = ROLLBACK_WENT_BACK;
     return ok;
@@ -368,7 +371,7 @@ static bool give_up(struct rollback *rollback, const struct err *cause, enum rol
         return false;
     log_err(LOG_LEVEL_ERROR, "rollback_turns_back", cause);
     (void)err_suggest(err, "put right what was refused, then begin again: the set stands");
-    if (!rollback_turn_back(rollback, ret_end, &why))
+    if (!rollback_turn_back(rollback, cause, ret_end, &why))
         rollback_warn(rollback, why.text, why.remedy);
     return false;
 }
@@ -430,6 +433,7 @@ bool rollback_commit(struct rollback *rollback, size_t *ret_count, struct err *e
 {
     if (rollback->state.step != ROLLBACK_COMMIT && !rollback_enter(rollback, ROLLBACK_COMMIT, err))
         return false;
+    rollback_ends_as(rollback, ROLLBACK_COMMITTED, "");
     return rollback_look(rollback, in_ms(CLOUD_MS), err) &&
            rollback_delete(rollback, ROLLBACK_KEPT, in_ms(CLOUD_MS), ret_count, err) &&
            rollback_untag(rollback, ROLLBACK_MADE, in_ms(CLOUD_MS), err) &&

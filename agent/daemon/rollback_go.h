@@ -34,8 +34,10 @@ bool rollback_go_on(struct rollback *rollback, enum rollback_end *ret_end, struc
  *   ret_end  ROLLBACK_WENT_BACK: it is ROLLBACK_DONE again */
 bool rollback_undo(struct rollback *rollback, enum rollback_end *ret_end, struct err *err);
 /* From ROLLBACK_SWAP and _START, where it goes on no more: back, as rollback_take_back.
+ *   cause    what was in its way; NULL: a person wants it so
  *   ret_end  ROLLBACK_WENT_BACK on true */
-bool rollback_turn_back(struct rollback *rollback, enum rollback_end *ret_end, struct err *err);
+bool rollback_turn_back(struct rollback *rollback, const struct err *cause,
+                        enum rollback_end *ret_end, struct err *err);
 /* From ROLLBACK_UNDO_STOP of a daemon that died: to _DONE. */
 bool rollback_undo_back(struct rollback *rollback, struct err *err);
 /* From ROLLBACK_UNDO_SWAP on to the end: the kept volumes back in their places, the made ones

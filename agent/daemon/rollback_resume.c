@@ -126,12 +126,18 @@ static bool go_on(struct rollback *rollback, struct err *err)
 {
     enum rollback_end end = ROLLBACK_OPEN;
     bool booted = is_after_boot(rollback->state.step);
+    char why[120];
     size_t count = 0;
     bool ok = false;
 
     switch (rollback->state.step) {
     case ROLLBACK_VOLUMES:
     case ROLLBACK_STOP:
+        if (rollback->last.outcome == ROLLBACK_OUTCOME_NONE) {
+            (void)snprintf(why, sizeof(why), "stillpointd ended in the midst of it, at step %s",
+                           rollback_step_name(rollback->state.step));
+            rollback_ends_as(rollback, ROLLBACK_TAKEN_BACK, why);
+        }
         return rollback_go_back(rollback, true, err);
     case ROLLBACK_SWAP:
     case ROLLBACK_ROOT:

@@ -63,5 +63,9 @@ for page in packaging/man/*.[1-8]; do
                               { last = $0 } END { exit bad }' "$page"; then
         failed=1
     fi
+    if [ "$(awk '/^\.SH / { on = /^\.SH NAME/; next } on' "$page" | wc -l)" -ne 1 ]; then
+        echo "$page: NAME is not one line"
+        failed=1
+    fi
 done
 exit $failed

@@ -212,6 +212,23 @@ static void the_later_of_two_contradicting_options_wins(void **state)
     assert_int_equal(read_line("backup --no-image --image")->options.image, CLI_IMAGE_YES);
 }
 
+static void json_is_seen_behind_what_is_refused(void **state)
+{
+    char *empty[] = {(char *)(uintptr_t) "stillpoint", (char *)(uintptr_t) "rollback",
+                     (char *)(uintptr_t) "", (char *)(uintptr_t) "--json"};
+    struct cli_options options;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_false(cli_options_read(4, empty, &options, &err));
+    assert_string_equal(err.text, "rollback: the id must not be empty");
+    assert_true(options.json);
+    assert_true(read_line("nonsense --json")->options.json);
+    assert_true(read_line("show a b --json")->options.json);
+    assert_false(read_line("nonsense -- --json")->options.json);
+    assert_false(read_line("nonsense")->options.json);
+}
+
 static void an_unknown_word_is_answered_with_the_nearest_known(void **state)
 {
     (void)state;
@@ -616,6 +633,7 @@ int main(void)
         cmocka_unit_test(a_new_instance_takes_all_its_options),
         cmocka_unit_test(what_can_be_waited_for_depends_on_the_command),
         cmocka_unit_test(the_later_of_two_contradicting_options_wins),
+        cmocka_unit_test(json_is_seen_behind_what_is_refused),
         cmocka_unit_test(an_unknown_word_is_answered_with_the_nearest_known),
         cmocka_unit_test(wrong_usage_says_what_would_be_right),
         cmocka_unit_test(thaw_without_force_only_looks),

@@ -407,6 +407,23 @@ static void status_tells_daemon_guard_node_job_and_last_backup(void **state)
     json_decref(data);
 }
 
+static void status_tells_how_the_last_rollback_ended(void **state)
+{
+    (void)state;
+    struct cli_page page = plain_page(80);
+    json_t *data =
+        json_of("{'rollback':null,'rollback_last':{'id':'rb-1','set':'sp-1','outcome':'taken back',"
+                "'at':'2026-11-24T08:00:00Z','why':'EC2 refused'}}");
+
+    cli_status_show(&page, data, 0);
+
+    assert_non_null(strstr(buf_text(&page.text),
+                           "  rollback     none; the last, rb-1 to sp-1, was taken back at "));
+    assert_non_null(strstr(buf_text(&page.text), ": EC2 refused\n"));
+    cli_page_free(&page);
+    json_decref(data);
+}
+
 static void status_tells_what_is_on_loan(void **state)
 {
     (void)state;
@@ -562,6 +579,7 @@ int main(void)
         cmocka_unit_test(what_was_used_says_that_nothing_new_was_taken),
         cmocka_unit_test(what_was_made_is_said_in_two_lines),
         cmocka_unit_test(status_tells_daemon_guard_node_job_and_last_backup),
+        cmocka_unit_test(status_tells_how_the_last_rollback_ended),
         cmocka_unit_test(status_tells_what_is_on_loan),
         cmocka_unit_test(status_says_what_is_not_there),
         cmocka_unit_test(a_check_has_its_remedy_below_it_line_by_line),

@@ -136,6 +136,9 @@ static void every_kind_has_a_name_of_its_own(void **state)
                                     err_kind_name((enum err_kind)b));
     }
     assert_string_equal(err_kind_name((enum err_kind)1000), "unknown");
+    assert_int_equal(err_kind_named("not-found"), ERR_NOT_FOUND);
+    assert_int_equal(err_kind_named("unknown"), ERR_INTERNAL);
+    assert_int_equal(err_kind_named(NULL), ERR_INTERNAL);
     assert_string_equal(err_kind_name(ERR_AWS_DENIED), "aws-denied");
 }
 

@@ -14,6 +14,7 @@
 #   data_volumes               ids attached to the instance, but the root's, in order
 #   no_tags_left               no volume, snapshot or instance has a tag of a rollback
 #   mounted_is VOLUME NAME     what is mounted there lies on it
+#   ended_as OUTCOME WHY       what `rollback` and `status` say of the last one; WHY: a pattern, None
 #   until_rollback PYTHON      of what `rollback` says as r (None: nothing), and no job has the node
 
 services_hook() {
@@ -117,6 +118,16 @@ mounted_is() {
     local device
     device=$(findmnt -n -o SOURCE "$(cat "$LAB/at.$2")") || fail "nothing is mounted at $2"
     assert_eq "$1" "$(json "d.get('$device', '-')" <"$LAB/map.json")" "the volume at $2"
+}
+
+ended_as() {
+    local last shown=${cell:-rollback}
+    last=$(sp rollback --json | tail -n 1 | json "d['last']")
+    assert_eq "$last" "$(sp status --json | json "d['rollback_last']")" "$shown: status as rollback"
+    assert_eq "$1" "$(json "d['outcome']" <<<"$last")" "$shown: outcome"
+    assert_match "$2" "$(json "str(d['why'])" <<<"$last")" "$shown: why"
+    assert_match "the last, rb-.* to sp-.*, was $1 at " "$(sp rollback)" "$shown: in words"
+    assert_match "rollback +none; the last, rb-.* to sp-.*, was $1 at " "$(sp status)" "$shown: status"
 }
 
 until_rollback() {

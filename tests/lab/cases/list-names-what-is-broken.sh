@@ -117,7 +117,8 @@ assert_exit 2 sp list --by-node --limit 1
 
 # show says the same of one, wherever it is.
 assert_exit 0 sp show "${ids[1]}"
-assert_match "state +failed"$'\n'" +$((members - 1)) of $members snapshots are there"$'\n'" +snapshot $stranger does not belong" "$OUT" "show"
+assert_match "state +broken"$'\n'" +$((members - 1)) of $members snapshots are there"$'\n'" +snapshot $stranger does not belong" "$OUT" "show"
+assert_eq 'failed complete' "$(sp show "${ids[1]}" --json | json "d['state'] + ' ' + d['tagged']")" "show as JSON"
 assert_eq front7 "$(sp show "${ids[0]}" --json | json "d['node']")" "another node's"
 assert_eq "${ids[3]}" "$(sp show latest --json | json "d['id']")" "latest"
 assert_exit 2 sp show sp-2

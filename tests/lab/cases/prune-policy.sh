@@ -33,6 +33,7 @@ plant qqqqq 5@13:00 id= image=no volumes="$(volume_of root)"
 
 before=$(in_ec2)
 assert_exit 0 sp prune -n
+assert_match "$failed .* broken .*goes: broken and older" "$OUT" "a broken set"
 assert_match "$old .*goes: in no slot of the policy" "$OUT" "the table"
 assert_match "$yesterday .*kept: daily 2 of 2" "$OUT" "the table"
 assert_match 'sets? to be kept for longer than --keep can say: '"$far" "$OUT" "the warning"

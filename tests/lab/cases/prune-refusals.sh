@@ -105,11 +105,11 @@ print(json.dumps([r['tags']['stillpoint:pinned'] for l in d for r in l if r['tag
 plant ddddd 10@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210; other=$ID
 plant eeeee 11@12:00 instance=i-0fedcba9876543210 volumes=vol-0fedcba9876543210; other_old=$ID
 before=$(in_ec2)
-refused 5 "no backup has the id '${other_old%-eeeee}'" 'list' sp delete "${other_old%-eeeee}"
-refused 5 'no backup has the id .sp-20200101T000000Z-aaaaa.' 'list' sp delete "$middle" sp-20200101T000000Z-aaaaa
+refused 5 "no backup has the id '${other_old%-eeeee}'" 'list --all-nodes shows them all' sp delete "${other_old%-eeeee}"
+refused 5 'no backup has the id .sp-20200101T000000Z-aaaaa.' 'list --all-nodes shows them all' sp delete "$middle" sp-20200101T000000Z-aaaaa
 refused 2 'several backups begin' 'more of the id' sp delete sp-
 refused 2 'delete needs ID' 'list' sp delete
-refused 2 'delete: ID... must not be empty' 'list' sp delete ''
+refused 2 'delete: the id must not be empty' 'list' sp delete ''
 refused 2 'pin: .b. is one word too many' 'pin --help' sp pin a b
 refused 2 'prune: .x. is one word too many' 'prune --help' sp prune x
 refused 2 'prune has no option --force' 'prune --help' sp prune --force
@@ -118,8 +118,10 @@ refused 5 "$other is the newest good backup of its node" 'delete --force' sp del
 assert_exit 0 sp delete -n "$other_old" "$middle"
 assert_match '2 sets would go \(4 snapshots, 2 images\)' "$OUT" "what delete would do"
 unchanged "refused deletes"
-assert_exit 0 sp delete "$other_old" "$middle"
-assert_match '2 sets removed \(4 snapshots, 2 images\)' "$OUT" "what delete did"
+assert_exit 0 sp delete "$other_old" "$middle" --json
+assert_eq '["gone gone: it was asked for", "gone gone: it was asked for"]' \
+    "$(tail -n 1 <<<"$OUT" | json "[r['action'] + ' ' + r['text'] for r in d['rows']]")" "the text of what is gone"
+assert_eq '[2, 4, 2]' "$(tail -n 1 <<<"$OUT" | json "[d['gone'], d['snapshots'], d['images']]")" "what delete did"
 are_left "$newest" "$other"
 
 # A backup that is being made is nobody's to remove, and prune runs beside it.

@@ -44,6 +44,13 @@ assert_match "'\.\.' in it" "$OUT" "a path that goes up"
 assert_exit 0 sp restore files latest "$root//srv/./app/" --to "$LAB/slashes"
 assert_eq one "$(cat "$LAB/slashes$root/srv/app/one")" "a file of a folder with a slash behind"
 assert_exit 5 sp restore files sp-20200101T000000Z-aaaaa "$root/srv/app" --to "$LAB/new"
+kind_is() { # KIND ID [-n]: of the refusal
+    assert_eq "$1" "$(sp restore files "$2" "$root/srv/app" --to "$LAB/new" --json ${3-} 2>/dev/null | tail -n 1 | json "d['kind']")" \
+        "the kind of the refusal of $2 ${3-}"
+}
+kind_is not-found sp-20200101T000000Z-aaaaa
+kind_is not-found sp-20200101T000000Z-aaaaa -n
+kind_is not-found nonsense
 assert_exit 5 sp restore files latest "$root/srv/nothing" --to "$LAB/new"
 assert_match 'srv/nothing' "$OUT" "a path that is not in the backup"
 [ ! -e "$LAB/new" ] || fail "a folder was left: $(ls -A "$LAB/new")"

@@ -110,6 +110,7 @@ cloud_fault '{"action": "DetachVolume", "kind": "error", "code": "UnauthorizedOp
 refused 5 'DetachVolume' 'add ec2:DetachVolume' "${back[@]}"
 cloud_faults_off
 assert_eq '' "$(cat "$LAB/hook.log")" "a hook that was called"
+ended_as 'taken back' 'DetachVolume'
 as_before
 
 # The node doesn't let go.
@@ -147,12 +148,14 @@ wait "$client"
 assert_eq 1 $? "exit code of: $(cat "$LAB/run/out")"
 assert_match 'cancelled' "$(cat "$LAB/run/out")" "the cause"
 rm "$LAB/hang-stop"
+ended_as 'taken back' 'cancelled'
 as_before
 
 # EC2 refuses in the middle: the old volumes come back.
 cloud_fault '{"action": "AttachVolume", "kind": "error", "code": "InvalidParameterValue", "status": 400, "dry_run": false, "skip": 1}'
 refused 1 'AttachVolume' 'put right what was refused' "${back[@]}"
 assert_match 'now: the volumes are back in their places, the services run again' "$OUT" "what is left"
+ended_as 'taken back' 'AttachVolume'
 as_before
 
 # A backup holds the node.

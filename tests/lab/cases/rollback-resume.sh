@@ -77,6 +77,7 @@ while read -r cell trigger; do
     kill_at "$trigger" rollback "$set" --data-only --no-backup
     until_rollback 'r is None'
     is_before
+    ended_as 'taken back' 'stillpointd ended .* at step (volumes|stop)'
 done <<CELLS
 one-volume-made $(lost CreateVolume)
 other-volume-made $(lost CreateVolume 1)
@@ -90,6 +91,7 @@ while read -r cell trigger; do
     is_done
     undo
     is_before
+    ended_as undone None
 done <<CELLS
 detached $(lost DetachVolume)
 not-detached-the-other $(hang DetachVolume 1)
@@ -110,6 +112,7 @@ while read -r cell trigger; do
     kill_at "$trigger" rollback --undo
     until_rollback 'r is None'
     is_before
+    ended_as undone None
 done <<CELLS
 undo-detached $(lost DetachVolume)
 undo-not-attached $(hang AttachVolume)
@@ -125,6 +128,7 @@ until_rollback 'r is None'
 assert_eq "$count" "$(volumes_of_lab)" "$cell: volumes"
 assert_eq 1 "$(marks)" "$cell: rows"
 no_tags_left
+ended_as committed None
 assert_exit 0 sp backup --no-image
 assert_eq 13 "$cells" "how many were killed"
 disarm_thaw

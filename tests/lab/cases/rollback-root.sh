@@ -76,6 +76,7 @@ assert_exit 0 sp backup --no-image
 
 # Back to the newer node.
 through_reboot 'r is None' rollback --undo
+ended_as undone None
 disarm_thaw
 assert_eq now "$(cat "$root/etc/when")" "the root"
 assert_eq 2 "$(marks)" "rows"
@@ -99,6 +100,7 @@ cloud_faults_off
 until_rollback "r and r['step'] == 'done'"
 start_part mysql
 assert_exit 0 sp rollback --commit --yes
+ended_as committed None
 assert_eq "then" "$(cat "$root/etc/when")" "the root"
 assert_eq "$count" "$(volumes_of_lab)" "volumes"
 no_tags_left
