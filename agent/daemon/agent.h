@@ -40,6 +40,8 @@ struct agent {
     bool loans_swept;      /* EC2's tags were asked for loans since the start */
     struct job *verifier;  /* the one verify that runs, NULL */
     struct job *remover;   /* the one that removes sets, NULL: prune_run.h */
+    struct job *launcher;  /* the one that launches an instance, NULL */
+    struct job *examiner;  /* the one doctor at work, NULL; others wait */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

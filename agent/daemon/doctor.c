@@ -24,6 +24,7 @@
 
 enum {
     STEP_MS = 30000,
+    TURN_MS = 90000, /* for another doctor; the client waits longer */
     CLOCK_ERROR_WARN_US = 500000,
     STATE_BYTES_MIN = 16 * 1024 * 1024,
     TEXT_BYTES = DOCTOR_TEXT_BYTES,
@@ -356,8 +357,11 @@ void doctor_command(struct job *job)
     }
     work_open(&doctor.work, job);
     /* The backup stage of MariaDB and the guard's lease have one owner at a time. */
-    if (!job_take_node(job, &err)) {
-        job_fail(job, 4, &err, "nothing was changed");
+    if (!job_wait_turn(job, &job->agent->examiner, "another doctor", clock_boot_ms() + TURN_MS,
+                       &err) ||
+        !job_take_node(job, &err)) {
+        job_leave_turn(job, &job->agent->examiner);
+        job_fail(job, err.kind == ERR_CANCELLED ? 1 : 4, &err, "nothing was changed");
         work_close(&doctor.work);
         return;
     }
@@ -370,6 +374,7 @@ void doctor_command(struct job *job)
     inventory_free(&doctor.inventory);
     work_close(&doctor.work);
     job_leave_node(job);
+    job_leave_turn(job, &job->agent->examiner);
     job_result(job, doctor.failed > 0 ? 5 : 0,
                json_pack("{s:i,s:i}", "failed", doctor.failed, "warnings", doctor.warnings));
 }

@@ -14,7 +14,7 @@
 #include "agent/daemon/loan_gate.h"
 
 /* Sanitizers make large frames; what is not touched weighs nothing. */
-enum { JOB_STACK_BYTES = 4 * 1024 * 1024 };
+enum { JOB_STACK_BYTES = 4 * 1024 * 1024, TURN_LOOK_MS = 50 };
 
 static void *thread_main(void *arg)
 {
@@ -207,6 +207,10 @@ bool job_take_node(struct job *job, struct err *err)
                       id[0] ? id : "(starting)", step);
         return err_suggest(err, "wait until it is done: `stillpoint status` shows it");
     }
+    if (strcmp(cmd, "doctor") == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "doctor has the node: it asks databases and guard");
+        return err_suggest(err, "try again when it is done, in less than a minute most often");
+    }
     (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s",
                   id[0] ? id : "(starting)", step);
     return err_suggest(err, "wait until it is past its cut (`stillpoint status`) and try again");
@@ -233,6 +237,22 @@ bool job_take_turn(struct job *job, struct job **slot)
         *slot = job;
     (void)pthread_mutex_unlock(&agent->mutex);
     return mine;
+}
+
+bool job_wait_turn(struct job *job, struct job **slot, const char *what, int64_t deadline_ms,
+                   struct err *err)
+{
+    while (!job_take_turn(job, slot)) {
+        struct err why = ERR_INIT;
+        if (deadline_sleep(clock_boot_ms() + TURN_LOOK_MS, deadline_ms, &job->cancel, &why))
+            continue;
+        *err = why;
+        if (why.kind != ERR_DEADLINE)
+            return err_wrap(err, "waiting for %s", what);
+        (void)err_set(err, ERR_BUSY, 0, "%s runs, and is not done yet", what);
+        return err_suggest(err, "try again when it is over");
+    }
+    return true;
 }
 
 void job_leave_turn(struct job *job, struct job **slot)

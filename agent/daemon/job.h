@@ -87,6 +87,11 @@ void job_leave_node(struct job *job);
  *   slot   in the agent, under its mutex: who has it
  *   false  another has it */
 bool job_take_turn(struct job *job, struct job **slot);
+/* The same, waited for.
+ *   false  ERR_BUSY: it is still another's at the deadline, WHAT says which ("another doctor");
+ *          ERR_CANCELLED */
+bool job_wait_turn(struct job *job, struct job **slot, const char *what, int64_t deadline_ms,
+                   struct err *err);
 void job_leave_turn(struct job *job, struct job **slot); /* nothing where it is another's */
 
 void job_set_id(struct job *job, const char *id); /* tells "accepted" */

@@ -12,6 +12,7 @@
 #include "agent/daemon/restore_remedy.h"
 
 enum {
+    TURN_MS = 180000, /* for another's launch */
     LOOK_MS = 120000, /* until the launch */
     LAUNCH_MS = 60000,
     RUN_MS = 15 * 60 * 1000, /* until it runs: EC2 takes a minute most often */
@@ -37,6 +38,27 @@ static bool end(struct restore *restore, int exit_code, const char *now)
     restore->exit_code = exit_code;
     (void)snprintf(restore->now, sizeof(restore->now), "%s", now);
     return false;
+}
+
+/* --- one after the other --------------------------------------------------------------------- */
+
+/* From the look for nodes in the way until EC2 shows what was launched: a second launch of the same
+ * name would not see the first. */
+static bool take_turn(struct restore *restore, struct err *err)
+{
+    struct job *job = restore->work->job;
+
+    if (restore->request.dry_run ||
+        job_wait_turn(job, &job->agent->launcher, "another launch", clock_boot_ms() + TURN_MS, err))
+        return true;
+    return end(restore, err->kind == ERR_BUSY ? 4 : work_exit_code(err), "nothing was launched");
+}
+
+static void leave_turn(struct restore *restore)
+{
+    struct job *job = restore->work->job;
+
+    job_leave_turn(job, &job->agent->launcher);
 }
 
 /* --- the launch ----------------------------------------------------------------------------- */
@@ -239,6 +261,7 @@ static bool look(struct restore *restore, int64_t deadline_ms, struct err *err)
     if (!ec2_describe_instance(work->ec2, restore->instance->id, deadline_ms, &work->job->cancel,
                                &seen, err))
         return finish_passes(work, err); /* a new one may not show yet */
+    leave_turn(restore);
     ec2_instance_free(restore->instance);
     restore->instance = seen;
     return true;
@@ -348,9 +371,11 @@ static void tell(struct restore *restore)
 static bool run(struct restore *restore, struct err *err)
 {
     struct work *work = restore->work;
-    int64_t deadline_ms = clock_boot_ms() + LOOK_MS;
 
     job_set_step(work->job, "look");
+    if (!take_turn(restore, err))
+        return false;
+    int64_t deadline_ms = clock_boot_ms() + LOOK_MS;
     if (!whole_set_find(work, restore->request.id, false, deadline_ms, &restore->set, err) ||
         !whole_set_image(work, &restore->set, deadline_ms, err))
         return end(restore, work_exit_code(err), "nothing was launched");
@@ -378,7 +403,9 @@ void restore_instance_command(struct job *job)
     restore->work = &work;
     bool ok = restore_request_read(job->args, &restore->request, &err) ||
               end(restore, work_exit_code(&err), "nothing was launched");
-    if (ok && run(restore, &err))
+    ok = ok && run(restore, &err);
+    leave_turn(restore);
+    if (ok)
         tell(restore);
     else
         job_fail(job, restore->exit_code, &err, restore->now);

@@ -139,4 +139,13 @@ OUT=$(sp restore instance "$id" --name fifth --wait none 2>&1) || fail "fifth ag
 OUT=$(sp restore instance "$id" --name fourth --wait none 2>&1) || fail "fourth again: exit $?: $OUT"
 assert_eq '1 1' "$(called fourth) $(called fifth)" "instances after the same commands again"
 
+# Two of one name at once: the second sees the first, though it was looking when that was not launched yet.
+cloud_set '{"latency_ms": {"DescribeInstanceAttribute": 4000}}'
+sp restore instance "$id" --name twin --wait none >"$LAB/twin.txt" 2>&1 &
+twin=$!
+wait_call DescribeInstanceAttribute # past its own look for nodes in the way
+refused 5 'is called "twin" already' '--name' sp restore instance "$id" --name twin --type m6i.xlarge --wait none
+wait "$twin" || fail "the first of two: exit $?: $(cat "$LAB/twin.txt")"
+assert_eq 1 "$(called twin)" "instances of one name"
+
 end_refusals
