@@ -13,6 +13,7 @@
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/hook_ready.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 
@@ -191,6 +192,8 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
         catalog_tags_put(&tags, CATALOG_OURS "verified", text, err) &&
         ec2_create_tags(verify->work.ec2, ids, count, &tags, clock_boot_ms() + TAG_MS, NULL, err);
     ec2_tags_free(&tags);
+    if (ok)
+        last_backup_verified(verify->job->agent, set->id, text);
     return ok || err_wrap(err, "the verdict is not in the tags");
 }
 
