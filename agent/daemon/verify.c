@@ -133,6 +133,18 @@ static bool tell_dry(struct verify *verify, struct err *err)
     return true;
 }
 
+/* Never less deep than a verdict that is deep already: a plain one in its place would say less. */
+static void keep_depth(struct verify *verify)
+{
+    struct verify_verdict verdict;
+
+    if (!verify->again || verify->deep ||
+        !verify_verdict_parse(verify->set.backup->verified, &verdict) || !verdict.deep)
+        return;
+    verify->deep = true;
+    job_warn(verify->job, "its verdict is one of --deep: it is looked at as deep again", NULL);
+}
+
 /* True: it was told of. */
 static bool tell_standing(struct verify *verify)
 {
@@ -265,6 +277,8 @@ static bool answer(struct verify *verify, struct verdict *verdict, struct err *e
 {
     bool ok = read_args(verify, err) && take_turn(verify, err) && prepare(verify, err);
 
+    if (ok)
+        keep_depth(verify);
     if (ok && tell_standing(verify))
         return true;
     ok = ok && hook_ready(&verify->work, err) && (!verify->dry_run || tell_dry(verify, err));

@@ -179,6 +179,22 @@ static void answer_that_is_none_ends_the_session(void **state)
     }
 }
 
+static void cancel_needs_no_remedy(void **state)
+{
+    const struct copy_device device = {"nvme1n1", 259, 1, "vol-1"};
+    struct cancel cancel = CANCEL_INIT;
+    struct scene *scene = *state;
+
+    scene->script = (struct script){.silent = true};
+    assert_true(cancel_open(&cancel, &scene->err));
+    cancel_ask(&cancel);
+    assert_false(copy_add_device(scene->copy, &device, soon(), &cancel, &scene->err));
+
+    assert_int_equal(scene->err.kind, ERR_CANCELLED);
+    assert_string_equal(scene->err.remedy, "");
+    cancel_close(&cancel);
+}
+
 static void items_are_bounded_and_printable(void **state)
 {
     struct scene *scene = *state;
@@ -307,7 +323,7 @@ int main(void)
         TEST(no_hook_is_an_error_with_the_remedy), TEST(answer_that_is_none_ends_the_session),
         TEST(items_are_bounded_and_printable),     TEST(refusals_have_their_kind_and_words),
         TEST(folders_lose_the_slash_at_their_end), TEST(server_without_its_socket_is_no_server),
-        TEST(files_report_until_the_last_answer),
+        TEST(files_report_until_the_last_answer),  TEST(cancel_needs_no_remedy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

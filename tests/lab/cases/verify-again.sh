@@ -49,6 +49,8 @@ assert_match 'not looked at again' "$OUT" "in words"
 [[ $OUT != *started* ]] || fail "a verify that is skipped is said to be started: $OUT"
 verify_now 0 --again
 assert_eq false "$(v "d['skipped']")" "--again"
+assert_match 'as deep again' "$(cat "$LAB/verify.events")" "what is said of it"
+assert_match '^ok 20[0-9T:-]*Z deep$' "$(v "d['verified']")" "the verdict of a deep one, again"
 
 # What would be done.
 assert_exit 0 sp verify latest -n
