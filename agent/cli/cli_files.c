@@ -257,7 +257,7 @@ int cli_files(const struct cli *cli, const char *socket_path)
 
     if (!make_absolute(cli->options->to, to, &err))
         return cli_fail(cli, cli_exit_of(err.kind), &err, "nothing was made");
-    if (geteuid() != 0 && !cli->options->dry_run) {
+    if (geteuid() != 0) { /* --dry-run, too: it says what would come of it */
         (void)err_set(&err, ERR_PRECONDITION, 0, "only root can have files restored");
         (void)err_suggest(&err, "sudo stillpoint restore files …");
         return cli_fail(cli, CLI_EXIT_PRECONDITION, &err, "nothing was made");

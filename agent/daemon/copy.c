@@ -42,7 +42,7 @@ static bool broken(struct copy *copy, struct err *err)
 {
     hang_up(copy);
     (void)err_wrap(err, "stillpoint-hook");
-    return err->kind != ERR_CANCELLED &&
+    return err->kind != ERR_CANCELLED && /* that was somebody's wish */
            err_suggest(err, "see `journalctl -u 'stillpoint-hook@*'`");
 }
 

@@ -99,6 +99,7 @@ bool rollback_look(struct rollback *rollback, int64_t deadline_ms, struct err *e
     free(rollback->volumes);
     rollback->volumes = seen.volumes;
     rollback->count = seen.count;
+    rollback_note(rollback->job->agent, rollback_json(rollback));
     return true;
 }
 

@@ -14,7 +14,8 @@
  *   false      also ERR_PRECONDITION: a later version's, or another's value */
 bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_there,
                    struct err *err);
-/* The two parts of it. After a failure what was known before stands. */
+/* The two parts of it; what is seen of the volumes, `status` tells from then on. After a failure
+ * what was known before stands. */
 bool rollback_see_instance(struct rollback *rollback, int64_t deadline_ms, struct err *err);
 bool rollback_look(struct rollback *rollback, int64_t deadline_ms, struct err *err);
 /* This instance's id. */

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/grow.h"
 #include "agent/base/log.h"
 #include "agent/base/point.h"
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/rollback_cloud.h"
+#include "agent/daemon/rollback_resume.h"
 #include "aws/ec2_snapshots.h"
 #include "aws/ec2_volumes.h"
 
@@ -60,6 +62,23 @@ static bool tag_kept(struct rollback *rollback, const struct rollback_plan_volum
                           rollback_instance(rollback), id);
     }
     return ok || err_wrap(err, "tags of %s", id);
+}
+
+/* Known of, and told by `status`, before EC2 lists it so. */
+static bool know_kept(struct rollback *rollback, const struct rollback_plan_volume *planned,
+                      struct err *err)
+{
+    struct rollback_volume *volume =
+        grow_by_one(&rollback->volumes, &rollback->count, sizeof(*rollback->volumes));
+
+    if (volume == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    memcpy(volume->id, planned->old->id, sizeof(volume->id));
+    volume->part.role = ROLLBACK_KEPT;
+    (void)snprintf(volume->part.device, sizeof(volume->part.device), "%s", planned->device);
+    volume->attached = true;
+    rollback_note(rollback->job->agent, rollback_json(rollback));
+    return true;
 }
 
 static bool tag_set(struct rollback *rollback, const struct backup *set, int64_t deadline_ms,
@@ -186,7 +205,8 @@ bool rollback_make_volumes(struct rollback *rollback, const struct rollback_plan
     if (!tag_set(rollback, set, deadline_ms, err))
         return false;
     for (size_t i = 0; i < plan->count; i++) {
-        if (!tag_kept(rollback, &plan->volumes[i], deadline_ms, err))
+        if (!tag_kept(rollback, &plan->volumes[i], deadline_ms, err) ||
+            !know_kept(rollback, &plan->volumes[i], err))
             return false;
     }
     for (size_t i = 0; i < plan->count; i++) {

@@ -13,6 +13,7 @@
 #include "agent/daemon/catalog_tags.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/hook_ready.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_names.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
@@ -135,6 +136,18 @@ static bool tell_dry(struct verify *verify, struct err *err)
     return true;
 }
 
+/* Never less deep than a verdict that is deep already: a plain one in its place would say less. */
+static void keep_depth(struct verify *verify)
+{
+    struct verify_verdict verdict;
+
+    if (!verify->again || verify->deep ||
+        !verify_verdict_parse(verify->set.backup->verified, &verdict) || !verdict.deep)
+        return;
+    verify->deep = true;
+    job_warn(verify->job, "its verdict is one of --deep: it is looked at as deep again", NULL);
+}
+
 /* True: it was told of. */
 static bool tell_standing(struct verify *verify)
 {
@@ -194,6 +207,8 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
         catalog_tags_put(&tags, CATALOG_OURS "verified", text, err) &&
         ec2_create_tags(verify->work.ec2, ids, count, &tags, clock_boot_ms() + TAG_MS, NULL, err);
     ec2_tags_free(&tags);
+    if (ok)
+        last_backup_verified(verify->job->agent, set->id, text);
     return ok || err_wrap(err, "the verdict is not in the tags");
 }
 
@@ -270,6 +285,9 @@ static bool answer(struct verify *verify, struct verdict *verdict, struct err *e
     if (!take_turn(verify, err))
         return settle_end(verdict, 4, NOTHING);
     bool ok = prepare(verify, err);
+
+    if (ok)
+        keep_depth(verify);
     if (ok && tell_standing(verify))
         return true;
     ok = ok && hook_ready(&verify->work, err) && (!verify->dry_run || tell_dry(verify, err));

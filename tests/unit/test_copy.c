@@ -186,6 +186,22 @@ static void answer_that_is_none_ends_the_session(void **state)
     }
 }
 
+static void cancel_needs_no_remedy(void **state)
+{
+    const struct copy_device device = {"nvme1n1", 259, 1, "vol-1"};
+    struct cancel cancel = CANCEL_INIT;
+    struct scene *scene = *state;
+
+    scene->script = (struct script){.silent = true};
+    assert_true(cancel_open(&cancel, &scene->err));
+    cancel_ask(&cancel);
+    assert_false(copy_add_device(scene->copy, &device, soon(), &cancel, &scene->err));
+
+    assert_int_equal(scene->err.kind, ERR_CANCELLED);
+    assert_string_equal(scene->err.remedy, "");
+    cancel_close(&cancel);
+}
+
 static void items_are_bounded_and_printable(void **state)
 {
     struct scene *scene = *state;
@@ -362,6 +378,7 @@ int main(void)
         TEST(files_report_until_the_last_answer),
         cmocka_unit_test_setup_teardown(
             another_folder_is_the_remedy_only_where_one_was_answered_about, listen_only, tear_down),
+        TEST(cancel_needs_no_remedy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

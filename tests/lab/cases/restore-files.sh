@@ -135,3 +135,6 @@ assert_no_loans
 assert_exit 5 setpriv --reuid stillpoint --regid stillpoint --clear-groups \
     "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" restore files latest /etc --to /tmp/never
 assert_match root "$OUT" "somebody else"
+assert_exit 5 setpriv --reuid stillpoint --regid stillpoint --clear-groups \
+    "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" restore files latest /etc --to /tmp/never -n
+assert_match 'only root' "$OUT" "somebody else's dry run"

@@ -44,6 +44,10 @@ kill_at() { # TRIGGER COMMAND...
         sleep 0.05
     done
     $reached || fail "$cell: never reached: $(cat "$LAB/run/out")"
+    case $cell in
+    *-volume-made | stopping)
+        assert_eq 2 "$(sp status --json | json "len(d['rollback']['kept'])")" "$cell: what status says is kept" ;;
+    esac
     kill -KILL "$(part_pid daemon)"
     wait "$client"
     assert_eq 6 $? "$cell: exit code of: $(cat "$LAB/run/out")"

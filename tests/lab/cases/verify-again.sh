@@ -18,6 +18,7 @@ sp verify "$(json "d['id']" <"$LAB/good.json")" --deep --json >"$LAB/verify.even
 tail -n 1 "$LAB/verify.events" >"$LAB/verify.json"
 assert_no_findings
 assert_match '^ok 20[0-9T:-]*Z deep$' "$(v "d['verified']")" "verdict of --deep"
+assert_eq "$(v "d['verified']")" "$(sp status --json | json "d['last']['verified']")" "what status says of the last backup"
 assert_eq true "$(v "d['databases'][0]['tables'] == d['databases'][0]['tables_checked'] > 30")" "tables"
 assert_match '^binlog.000001:' "$(v "d['databases'][0]['binlog_end']")" "the copy's binary log"
 
@@ -48,6 +49,8 @@ assert_match 'not looked at again' "$OUT" "in words"
 [[ $OUT != *started* ]] || fail "a verify that is skipped is said to be started: $OUT"
 verify_now 0 --again
 assert_eq false "$(v "d['skipped']")" "--again"
+assert_match 'as deep again' "$(cat "$LAB/verify.events")" "what is said of it"
+assert_match '^ok 20[0-9T:-]*Z deep$' "$(v "d['verified']")" "the verdict of a deep one, again"
 
 # What would be done.
 assert_exit 0 sp verify latest -n
