@@ -38,6 +38,7 @@ struct agent {
     bool loans_swept;         /* EC2's tags were asked for loans since the start */
     struct job *verifier;     /* the one verify that runs, NULL */
     struct job *remover;      /* the one that removes sets, NULL: prune_run.h */
+    char removing[JOB_ID_BYTES]; /* the set that it removes right now, "": none; set_use.h */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

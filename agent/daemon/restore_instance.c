@@ -351,7 +351,7 @@ static bool run(struct restore *restore, struct err *err)
     job_set_step(work->job, "look");
     if (!whole_set_find(work, restore->request.id, false, deadline_ms, &restore->set, err) ||
         !whole_set_image(work, &restore->set, deadline_ms, err))
-        return end(restore, work_exit_code(err), "nothing was launched");
+        return end(restore, work_begin_exit_code(err), "nothing was launched");
     job_set_id(work->job, restore->set.backup->id);
     if (!restore_plan_make(work, &restore->set, &restore->request, &restore->plan, deadline_ms,
                            err)) {

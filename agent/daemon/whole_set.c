@@ -102,6 +102,7 @@ static bool check_tiers(const struct gather *gather, struct err *err)
 bool whole_set_find(struct work *work, const char *id, bool to_verify, int64_t deadline_ms,
                     struct whole_set *set, struct err *err)
 {
+    set->gather.use = true;
     if (!gather_find(work, id, &set->gather, deadline_ms, &set->backup, err))
         return err->kind == ERR_NOT_FOUND ? explain_not_found(work, id, err) : false;
     return (check_state(set, to_verify, err) && check_tiers(&set->gather, err)) ||
