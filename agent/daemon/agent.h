@@ -42,6 +42,7 @@ struct agent {
     struct job *remover;   /* the one that removes sets, NULL: prune_run.h */
     struct job *launcher;  /* the one that launches an instance, NULL */
     struct job *examiner;  /* the one doctor at work, NULL; others wait */
+    char removing[JOB_ID_BYTES]; /* the set that it removes right now, "": none; set_use.h */
 
     pthread_mutex_t resume_mutex; /* held during a resume pass; before all others */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/daemon/inventory_gather.h"
+#include "agent/daemon/set_use.h"
 #include "agent/daemon/survey.h"
 #include "aws/ec2_images.h"
 #include "aws/ec2_snapshots.h"
@@ -132,6 +133,9 @@ bool gather_find(struct work *work, const char *text, struct gather *gather, int
     else if (!find_id(work, text, deadline_ms, gather->found_id, err))
         return false;
     gather->id = gather->found_id;
+    /* Before it is looked at: what is seen is there until the job ends. */
+    if (gather->use && !set_use_begin(work->job, gather->id, err))
+        return false;
     if (!gather_catalog(work, gather, deadline_ms, err))
         return false;
     if (gather->catalog.count == 0) {

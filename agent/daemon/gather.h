@@ -15,6 +15,7 @@ struct gather {
     struct inventory inventory;
     const struct inventory_set *set; /* the same backup, with what is wrong with it; NULL: none */
     char found_id[BACKUP_ID_BYTES];
+    bool use; /* gather_find: the job works on it from then on (set_use.h) */
 };
 
 /* Asks for the snapshots and images of gather->id, of whatever node, and groups them; that there
@@ -24,7 +25,8 @@ bool gather_catalog(struct work *work, struct gather *gather, int64_t deadline_m
 /* The backup that TEXT means: an id of any node, a unique prefix of one, or "latest", which is this
  * node's where there is a node.
  *   ret_backup  borrowed from GATHER, as gather->set is
- *   false       ERR_NOT_FOUND, ERR_USAGE (ambiguous), and what the calls say */
+ *   false       ERR_NOT_FOUND, ERR_USAGE (ambiguous), ERR_BUSY (gather->use, and it is being
+ *               removed), and what the calls say */
 bool gather_find(struct work *work, const char *text, struct gather *gather, int64_t deadline_ms,
                  const struct backup **ret_backup, struct err *err);
 void gather_free(struct gather *gather);

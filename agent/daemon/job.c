@@ -81,17 +81,19 @@ bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), 
     (void)pthread_mutex_init(&job->mutex, NULL);
     (void)pthread_cond_init(&job->room, NULL);
     job->step_since_utc_us = clock_utc_us();
-    if (!cancel_open(&job->cancel, err) || !start_thread(job, err)) {
-        job_free(job);
-        return false;
-    }
+    /* Under the mutex: whoever looks for those at work finds it from its first step on. */
     (void)pthread_mutex_lock(&agent->mutex);
-    job->next = agent->jobs;
-    agent->jobs = job;
-    agent->job_count++;
+    bool ok = cancel_open(&job->cancel, err) && start_thread(job, err);
+    if (ok) {
+        job->next = agent->jobs;
+        agent->jobs = job;
+        agent->job_count++;
+        *ret_job = job;
+    }
     (void)pthread_mutex_unlock(&agent->mutex);
-    *ret_job = job;
-    return true;
+    if (!ok)
+        job_free(job);
+    return ok;
 }
 
 void job_end(struct job *job)

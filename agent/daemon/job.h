@@ -32,8 +32,9 @@ struct job {
     json_t *args;                 /* the thread's own */
     struct cancel cancel;
     pthread_t thread;
-    struct job *next; /* agent->jobs */
-    void *client;     /* loop only; NULL once it has gone */
+    struct job *next;       /* agent->jobs */
+    void *client;           /* loop only; NULL once it has gone */
+    char set[JOB_ID_BYTES]; /* that it works on, "": none; agent->mutex: set_use.h */
 
     pthread_mutex_t mutex; /* guards all below; taken after agent->mutex where both are */
     pthread_cond_t room;   /* events were taken, or nobody listens any more */

@@ -7,6 +7,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/gather.h"
+#include "agent/daemon/prune_record.h"
 #include "aws/ec2_snapshots.h"
 
 enum { PIN_MS = 120000, IDS_MAX = 400 };
@@ -16,6 +17,7 @@ struct pinning {
     const char *text; /* the id as it was given */
     const char *ids[IDS_MAX];
     size_t count;
+    const char *now; /* once a tag may be written; NULL before */
 };
 
 static bool read_args(const json_t *args, struct pinning *pinning, struct err *err)
@@ -49,11 +51,46 @@ static bool list_parts(const struct gather *gather, struct pinning *pinning, str
     return true;
 }
 
-static bool write_tag(struct work *work, const struct pinning *pinning, int64_t deadline_ms,
+/* By this machine's own record, as prune believes it: what is left goes, whatever a tag says. */
+static bool check_begun(const struct work *work, const struct gather *gather, struct err *err)
+{
+    if (gather->set == NULL || gather->set->tagged != BACKUP_FAILED ||
+        !prune_record_is(work->config->paths.state, gather->id,
+                         work->identity.document.instance_id))
+        return true;
+    (void)err_set(err, ERR_BUSY, 0, "the removal of %s was begun: it is no backup any more",
+                  gather->id);
+    return err_suggest(err, "take another, as stillpoint list shows them; the next stillpoint "
+                            "prune removes what is left");
+}
+
+/* Another machine, which marks before it looks for pins, may have begun before the tag was there.
+ * A set that was marked before is told by WARN. */
+static bool check_stays(struct work *work, struct pinning *pinning, const struct gather *before,
+                        int64_t deadline_ms, struct err *err)
+{
+    struct gather gather = {.id = before->id};
+    const struct inventory_set *set = before->set;
+
+    if (!pinning->pin)
+        return true;
+    bool ok = gather_catalog(work, &gather, deadline_ms, err);
+    bool stays = ok && gather.set != NULL && gather.set->members >= set->members &&
+                 (gather.set->tagged != BACKUP_FAILED || set->tagged == BACKUP_FAILED);
+    gather_free(&gather);
+    if (!ok || stays)
+        return ok;
+    pinning->now = "whether it stays is not sure: what is left of it has the tag";
+    (void)err_set(err, ERR_BUSY, 0, "the removal of %s was begun on another machine", before->id);
+    return err_suggest(err, "see whether it is there (stillpoint show), and pin it again then");
+}
+
+static bool write_tag(struct work *work, struct pinning *pinning, int64_t deadline_ms,
                       struct err *err)
 {
     struct ec2_tags tags = {.count = 0};
 
+    pinning->now = "some of its snapshots may have the tag: one is enough to keep it";
     bool ok = ec2_tags_set(&tags, "stillpoint:pinned", pinning->pin ? "yes" : "no", err) &&
               ec2_create_tags(work->ec2, pinning->ids, pinning->count, &tags, deadline_ms,
                               &work->job->cancel, err);
@@ -61,19 +98,35 @@ static bool write_tag(struct work *work, const struct pinning *pinning, int64_t 
     return ok;
 }
 
+/* What EC2 refuses may be what a removal has left behind: that is the cause then. */
+static bool tag(struct work *work, struct pinning *pinning, const struct gather *gather,
+                int64_t deadline_ms, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (write_tag(work, pinning, deadline_ms, err))
+        return check_stays(work, pinning, gather, deadline_ms, err);
+    if (!check_stays(work, pinning, gather, deadline_ms, &why) && why.kind == ERR_BUSY)
+        *err = why;
+    return false;
+}
+
 /* A failed set is not held up by a pin: it is told, since it may not be what was meant. */
 static void warn(struct job *job, const struct pinning *pinning, const struct inventory_set *set)
 {
     if (pinning->pin && !inventory_is_good(set) && set->state != BACKUP_PENDING)
-        job_warn(job, "it is no good backup: pinned, it stays as it is",
-                 "see what is wrong with it: stillpoint show");
+        job_warn(
+            job,
+            "it is no good backup: pinned, it stays as it is, unless another machine has begun "
+            "to remove it",
+            "see what is wrong with it: stillpoint show");
 }
 
 static void pin(struct job *job, bool pin)
 {
     struct pinning pinning = {.pin = pin};
     int64_t deadline_ms = clock_boot_ms() + PIN_MS;
-    struct gather gather = {.id = NULL};
+    struct gather gather = {.use = true};
     const struct backup *backup = NULL;
     struct err err = ERR_INIT;
     struct work work;
@@ -81,8 +134,8 @@ static void pin(struct job *job, bool pin)
     work_open(&work, job);
     bool ok = read_args(job->args, &pinning, &err) &&
               gather_find(&work, pinning.text, &gather, deadline_ms, &backup, &err) &&
-              list_parts(&gather, &pinning, &err) &&
-              (pinning.dry_run || write_tag(&work, &pinning, deadline_ms, &err));
+              check_begun(&work, &gather, &err) && list_parts(&gather, &pinning, &err) &&
+              (pinning.dry_run || tag(&work, &pinning, &gather, deadline_ms, &err));
     if (ok) {
         warn(job, &pinning, gather.set);
         job_result(job, 0,
@@ -90,10 +143,8 @@ static void pin(struct job *job, bool pin)
                              "was", (int)gather.set->pinned, "dry_run", (int)pinning.dry_run,
                              "resources", (json_int_t)pinning.count));
     } else {
-        job_fail(job, work_exit_code(&err), &err,
-                 pinning.count > 0 && !pinning.dry_run
-                     ? "some of its snapshots may have the tag: one is enough to keep it"
-                     : "nothing was changed");
+        job_fail(job, work_begin_exit_code(&err), &err,
+                 pinning.now ? pinning.now : "nothing was changed");
     }
     gather_free(&gather);
     work_close(&work);

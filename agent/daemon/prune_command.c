@@ -7,7 +7,6 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
-#include "agent/daemon/prune_record.h"
 #include "agent/daemon/prune_rollback.h"
 #include "agent/daemon/prune_run.h"
 
@@ -22,7 +21,7 @@ static bool usage(struct err *err)
 /* A bare failure, before anything could have been touched. */
 static void fail(struct job *job, const struct err *err)
 {
-    job_fail(job, err->kind == ERR_BUSY ? 4 : work_exit_code(err), err, "nothing was removed");
+    job_fail(job, work_begin_exit_code(err), err, "nothing was removed");
 }
 
 static void fail_after(struct job *job, const struct prune_sum *sum, const struct err *err)
@@ -50,24 +49,6 @@ static bool check_policy(const struct config *config, bool all_nodes, struct err
     return true;
 }
 
-/* Records of sets that are no more, whoever removed the last of them. */
-static void forget_records(const struct prune_look *look)
-{
-    const char *state_dir = look->work->config->paths.state;
-    struct err ignored = ERR_INIT; /* a stale record names a set that is not there */
-    struct strs ids = {NULL, 0};
-
-    (void)prune_record_list(state_dir, &ids, &ignored);
-    for (size_t i = 0; i < ids.count; i++) {
-        size_t at = 0;
-        while (at < look->inventory.count && strcmp(look->inventory.sets[at].id, ids.items[i]) != 0)
-            at++;
-        if (at == look->inventory.count)
-            (void)prune_record_remove(state_dir, ids.items[i], &ignored);
-    }
-    strs_free(&ids);
-}
-
 static void prune(struct job *job, struct work *work, bool all_nodes, bool dry_run)
 {
     int64_t deadline_ms = clock_boot_ms() + LOOK_MS;
@@ -81,13 +62,14 @@ static void prune(struct job *job, struct work *work, bool all_nodes, bool dry_r
         fail(job, &err);
     } else {
         prune_warn(&look);
-        if (!prune_run(&look, dry_run, true, &sum, &err))
+        bool ok = prune_run(&look, dry_run, true, &sum, &err);
+        if (!dry_run)
+            prune_forget(&look, deadline_ms);
+        if (!ok)
             fail_after(job, &sum, &err);
         else
             job_result(job, sum.stuck + sum.orphans_stuck > 0 ? 3 : 0,
                        prune_sum_json(&sum, dry_run));
-        if (!dry_run && all_nodes)
-            forget_records(&look);
     }
     prune_look_free(&look);
 }
@@ -247,6 +229,7 @@ static bool look_for(struct work *work, struct deletion *deletion, struct prune_
         if (!prune_look(work, true, &none, deadline_ms, look, err))
             return false;
     }
+    look->forced = deletion->force;
     if (!find_all(look, deletion, err))
         return false;
     for (size_t i = 0; !deletion->force && i < deletion->count; i++) {

@@ -8,6 +8,7 @@
 #include "agent/daemon/prune.h"
 #include "agent/daemon/prune_record.h"
 #include "agent/daemon/resume.h"
+#include "agent/daemon/set_use.h"
 #include "aws/ec2_images.h"
 #include "aws/ec2_locks.h"
 
@@ -115,14 +116,14 @@ static bool is_busy(struct prune_look *look, size_t index)
     const struct inventory_set *set = prune_set(look, index);
     const char *id = prune_id(look, index);
 
-    return set != NULL && (job_works_on(agent, id) || resume_knows(agent, id));
+    return set != NULL && (set_use_is(agent, id) || resume_knows(agent, id));
 }
 
 static bool is_needed(const struct prune_look *look, size_t index)
 {
     const struct inventory_set *set = prune_set(look, index);
 
-    return set != NULL && set->rollback != NULL;
+    return set != NULL && set->rollback != NULL && look->given_up[index] == NULL;
 }
 
 static bool add_doomed(struct doomed *doomed, size_t index, struct err *err)
@@ -231,7 +232,8 @@ bool prune_look(struct work *work, bool all_nodes, const struct retention_policy
         return false;
     look->verdicts = calloc(look->sets.count + 1, sizeof(*look->verdicts));
     look->users = calloc(look->sets.count + 1, sizeof(*look->users));
-    if (look->verdicts == NULL || look->users == NULL)
+    look->given_up = calloc(look->sets.count + 1, sizeof(*look->given_up));
+    if (look->verdicts == NULL || look->users == NULL || look->given_up == NULL)
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     return retention_judge(look->sets.list, look->sets.count, policy, look->now_utc_us,
                            look->verdicts, err);
@@ -241,6 +243,7 @@ void prune_look_free(struct prune_look *look)
 {
     free(look->verdicts);
     free(look->users);
+    free(look->given_up);
     prune_sets_free(&look->sets);
     inventory_free(&look->inventory);
     memset(look, 0, sizeof(*look));

@@ -8,6 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/prune.h"
 #include "agent/daemon/prune_record.h"
+#include "agent/daemon/set_use.h"
 #include "aws/ec2_images.h"
 #include "aws/ec2_snapshots.h"
 
@@ -25,7 +26,8 @@ struct removal {
     int64_t deadline_ms;
     const char **snapshots, **images;
     size_t snapshot_count, image_count;
-    size_t member_count; /* of its snapshots, the first: what CreateImage made is none */
+    struct prune_seen seen; /* of a set, before it is touched */
+    size_t member_count;    /* of its snapshots, the first: what CreateImage made is none */
 };
 
 static bool list_parts(struct removal *removal, struct err *err)
@@ -53,9 +55,9 @@ static bool list_parts(struct removal *removal, struct err *err)
     return true;
 }
 
-static bool add_mark(struct ec2_tags *tags, struct err *err)
+static bool add_state(struct ec2_tags *tags, enum backup_state state, struct err *err)
 {
-    return ec2_tags_set(tags, "stillpoint:state", backup_state_name(BACKUP_FAILED), err);
+    return ec2_tags_set(tags, "stillpoint:state", backup_state_name(state), err);
 }
 
 /* --- may we? ---------------------------------------------------------------------------------- */
@@ -88,7 +90,7 @@ static bool may_remove(struct removal *removal, struct err *err)
     const struct ec2_dry_run_target made_for_image = {
         .snapshot_id = of_image ? removal->snapshots[removal->member_count] : NULL};
 
-    bool ok = add_mark(&tags, err) &&
+    bool ok = add_state(&tags, BACKUP_FAILED, err) &&
               (target.image_id == NULL || may(removal, EC2_DEREGISTER_IMAGE, &target, err)) &&
               (target.snapshot_id == NULL || may(removal, EC2_DELETE_SNAPSHOT, &target, err)) &&
               (!of_image || may(removal, EC2_DELETE_SNAPSHOT, &made_for_image, err)) &&
@@ -100,10 +102,10 @@ static bool may_remove(struct removal *removal, struct err *err)
 /* --- the steps -------------------------------------------------------------------------------- */
 
 static bool mark_some(struct removal *removal, const char *const *ids, size_t count,
-                      struct err *err)
+                      enum backup_state state, struct err *err)
 {
     struct ec2_tags tags = {.count = 0};
-    bool ok = add_mark(&tags, err);
+    bool ok = add_state(&tags, state, err);
 
     for (size_t from = 0; ok && from < count; from += TAG_IDS_MAX) {
         size_t some = count - from < TAG_IDS_MAX ? count - from : TAG_IDS_MAX;
@@ -114,11 +116,11 @@ static bool mark_some(struct removal *removal, const char *const *ids, size_t co
     return ok;
 }
 
-/* From here nobody takes it for a backup. */
-static bool mark(struct removal *removal, struct err *err)
+/* As BACKUP_FAILED: from here nobody takes it for a backup. */
+static bool mark(struct removal *removal, enum backup_state state, struct err *err)
 {
-    return mark_some(removal, removal->snapshots, removal->member_count, err) &&
-           mark_some(removal, removal->images, removal->image_count, err);
+    return mark_some(removal, removal->snapshots, removal->member_count, state, err) &&
+           mark_some(removal, removal->images, removal->image_count, state, err);
 }
 
 struct user {
@@ -181,17 +183,42 @@ static bool delete_one(struct removal *removal, const char *snapshot_id, struct 
     }
 }
 
+/* Says that the removal begins, then looks at what others say: whoever pins it from another machine
+ * says so, then looks for the mark. */
+static bool begin(struct removal *removal, bool *ret_touched, struct err *err)
+{
+    struct prune_look *look = removal->look;
+    const char *id = prune_id(look, removal->index);
+    const char *state_dir = look->work->config->paths.state;
+    struct prune_seen marked;
+
+    if (!prune_record_write(state_dir, id, look->instance, err))
+        return false;
+    *ret_touched = true;
+    if (!removal->seen.there)
+        return true;
+    if (!mark(removal, BACKUP_FAILED, err) ||
+        !prune_look_again(look, removal->index, removal->deadline_ms, &marked, err))
+        return false;
+    if (look->verdicts[removal->index].goes)
+        return true;
+    if (removal->seen.tagged != BACKUP_FAILED && !mark(removal, removal->seen.tagged, err))
+        return err_wrap(err, "it is to stay, and its mark is to go again");
+    *ret_touched = false;
+    return prune_record_remove(state_dir, id, err);
+}
+
 static bool remove_parts(struct removal *removal, bool *ret_touched, struct err *err)
 {
     const char *id = prune_id(removal->look, removal->index);
     const char *state_dir = removal->look->work->config->paths.state;
     bool set = prune_set(removal->look, removal->index) != NULL;
 
-    if (set && !prune_record_write(state_dir, id, removal->look->instance, err))
+    if (set && !begin(removal, ret_touched, err))
         return false;
+    if (!removal->look->verdicts[removal->index].goes)
+        return true;
     *ret_touched = true;
-    if (set && !mark(removal, err))
-        return false;
     for (size_t i = 0; i < removal->image_count; i++) {
         if (!ec2_deregister_image(removal->ec2, removal->images[i], removal->deadline_ms, NULL,
                                   err))
@@ -204,20 +231,50 @@ static bool remove_parts(struct removal *removal, bool *ret_touched, struct err 
     return !set || prune_record_remove(state_dir, id, err);
 }
 
+/* A set that is kept by now is passed over. */
+static bool look_and_remove(struct removal *removal, bool *ret_touched, struct err *err)
+{
+    const struct prune_look *look = removal->look;
+
+    if (prune_set(look, removal->index) != NULL &&
+        !prune_look_again(removal->look, removal->index, removal->deadline_ms, &removal->seen, err))
+        return false;
+    return !look->verdicts[removal->index].goes ||
+           (list_parts(removal, err) && may_remove(removal, err) &&
+            remove_parts(removal, ret_touched, err));
+}
+
+static void tell_removed(const struct removal *removal)
+{
+    const struct prune_look *look = removal->look;
+    const struct retention_verdict *verdict = &look->verdicts[removal->index];
+    char text[RETENTION_TEXT_BYTES], quoted[LOG_QUOTE_BYTES];
+
+    log_event(LOG_LEVEL_NOTICE, verdict->goes ? "removed" : "kept_meanwhile",
+              "id=%s snapshots=%zu images=%zu why=%s", prune_id(look, removal->index),
+              removal->snapshot_count, removal->image_count,
+              log_quote(retention_text(verdict, text), quoted));
+}
+
 bool prune_remove(struct prune_look *look, size_t index, int64_t deadline_ms, bool *ret_touched,
                   struct err *err)
 {
     struct removal removal = {
         .look = look, .ec2 = look->work->ec2, .index = index, .deadline_ms = deadline_ms};
-    char text[RETENTION_TEXT_BYTES], quoted[LOG_QUOTE_BYTES];
+    struct agent *agent = look->work->job->agent;
+    bool set = prune_set(look, index) != NULL;
 
     *ret_touched = false;
-    bool ok = list_parts(&removal, err) && may_remove(&removal, err) &&
-              remove_parts(&removal, ret_touched, err);
+    if (set && !set_use_begin_removal(agent, prune_id(look, index))) {
+        look->verdicts[index].goes = false;
+        look->verdicts[index].why = RETENTION_KEPT_BUSY;
+        return true;
+    }
+    bool ok = look_and_remove(&removal, ret_touched, err);
+    if (set)
+        set_use_end_removal(agent);
     if (ok)
-        log_event(LOG_LEVEL_NOTICE, "removed", "id=%s snapshots=%zu images=%zu why=%s",
-                  prune_id(look, index), removal.snapshot_count, removal.image_count,
-                  log_quote(retention_text(&look->verdicts[index], text), quoted));
+        tell_removed(&removal);
     free(removal.snapshots);
     free(removal.images);
     return ok || err_wrap(err, "%s", prune_id(look, index));

@@ -102,7 +102,7 @@ static bool tell(struct lost *lost, struct err *err)
 bool prune_rollback_give_up(struct prune_look *look, size_t index, int64_t deadline_ms,
                             struct err *err)
 {
-    struct inventory_set *set = &look->inventory.sets[index];
+    const struct inventory_set *set = prune_set(look, index);
     struct lost lost = {
         .look = look, .set = set->id, .rollback = set->rollback, .named = BUF_INIT(TEXT_BYTES_MAX)};
     const struct ec2_filter filter = {"tag:" ROLLBACK_TAG, &lost.rollback, 1};
@@ -116,7 +116,7 @@ bool prune_rollback_give_up(struct prune_look *look, size_t index, int64_t deadl
         ok = check_gone(&lost, lost.instances.items[i], deadline_ms, err);
     ok = ok && tell(&lost, err);
     if (ok)
-        set->rollback = NULL;
+        look->given_up[index] = set->rollback;
     strs_free(&lost.instances);
     strs_free(&lost.free);
     buf_free(&lost.named);

@@ -8,8 +8,8 @@
  * take it back. Worker thread. */
 
 /* Looks for the rollback's instances, by the set's tags and those of the rollback's volumes. Where
- * EC2 has none of them any more, or shows them as terminated, the set is nobody's: its mark in LOOK
- * goes, and a warning says which volumes of the rollback stay, and how to delete them.
+ * EC2 has none of them any more, or shows them as terminated, the set is nobody's: LOOK has it as
+ * given up, and a warning says which volumes of the rollback stay, and how to delete them.
  *   false  ERR_BUSY: names the instance that is there, and what to do; what the calls say */
 bool prune_rollback_give_up(struct prune_look *look, size_t index, int64_t deadline_ms,
                             struct err *err);

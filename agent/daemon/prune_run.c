@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/daemon/gather.h"
 #include "agent/daemon/prune_record.h"
 
 enum { REMOVE_MS = 300000, LOOK_MS = 600000, NAMED_MAX = 5 };
@@ -27,9 +28,28 @@ static void count_what_goes(const struct prune_look *look, size_t index, struct 
     }
 }
 
+/* Gives true. */
+static bool tell_kept(const struct prune_look *look, size_t index, bool asked,
+                      struct prune_sum *sum)
+{
+    char text[RETENTION_TEXT_BYTES], words[ERR_TEXT_BYTES];
+
+    *(asked ? &sum->stuck : &sum->kept) += 1;
+    job_item(look->work->job, prune_row_json(look, index, NULL));
+    if (!asked)
+        return true;
+    (void)snprintf(words, sizeof(words), "%s was not removed: %s", prune_id(look, index),
+                   retention_text(&look->verdicts[index], text));
+    job_warn(look->work->job, words,
+             "stillpoint show says what it is; delete it again if it is to "
+             "go all the same");
+    return true;
+}
+
 /*   false  the run is over */
 static bool run_one(struct prune_look *look, size_t index, struct prune_sum *sum, struct err *err)
 {
+    bool asked = look->verdicts[index].why == RETENTION_GOES_ASKED;
     struct job *job = look->work->job;
     struct err why = ERR_INIT;
     bool touched = false;
@@ -37,6 +57,8 @@ static bool run_one(struct prune_look *look, size_t index, struct prune_sum *sum
     if (cancel_asked(&job->cancel))
         return err_set(err, ERR_CANCELLED, 0, "cancelled");
     if (prune_remove(look, index, clock_boot_ms() + REMOVE_MS, &touched, &why)) {
+        if (!look->verdicts[index].goes)
+            return tell_kept(look, index, asked, sum);
         count_what_goes(look, index, sum);
         job_item(job, prune_row_json(look, index, "gone"));
         return true;
@@ -79,6 +101,43 @@ bool prune_run(struct prune_look *look, bool dry_run, bool with_kept, struct pru
         job_progress(job, "prune", ++done, total, prune_id(look, i - 1));
     }
     return ok;
+}
+
+/* --- what was begun --------------------------------------------------------------------------- */
+
+static bool is_listed(const struct prune_look *look, const char *id)
+{
+    for (size_t i = 0; i < look->inventory.count; i++) {
+        if (strcmp(look->inventory.sets[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The look may be of this node's sets alone: EC2 is asked for the one. */
+static bool is_gone(const struct prune_look *look, const char *id, int64_t deadline_ms)
+{
+    struct gather gather = {.id = id};
+    struct err ignored = ERR_INIT; /* it counts as there */
+
+    bool gone =
+        gather_catalog(look->work, &gather, deadline_ms, &ignored) && gather.inventory.count == 0;
+    gather_free(&gather);
+    return gone;
+}
+
+void prune_forget(const struct prune_look *look, int64_t deadline_ms)
+{
+    const char *state_dir = look->work->config->paths.state;
+    struct err ignored = ERR_INIT; /* a stale record names a set that is not there */
+    struct strs ids = {NULL, 0};
+
+    (void)prune_record_list(state_dir, &ids, &ignored);
+    for (size_t i = 0; i < ids.count; i++) {
+        if (!is_listed(look, ids.items[i]) && is_gone(look, ids.items[i], deadline_ms))
+            (void)prune_record_remove(state_dir, ids.items[i], &ignored);
+    }
+    strs_free(&ids);
 }
 
 /* --- in words --------------------------------------------------------------------------------- */
@@ -187,6 +246,8 @@ void prune_after_backup(struct work *work)
         !prune_run(&look, false, false, &sum, &err)) {
         (void)err_wrap(&err, "after the backup: prune");
         job_warn(work->job, err.text, err.remedy);
+    } else {
+        prune_forget(&look, deadline_ms);
     }
     prune_leave_turn(work->job);
     prune_look_free(&look);

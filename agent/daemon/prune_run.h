@@ -16,12 +16,16 @@ struct prune_sum {
 };
 
 /* Removes what goes, one row each; with DRY_RUN only says so, and with WITH_KEPT of what stays,
- * too. What is in somebody else's use (ERR_PRECONDITION) is a warning, and the rest goes on;
- * anything else ends it.
+ * too. What something keeps by the time of its turn stays, and has a row that says so; of what was
+ * asked for by name it is a warning. What is in somebody else's use (ERR_PRECONDITION) is a
+ * warning, and the rest goes on; anything else ends it.
  *   ret_sum  what was done, also on false
  *   false    ERR_CANCELLED between two; see prune_remove */
 bool prune_run(struct prune_look *look, bool dry_run, bool with_kept, struct prune_sum *ret_sum,
                struct err *err);
+/* Takes away the records (prune_record.h) of sets of which EC2 has nothing any more, whoever
+ * removed the last of it. What can't be asked for just then keeps its record. */
+void prune_forget(const struct prune_look *look, int64_t deadline_ms);
 /* Warns of what only a person can judge: disputed sets, expiries beyond what can be asked for. */
 void prune_warn(const struct prune_look *look);
 json_t *prune_sum_json(const struct prune_sum *sum, bool dry_run);

@@ -269,7 +269,7 @@ void restore_files_command(struct job *job)
     bool ok =
         read_args(files, &err) && prepare(files, &err) && (!files->dry_run || try_it(files, &err));
     if (!ok)
-        (void)settle_end(&verdict, work_exit_code(&err), "nothing was made");
+        (void)settle_end(&verdict, work_begin_exit_code(&err), "nothing was made");
     else if (files->dry_run)
         job_result(job, 0, result_json(files));
     else

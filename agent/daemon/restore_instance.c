@@ -51,7 +51,7 @@ static bool take_turn(struct restore *restore, struct err *err)
     if (restore->request.dry_run ||
         job_wait_turn(job, &job->agent->launcher, "another launch", clock_boot_ms() + TURN_MS, err))
         return true;
-    return end(restore, err->kind == ERR_BUSY ? 4 : work_exit_code(err), "nothing was launched");
+    return end(restore, work_begin_exit_code(err), "nothing was launched");
 }
 
 static void leave_turn(struct restore *restore)
@@ -378,7 +378,7 @@ static bool run(struct restore *restore, struct err *err)
     int64_t deadline_ms = clock_boot_ms() + LOOK_MS;
     if (!whole_set_find(work, restore->request.id, false, deadline_ms, &restore->set, err) ||
         !whole_set_image(work, &restore->set, deadline_ms, err))
-        return end(restore, work_exit_code(err), "nothing was launched");
+        return end(restore, work_begin_exit_code(err), "nothing was launched");
     job_set_id(work->job, restore->set.backup->id);
     if (!restore_plan_make(work, &restore->set, &restore->request, &restore->plan, deadline_ms,
                            err)) {

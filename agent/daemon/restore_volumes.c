@@ -319,7 +319,7 @@ void restore_volumes_command(struct job *job)
     bool ok = read_args(&restore, &err) && prepare(&restore, &err) &&
               (!restore.dry_run || try_it(&restore, &err));
     if (!ok)
-        (void)settle_end(&verdict, work_exit_code(&err), "nothing was made");
+        (void)settle_end(&verdict, work_begin_exit_code(&err), "nothing was made");
     else if (restore.dry_run)
         job_result(job, 0, result_json(&restore));
     else

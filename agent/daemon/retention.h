@@ -96,6 +96,7 @@ enum retention_why {
     RETENTION_KEPT_IN_USE, /* an image that is not of it is made of it; by prune.h, never from here
                             */
     RETENTION_KEPT_PINNED,
+    RETENTION_KEPT_PINNED_SINCE, /* after a run looked at all; by prune.h, never from here */
     RETENTION_KEPT_PENDING,
     RETENTION_KEPT_DISPUTED,
     RETENTION_KEPT_NO_TIME,   /* EC2 does not say of when or of what it is */

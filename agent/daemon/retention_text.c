@@ -24,6 +24,7 @@ static const struct {
     [RETENTION_KEPT_LOCKED] = {"locked", "kept: EC2 has it locked"},
     [RETENTION_KEPT_IN_USE] = {"in-use", "kept: an image that is not of it is made of it"},
     [RETENTION_KEPT_PINNED] = {"pinned", "kept: pinned"},
+    [RETENTION_KEPT_PINNED_SINCE] = {"pinned", "kept: pinned meanwhile"},
     [RETENTION_KEPT_PENDING] = {"unfinished", "kept: unfinished"},
     [RETENTION_KEPT_DISPUTED] = {"disputed", "kept: something in it does not belong there"},
     [RETENTION_KEPT_NO_TIME] = {"unknown", "kept: EC2 does not say when it was taken, or of what"},

@@ -207,7 +207,7 @@ static bool run_to_set(struct rollback *rollback, const struct request *request,
 
     rollback->state.mode = request->data_only ? ROLLBACK_DATA_ONLY : ROLLBACK_FULL;
     bool ok = rollback_goal_set(rollback, request->id, &goal, err) ||
-              settle_end(verdict, work_exit_code(err), "nothing was done");
+              settle_end(verdict, work_begin_exit_code(err), "nothing was done");
     if (ok && request->dry_run) {
         tell_preview(rollback, request, &goal);
     } else if (ok) {

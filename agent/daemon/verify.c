@@ -215,7 +215,7 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
 /* 1 is said of a set, and only by a verdict. */
 static int exit_before_all(const struct err *err)
 {
-    int exit_code = work_exit_code(err);
+    int exit_code = work_begin_exit_code(err);
 
     return exit_code == 1 ? 5 : exit_code;
 }

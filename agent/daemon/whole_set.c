@@ -117,6 +117,7 @@ static void warn_of_verdict(struct work *work, const struct inventory_set *set)
 bool whole_set_find(struct work *work, const char *id, bool to_verify, int64_t deadline_ms,
                     struct whole_set *set, struct err *err)
 {
+    set->gather.use = true;
     if (!gather_find(work, id, &set->gather, deadline_ms, &set->backup, err))
         return err->kind == ERR_NOT_FOUND ? explain_not_found(work, id, err) : false;
     if (!check_state(set, to_verify, err) || !check_tiers(&set->gather, err))

@@ -14,12 +14,14 @@ struct whole_set {
 };
 
 /* ID: a whole one, a unique prefix, or "latest": this node's, where there is a node. Of all nodes
- * of the account and region. WORK's ec2 is opened where it is not.
+ * of the account and region. WORK's ec2 is opened where it is not. Until its end WORK's job works
+ * on it (set_use.h).
  *   to_verify  a member that EC2 took at another time is no reason to refuse: verify says so. Else
  *              the client is warned of one whose verify failed: it is restored all the same
  *   set        {0} at first; whole_set_free in any case
- *   false      ERR_NOT_FOUND, ERR_USAGE as gather_find; ERR_PRECONDITION: it is broken, not
- *              complete yet, or in the archive (how long a recall takes) */
+ *   false      ERR_NOT_FOUND, ERR_USAGE as gather_find; ERR_BUSY: it is being removed;
+ *              ERR_PRECONDITION: it is broken, not complete yet, or in the archive (how long a
+ *              recall takes) */
 bool whole_set_find(struct work *work, const char *id, bool to_verify, int64_t deadline_ms,
                     struct whole_set *set, struct err *err);
 /* Its image, which must show the set's snapshots and no others.

@@ -74,3 +74,8 @@ int work_exit_code(const struct err *err)
         return 5; /* nothing was touched: the node or the cloud is not as it must be */
     }
 }
+
+int work_begin_exit_code(const struct err *err)
+{
+    return err->kind == ERR_BUSY ? 4 : work_exit_code(err);
+}

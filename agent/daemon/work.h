@@ -87,5 +87,7 @@ bool work_ec2(const struct config *config, const struct identity *identity,
 
 /* Exit code for a failure before anything was held: INTERFACE.md. */
 int work_exit_code(const struct err *err);
+/* The same, of what comes before a job's work begins: ERR_BUSY means that another is at it. */
+int work_begin_exit_code(const struct err *err);
 
 #endif

@@ -7,7 +7,9 @@
 #                                         it, with these lines of configuration; `far` asks it
 #   are_left ID...                        these sets have snapshots in EC2, and no others
 #   in_ec2                                every snapshot and image of ours there is, by id
-#   until_called ACTION NUMBER            the pruner's call of that number is with the cloud, not yet answered
+#   until_called ACTION NUMBER [WHO]      the pruner's (WHO's) call of that number is with the cloud, not yet answered
+#   hold_removals                         no DeleteSnapshot is acted on or answered, until cloud_faults_off
+#   tag_set ID KEY VALUE                  as another machine does, on all its snapshots
 #   take_plan COMMAND...                  what `COMMAND --json` says, for row
 #   row ID                                of it: "keep slot 2 3"
 set -u
@@ -62,16 +64,29 @@ row() {
 }
 
 until_called() {
-    python3 - "$LIB_DIR" "$LAB" "$1" "$2" <<'EOF' || fail "no call $2 of $1: $(tail -n 5 "$LAB/out.txt")"
+    python3 - "$LIB_DIR" "$LAB" "$1" "$2" "${3:-pruner}" <<'EOF' || fail "no call $2 of $1: $(tail -n 5 "$LAB/out.txt")"
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from labclient import Lab
 lab = Lab(sys.argv[2])
 for _ in range(1500):
-    calls = [c for c in lab.get("calls", action=sys.argv[3], who="pruner") if not c["dry_run"]]
+    calls = [c for c in lab.get("calls", action=sys.argv[3], who=sys.argv[5]) if not c["dry_run"]]
     if len(calls) == int(sys.argv[4]) and calls[-1]["answered_mono"] is None:
         sys.exit(0)
     time.sleep(0.01)
 sys.exit(1)
+EOF
+}
+
+hold_removals() { cloud_fault '{"action": "DeleteSnapshot", "kind": "hang", "count": -1, "dry_run": false}'; }
+
+tag_set() {
+    python3 - "$LIB_DIR" "$LAB" "$@" <<'EOF' || fail "tag_set $*"
+import sys
+sys.path.insert(0, sys.argv[1])
+from labclient import Lab
+lab, (set_id, key, value) = Lab(sys.argv[2]), sys.argv[3:]
+ids = [s["id"] for s in lab.get("snapshots") if s["tags"].get("stillpoint:id") == set_id]
+lab.ec2().create_tags(Resources=ids, Tags=[{"Key": f"stillpoint:{key}", "Value": value}])
 EOF
 }
