@@ -48,7 +48,7 @@ struct loan {
     char instance[EC2_ID_BYTES]; /* whose daemon gives it back; "" without identity */
     enum loan_purpose purpose;
     enum loan_step step;
-    bool name_wanted; /* by the operator: it is that one or none. Not kept */
+    bool name_wanted;                    /* by the operator: it is that one or none. Not kept */
     char boot_id[JOURNAL_BOOT_ID_BYTES]; /* of written_boot_ms */
     int64_t written_boot_ms, written_utc_us;
     struct loan_volume *volumes;
