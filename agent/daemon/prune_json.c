@@ -18,12 +18,11 @@ static json_t *set_json(const struct prune_look *look, const struct inventory_se
     return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:b,s:I,s:I,s:I,s:o}", "kind", "set", "id",
                      control_text(set->id), "instance", control_text(set->instance), "node",
                      control_text(set->node), "state", backup_state_name(set->state), "tagged",
-                     backup_state_name(set->tagged), "started",
-                     moment(set->start_utc_us, 0), "expires",
-                     moment(set->expires_utc_us, BACKUP_UNKNOWN), "pinned", (int)set->pinned,
-                     "snapshots", (json_int_t)set->members + set->image_members, "images",
-                     (json_int_t)set->images, "size_gib", (json_int_t)set->size_gib, "broken",
-                     inventory_why_json(&look->inventory, set));
+                     backup_state_name(set->tagged), "started", moment(set->start_utc_us, 0),
+                     "expires", moment(set->expires_utc_us, BACKUP_UNKNOWN), "pinned",
+                     (int)set->pinned, "snapshots", (json_int_t)set->members + set->image_members,
+                     "images", (json_int_t)set->images, "size_gib", (json_int_t)set->size_gib,
+                     "broken", inventory_why_json(&look->inventory, set));
 }
 
 static json_t *orphan_json(const struct inventory_orphan *orphan)

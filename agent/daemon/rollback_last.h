@@ -11,8 +11,8 @@
 #include "agent/daemon/rollback_state.h"
 
 /* How the last rollback of this node ended, in STATE/rollback.json: its tags are gone then. Written
- * before the instance's tag goes, and for one that is going back as soon as that is certain, so that
- * a daemon that goes on with it knows the reason. What another instance wrote (the disk of a
+ * before the instance's tag goes, and for one that is going back as soon as that is certain, so
+ * that a daemon that goes on with it knows the reason. What another instance wrote (the disk of a
  * restored node) is passed over. */
 
 enum rollback_outcome {
@@ -28,7 +28,7 @@ struct rollback_last {
     char set[BACKUP_ID_BYTES];
     enum rollback_outcome outcome;
     int64_t at_utc_us;
-    bool over; /* false: on its way there, for a daemon that goes on with it */
+    bool over;                /* false: on its way there, for a daemon that goes on with it */
     char why[ERR_TEXT_BYTES]; /* "" but for ROLLBACK_TAKEN_BACK */
 };
 

@@ -44,9 +44,11 @@ assert_match "'\.\.' in it" "$OUT" "a path that goes up"
 assert_exit 0 sp restore files latest "$root//srv/./app/" --to "$LAB/slashes"
 assert_eq one "$(cat "$LAB/slashes$root/srv/app/one")" "a file of a folder with a slash behind"
 assert_exit 5 sp restore files sp-20200101T000000Z-aaaaa "$root/srv/app" --to "$LAB/new"
-kind_is() { # KIND ID [-n]: of the refusal
-    assert_eq "$1" "$(sp restore files "$2" "$root/srv/app" --to "$LAB/new" --json ${3-} 2>/dev/null | tail -n 1 | json "d['kind']")" \
-        "the kind of the refusal of $2 ${3-}"
+kind_is() { # KIND ID [OPTION...]: of the refusal
+    local kind=$1 id=$2
+    shift 2
+    assert_eq "$kind" "$(sp restore files "$id" "$root/srv/app" --to "$LAB/new" --json "$@" 2>/dev/null | tail -n 1 | json "d['kind']")" \
+        "the kind of the refusal of $id $*"
 }
 kind_is not-found sp-20200101T000000Z-aaaaa
 kind_is not-found sp-20200101T000000Z-aaaaa -n
