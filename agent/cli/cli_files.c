@@ -303,6 +303,37 @@ static void show_mounts(struct cli_table *table, const json_t *mounts)
     cli_table_add(table, buf_text(&text));
 }
 
+static void show_number(struct cli_page *page, const json_t *data, const char *key,
+                        const char *before, const char *unit)
+{
+    char text[80];
+    int64_t number;
+
+    if (!cli_int(data, key, &number))
+        return;
+    (void)snprintf(text, sizeof(text), ", %s%lld %s", before, (long long)number, unit);
+    cli_page_text(page, text);
+}
+
+/* What was asked for of each; the rest is as EC2 has it. */
+static void show_kind(struct cli_page *page, const json_t *data)
+{
+    const char *key = cli_str(data, "kms_key");
+
+    cli_page_text(page, "  each ");
+    cli_page_clean(page, cli_str(data, "type"));
+    show_number(page, data, "iops", "", "IOPS");
+    show_number(page, data, "throughput_mibs", "", "MiB/s");
+    show_number(page, data, "initialization_rate_mibs", "filled beforehand at ", "MiB/s");
+    if (key != NULL) {
+        cli_page_text(page, ", encrypted with ");
+        cli_page_clean(page, key);
+    } else if (json_is_true(json_object_get(data, "encrypted"))) {
+        cli_page_text(page, ", encrypted with the account's key");
+    }
+    cli_page_text(page, "\n");
+}
+
 static void show_volumes(struct cli_page *page, bool dry_run, const json_t *data)
 {
     static const char *const titles[] = {"VOLUME", "OF", "WAS", "MOUNTS", "DEVICE", NULL};
@@ -320,6 +351,7 @@ static void show_volumes(struct cli_page *page, bool dry_run, const json_t *data
         cli_page_clean(page, attached);
     }
     cli_page_text(page, ":\n");
+    show_kind(page, data);
     cli_table_begin(&table, page, titles);
     json_array_foreach(json_object_get(data, "volumes"), i, volume)
     {

@@ -172,6 +172,24 @@ static bool check_zone(const struct restore *restore, struct err *err)
     return err_suggest(err, "name one of its zones, %sa for instance", region);
 }
 
+/* EC2 takes a key of another region, and the volume then comes to nothing. */
+static bool check_key(const struct restore *restore, struct err *err)
+{
+    const char *region = restore->set.backup->region, *at = restore->kind.kms_key_id;
+    size_t length = region != NULL ? strlen(region) : 0;
+
+    for (int i = 0; at != NULL && i < 3; i++) { /* arn:PARTITION:kms:REGION:… */
+        at = strchr(at, ':');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    if (at == NULL || region == NULL || (strncmp(at, region, length) == 0 && at[length] == ':'))
+        return true;
+    (void)err_set(err, ERR_PRECONDITION, 0,
+                  "--kms-key: %s is of another region than the backup, %s",
+                  restore->kind.kms_key_id, region);
+    return err_suggest(err, "name a key of %s: its ARN, id or alias there", region);
+}
+
 /* What was asked for; else where the instance is that it is for; else where we are. */
 static bool choose_zone(struct restore *restore, struct err *err)
 {
@@ -210,6 +228,7 @@ static bool prepare(struct restore *restore, struct err *err)
         return false;
     job_set_id(restore->job, restore->set.backup->id);
     if (!find_target(restore, deadline_ms, err) || !choose_zone(restore, err) ||
+        !check_key(restore, err) ||
         !loan_open(work, LOAN_RESTORE, restore->set.backup, &restore->only, &restore->loan, err) ||
         !check_sizes(restore, err))
         return false;
@@ -231,8 +250,15 @@ static json_t *mounts_json(const struct backup *set, const char *source)
     return list;
 }
 
+/* 0: not asked for, EC2's own. */
+static json_t *or_null(int64_t number)
+{
+    return number != 0 ? json_integer(number) : json_null();
+}
+
 static json_t *result_json(const struct restore *restore)
 {
+    const struct loan_kind *kind = &restore->kind;
     json_t *list = json_array();
 
     for (size_t i = 0; i < restore->loan.count; i++) {
@@ -246,9 +272,12 @@ static json_t *result_json(const struct restore *restore)
                                  "size_gib", (json_int_t)volume->size_gib);
         (void)json_array_append_new(list, item);
     }
-    return json_pack("{s:s,s:s,s:s?,s:s,s:o}", "id", restore->set.backup->id, "zone", restore->zone,
-                     "attached", restore->attach, "type",
-                     restore->kind.type ? restore->kind.type : "gp3", "volumes", list);
+    return json_pack(
+        "{s:s,s:s,s:s?,s:s,s:o,s:o,s:b,s:s?,s:o,s:o}", "id", restore->set.backup->id, "zone",
+        restore->zone, "attached", restore->attach, "type", kind->type ? kind->type : "gp3", "iops",
+        or_null(kind->iops), "throughput_mibs", or_null(kind->throughput_mibs), "encrypted",
+        kind->encrypted || kind->kms_key_id != NULL, "kms_key", kind->kms_key_id,
+        "initialization_rate_mibs", or_null(kind->initialization_rate_mibs), "volumes", list);
 }
 
 /* --- the straight line --------------------------------------------------------------------------

@@ -63,6 +63,13 @@ assert_match 'ec2:CreateVolume is not allowed' "$OUT" "a missing right"
 cloud_set '{"deny": []}'
 assert_exit 0 sp restore volumes latest -n
 assert_match 'would make volumes' "$OUT" "dry run"
+assert_match 'each gp3'$'\n' "$OUT" "the kind, where none was named"
+assert_exit 5 sp restore volumes latest -n --kms-key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
+assert_match 'of another region than the backup, eu-west-1' "$OUT" "a key of another region"
+assert_exit 0 sp restore volumes latest -n --iops 3000 --throughput 250 --initialize 200 --encrypted
+assert_match 'each gp3, 3000 IOPS, 250 MiB/s, filled beforehand at 200 MiB/s, encrypted with the account' "$OUT" "the kind"
+assert_eq "['gp3', 3000, None, True]" \
+    "$(sp restore volumes latest -n --iops 3000 --encrypted --json | json "str([d[k] for k in ('type', 'iops', 'throughput_mibs', 'encrypted')])")" "and as JSON"
 assert_eq 0 "$(volumes 'len(d)')" "volumes made by what was refused"
 
 # All, attached to nobody; again makes others; one that fails in the middle leaves none.
