@@ -67,8 +67,7 @@ static void a_name_with_the_word_in_it_wants_no_key(void **state)
 {
     static const char *const faults[] = {
         "InnoDB: Corrupted page in file './kaltura/keyring_x.ibd'",
-        "[MY-012224] [InnoDB] Header page contains inconsistent data in datafile: "
-        "./kaltura/keyring_x.ibd",
+        "[MY-012224] [InnoDB] Header page is inconsistent in datafile: ./kaltura/keyring_x.ibd",
         "InnoDB: Table `kaltura`.`master key` is corrupted. Can't read it",
         "InnoDB: Table kaltura.keyring_x is corrupted, can't go on",
         "Can't open file: 'encryption key.frm' / Aborting",
