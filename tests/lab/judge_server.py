@@ -60,8 +60,12 @@ class CopyServer:
         tail = ""
         with contextlib.suppress(OSError):
             with open(self.error_log, encoding="utf-8", errors="replace") as stream:
-                lines = [line for line in stream if "ERROR" in line] or ["no error in its log"]
-                tail = " / ".join(line.strip() for line in lines[:4])
+                told = list(stream)
+                lines = [line for line in told if re.search("ERROR|FATAL|[Aa]ssert|^#[0-9]", line)]
+                # A server that dies of itself says why just before.
+                died = next((at for at, line in enumerate(told) if "got signal" in line), 0)
+                lines = told[max(died - 8, 0):died] + lines if died else lines
+                tail = " / ".join(line.strip() for line in lines[:14]) or "no error in its log"
         self.judge.fault("server", f"it does not start on the copy: {tail}")
         return False
 
