@@ -20,6 +20,7 @@
 #include "agent/daemon/finish.h"
 #include "agent/daemon/hold.h"
 #include "agent/daemon/hook_output.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/prune.h"
 #include "agent/daemon/proof.h"
@@ -330,21 +331,6 @@ static void log_hold_done(const struct work *work, const struct hold *hold, cons
               label_name(work->backup->consistency));
 }
 
-static void remember_last(struct work *work)
-{
-    struct agent *agent = work->job->agent;
-    json_t *json = catalog_json(work->backup);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-
-    json_decref(json);
-    if (text == NULL)
-        return;
-    (void)pthread_mutex_lock(&agent->mutex);
-    free(agent->last_backup);
-    agent->last_backup = text;
-    (void)pthread_mutex_unlock(&agent->mutex);
-}
-
 /* The plan is as old as the hold: what was mounted since was not frozen. */
 static bool look_again(struct work *work, struct err *err)
 {
@@ -502,7 +488,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     if (ok)
         ok = raise_label(work, &cut, verdict, err);
     if (ok) {
-        remember_last(work);
+        last_backup_set(work->job->agent, catalog_json(work->backup));
         leave_node(work, "complete");
         if (work->options.within) { /* resume.h brings it to its end */
             work->journal.stays = true;
@@ -515,7 +501,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
             told = true;
         }
         ok = finish(work, &cut, verdict, err);
-        remember_last(work);
+        last_backup_set(work->job->agent, catalog_json(work->backup));
     }
     hold_close(&hold);
     cut_free(&cut);

@@ -4,23 +4,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/control_wire.h"
+/* With the agent's mutex, as parse. */
+static void replace(struct agent *agent, const json_t *backup)
+{
+    char *text = backup ? json_dumps(backup, JSON_COMPACT) : NULL;
 
-void last_backup_verified(struct agent *agent, const char *id, const char *verified)
+    if (text == NULL)
+        return;
+    free(agent->last_backup);
+    agent->last_backup = text;
+}
+
+static json_t *parse(const struct agent *agent)
 {
     json_error_t where;
 
+    return agent->last_backup ? json_loads(agent->last_backup, 0, &where) : NULL;
+}
+
+void last_backup_set(struct agent *agent, json_t *take_backup)
+{
     (void)pthread_mutex_lock(&agent->mutex);
-    json_t *last = agent->last_backup ? json_loads(agent->last_backup, 0, &where) : NULL;
+    replace(agent, take_backup);
+    (void)pthread_mutex_unlock(&agent->mutex);
+    json_decref(take_backup);
+}
+
+void last_backup_update(struct agent *agent, const char *id, json_t *take_facts)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    json_t *last = parse(agent);
     const char *its = json_string_value(json_object_get(last, "id"));
-    char *text = NULL;
-    if (its != NULL && strcmp(its, id) == 0 &&
-        json_object_set_new(last, "verified", control_text(verified)) == 0)
-        text = json_dumps(last, JSON_COMPACT);
-    if (text != NULL) { /* else it stays as it was */
-        free(agent->last_backup);
-        agent->last_backup = text;
-    }
+    if (its != NULL && strcmp(its, id) == 0 && json_object_update(last, take_facts) == 0)
+        replace(agent, last);
     (void)pthread_mutex_unlock(&agent->mutex);
     json_decref(last);
+    json_decref(take_facts);
+}
+
+json_t *last_backup_json(struct agent *agent)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    json_t *last = parse(agent);
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return last ? last : json_null();
 }

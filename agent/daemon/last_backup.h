@@ -2,12 +2,17 @@
 #ifndef STILLPOINT_LAST_BACKUP_H
 #define STILLPOINT_LAST_BACKUP_H
 
+#include <jansson.h>
+
 #include "agent/daemon/agent.h"
 
-/* The last backup, as `status` tells of it: agent->last_backup. */
+/* The last backup, as `status` tells of it: agent->last_backup. Any thread. Where there is no
+ * memory for what is new, what was known stands. */
 
-/* Backup ID has the verdict VERIFIED in its tags now; any other than the last is passed over. Any
- * thread. */
-void last_backup_verified(struct agent *agent, const char *id, const char *verified);
+void last_backup_set(struct agent *agent, json_t *take_backup);
+/* FACTS take the place of what is known of backup ID; any other than the last is passed over. */
+void last_backup_update(struct agent *agent, const char *id, json_t *take_facts);
+/* null: none since the start. Given to the caller. */
+json_t *last_backup_json(struct agent *agent);
 
 #endif

@@ -424,3 +424,23 @@ bool loan_find(struct work *work, struct loan *loan, int64_t deadline_ms, struct
         return false;
     }
 }
+
+/* --- on this node -------------------------------------------------------------------------- */
+
+struct loan_kind loan_kind_here(const struct work *work)
+{
+    return (struct loan_kind){.zone = work->identity.document.availability_zone};
+}
+
+bool loan_bring(struct work *work, struct loan *loan, const struct backup *backup, struct err *err)
+{
+    const struct loan_kind kind = loan_kind_here(work);
+
+    job_set_step(work->job, "make");
+    if (!loan_make(work, loan, backup, &kind, clock_boot_ms() + LOAN_MAKE_MS, err))
+        return false;
+    job_set_step(work->job, "attach");
+    return loan_attach(work, loan, work->identity.document.instance_id,
+                       clock_boot_ms() + LOAN_ATTACH_MS, err) &&
+           loan_find(work, loan, clock_boot_ms() + LOAN_ATTACH_MS, err);
+}

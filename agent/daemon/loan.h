@@ -25,6 +25,12 @@ struct loan_kind {
     int64_t initialization_rate_mibs;
 };
 
+/* How long EC2 is waited for, with a backup that has the node meanwhile. */
+enum { LOAN_MAKE_MS = 30 * 60 * 1000, LOAN_ATTACH_MS = 20 * 60 * 1000 };
+
+/* As EC2 would, in this node's zone, which WORK knows. */
+struct loan_kind loan_kind_here(const struct work *work);
+
 /* Names the loan, with a volume for each snapshot of BACKUP, in its order. Nothing is asked of EC2.
  *   only       source volumes or snapshots that are wanted; NULL or empty: all
  *   ret_loan   given to the caller (loan_free)
@@ -45,6 +51,9 @@ bool loan_attach(struct work *work, struct loan *loan, const char *instance_id, 
                  struct err *err);
 /* Waits until the kernel shows each; fills in kernel_device and its number. On this node only. */
 bool loan_find(struct work *work, struct loan *loan, int64_t deadline_ms, struct err *err);
+/* All three of a loan that was placed on this node, each a step of the job.
+ *   false  some may exist: loan_end */
+bool loan_bring(struct work *work, struct loan *loan, const struct backup *backup, struct err *err);
 
 /* Gives them back: detached and deleted, nothing of them mounted any more; then the record goes.
  * Not to be cancelled, but bounded; shorter where the daemon ends. Idempotent, and fine for a loan

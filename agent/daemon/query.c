@@ -10,6 +10,7 @@
 #include "agent/daemon/commands.h"
 #include "agent/daemon/gather.h"
 #include "agent/daemon/inventory_json.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_status.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/rollback_last.h"
@@ -175,16 +176,6 @@ static json_t *identity_json(struct agent *agent)
     return object;
 }
 
-static json_t *last_json(struct agent *agent)
-{
-    json_error_t where;
-
-    (void)pthread_mutex_lock(&agent->mutex);
-    json_t *object = agent->last_backup ? json_loads(agent->last_backup, 0, &where) : NULL;
-    (void)pthread_mutex_unlock(&agent->mutex);
-    return object ? object : json_null();
-}
-
 /* Who we are may not have been asked yet: a short look, whose failure is a null. */
 static void refresh_identity(struct agent *agent)
 {
@@ -220,6 +211,6 @@ void status_command(struct job *job)
                   "identity", identity_json(agent), "job", job_json(agent), "finishing",
                   finishing_json(agent), "removing", removing_json(agent), "unsettled",
                   resume_unsettled_json(agent), "settled", resume_settled_json(agent), "loans",
-                  loan_status_json(agent), "last", last_json(agent), "rollback",
+                  loan_status_json(agent), "last", last_backup_json(agent), "rollback",
                   rollback_status_json(agent), "rollback_last", rollback_last_json(agent)));
 }

@@ -20,8 +20,6 @@
 enum {
     FILES_MS = 23 * 60 * 60 * 1000, /* below COPY_SESSION_MS_MAX */
     FIND_MS = 120000,
-    MAKE_MS = 30 * 60 * 1000,
-    ATTACH_MS = 20 * 60 * 1000,
     MOUNT_MS = 10 * 60 * 1000,
     LESS_EXIT = 3, /* the files are there, and a volume is not given back yet */
 };
@@ -155,32 +153,13 @@ static json_t *result_json(const struct files *files)
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
-static struct loan_kind kind_here(const struct files *files)
-{
-    return (struct loan_kind){.zone = files->work.identity.document.availability_zone};
-}
-
 /* What EC2 would say, while nothing is made. */
 static bool try_it(struct files *files, struct err *err)
 {
-    const struct loan_kind kind = kind_here(files);
+    const struct loan_kind kind = loan_kind_here(&files->work);
 
     return loan_try(&files->work, &files->loan, files->set.backup, &kind, clock_boot_ms() + FIND_MS,
                     err);
-}
-
-static bool lend(struct files *files, struct err *err)
-{
-    struct work *work = &files->work;
-    const struct loan_kind kind = kind_here(files);
-
-    job_set_step(files->job, "make");
-    if (!loan_make(work, &files->loan, files->set.backup, &kind, clock_boot_ms() + MAKE_MS, err))
-        return false;
-    job_set_step(files->job, "attach");
-    return loan_attach(work, &files->loan, work->identity.document.instance_id,
-                       clock_boot_ms() + ATTACH_MS, err) &&
-           loan_find(work, &files->loan, clock_boot_ms() + ATTACH_MS, err);
 }
 
 static bool mount_all(struct files *files, struct err *err)
@@ -239,7 +218,8 @@ static bool run(struct files *files, struct verdict *verdict, struct err *err)
                                      .socket = files->work.config->hook_socket,
                                      .set = files->set.backup,
                                      .loan = &files->loan};
-    bool ok = lend(files, err) && copy_out(files, clock_boot_ms() + FILES_MS, err);
+    bool ok = loan_bring(&files->work, &files->loan, files->set.backup, err) &&
+              copy_out(files, clock_boot_ms() + FILES_MS, err);
     job_set_step(files->job, "remove");
     copy_tree_close(&files->tree);
     bool back = loan_end(&files->work, &files->loan, &back_err);

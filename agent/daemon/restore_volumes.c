@@ -19,9 +19,7 @@
 
 enum {
     FIND_MS = 120000,
-    MAKE_MS = 30 * 60 * 1000,
-    ATTACH_MS = 20 * 60 * 1000, /* with a backup that has the node meanwhile */
-    NUMBER_MAX = 1000000000,    /* what EBS takes of each: volume_kind.h */
+    NUMBER_MAX = 1000000000, /* what EBS takes of each: volume_kind.h */
 };
 
 struct restore {
@@ -299,12 +297,13 @@ static bool make(struct restore *restore, struct err *err)
 
     job_set_step(restore->job, "make");
     if (!loan_make(work, &restore->loan, restore->set.backup, &restore->kind,
-                   clock_boot_ms() + MAKE_MS, err))
+                   clock_boot_ms() + LOAN_MAKE_MS, err))
         return false;
     if (restore->target == NULL)
         return true;
     job_set_step(restore->job, "attach");
-    return loan_attach(work, &restore->loan, restore->attach, clock_boot_ms() + ATTACH_MS, err);
+    return loan_attach(work, &restore->loan, restore->attach, clock_boot_ms() + LOAN_ATTACH_MS,
+                       err);
 }
 
 static bool run(struct restore *restore, struct verdict *verdict, struct err *err)

@@ -2,13 +2,13 @@
 #include "agent/daemon/resume.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/base/log.h"
 #include "agent/daemon/catalog_json.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_sweep.h"
 #include "agent/daemon/resume_left.h"
 #include "agent/daemon/survey.h"
@@ -81,27 +81,15 @@ static void note_last(struct agent *agent, const struct backup *backup, const ch
     bool complete = strcmp(outcome, "finished") == 0 || strcmp(outcome, "adopted") == 0;
     bool gone = strcmp(outcome, "removed") == 0 || strcmp(outcome, "failed") == 0 ||
                 strcmp(outcome, "nothing") == 0;
-    json_t *now = catalog_json(backup), *last = NULL;
-    json_error_t where;
+    json_t *now = complete || gone ? catalog_json(backup) : NULL;
 
-    (void)pthread_mutex_lock(&agent->mutex);
-    if (agent->last_backup != NULL && now != NULL && (complete || gone))
-        last = json_loads(agent->last_backup, 0, &where);
-    const char *id = json_string_value(json_object_get(last, "id"));
-    if (id != NULL && strcmp(id, backup->id) == 0) {
-        for (size_t i = 0; complete && i < sizeof(keys) / sizeof(keys[0]); i++)
-            (void)json_object_set(last, keys[i], json_object_get(now, keys[i]));
-        (void)json_object_set_new(
-            last, "state",
-            json_string(backup_state_name(complete ? BACKUP_COMPLETE : BACKUP_FAILED)));
-        char *text = json_dumps(last, JSON_COMPACT);
-        if (text != NULL) { /* else it stays as it was */
-            free(agent->last_backup);
-            agent->last_backup = text;
-        }
-    }
-    (void)pthread_mutex_unlock(&agent->mutex);
-    json_decref(last);
+    if (now == NULL)
+        return;
+    json_t *facts =
+        json_pack("{s:s}", "state", backup_state_name(complete ? BACKUP_COMPLETE : BACKUP_FAILED));
+    for (size_t i = 0; complete && i < sizeof(keys) / sizeof(keys[0]); i++)
+        (void)json_object_set(facts, keys[i], json_object_get(now, keys[i]));
+    last_backup_update(agent, backup->id, facts);
     json_decref(now);
 }
 

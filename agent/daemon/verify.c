@@ -21,8 +21,6 @@
 enum {
     VERIFY_MS = 23 * 60 * 60 * 1000, /* below COPY_SESSION_MS_MAX */
     FIND_MS = 120000,
-    MAKE_MS = 30 * 60 * 1000,
-    ATTACH_MS = 20 * 60 * 1000, /* with a backup that has the node meanwhile */
     TAG_MS = 60000,
     LESS_EXIT = 3, /* the verdict is in no tag, or a volume is not given back yet */
 };
@@ -97,30 +95,9 @@ static json_t *head_json(const struct verify *verify, const char *outcome)
                      label_name(set->consistency), "outcome", outcome, "deep", verify->deep);
 }
 
-/* True: an earlier verdict says as much as a new one would, and none was asked for. */
-static bool stands(const struct verify *verify, struct verify_verdict *ret_verdict)
-{
-    return !verify->again && verify_verdict_parse(verify->set.backup->verified, ret_verdict) &&
-           verify_verdict_stands(ret_verdict, verify->deep);
-}
-
-static json_t *skipped_json(const struct verify *verify, const char *outcome)
-{
-    json_t *json = head_json(verify, outcome);
-
-    (void)json_object_set_new(json, "verified", control_text(verify->set.backup->verified));
-    (void)json_object_set_new(json, "skipped", json_true());
-    return json;
-}
-
-static struct loan_kind kind_here(const struct verify *verify)
-{
-    return (struct loan_kind){.zone = verify->work.identity.document.availability_zone};
-}
-
 static bool tell_dry(struct verify *verify, struct err *err)
 {
-    const struct loan_kind kind = kind_here(verify);
+    const struct loan_kind kind = loan_kind_here(&verify->work);
 
     if (!loan_try(&verify->work, &verify->loan, verify->set.backup, &kind,
                   clock_boot_ms() + FIND_MS, err))
@@ -148,18 +125,20 @@ static void keep_depth(struct verify *verify)
     job_warn(verify->job, "its verdict is one of --deep: it is looked at as deep again", NULL);
 }
 
-/* True: it was told of. */
+/* True: an earlier verdict says as much as a new one would, none was asked for, and it was told. */
 static bool tell_standing(struct verify *verify)
 {
+    const char *tag = verify->set.backup->verified;
     struct verify_verdict verdict;
 
-    if (!stands(verify, &verdict))
+    if (verify->again || !verify_verdict_parse(tag, &verdict) ||
+        !verify_verdict_stands(&verdict, verify->deep))
         return false;
-    if (verify->dry_run)
-        job_result(verify->job, 0, skipped_json(verify, "dry-run"));
-    else
-        job_result(verify->job, verdict.result == VERIFY_OK ? 0 : 1,
-                   skipped_json(verify, verify_result_name(verdict.result)));
+    bool dry = verify->dry_run;
+    json_t *json = head_json(verify, dry ? "dry-run" : verify_result_name(verdict.result));
+    (void)json_object_set_new(json, "verified", control_text(tag));
+    (void)json_object_set_new(json, "skipped", json_true());
+    job_result(verify->job, dry || verdict.result == VERIFY_OK ? 0 : 1, json);
     return true;
 }
 
@@ -167,17 +146,9 @@ static bool tell_standing(struct verify *verify)
 
 static bool lend(struct verify *verify, struct err *err)
 {
-    struct work *work = &verify->work;
-    const struct loan_kind kind = kind_here(verify);
     int64_t begun_ms = clock_boot_ms();
 
-    job_set_step(verify->job, "make");
-    if (!loan_make(work, &verify->loan, verify->set.backup, &kind, clock_boot_ms() + MAKE_MS, err))
-        return false;
-    job_set_step(verify->job, "attach");
-    return loan_attach(work, &verify->loan, work->identity.document.instance_id,
-                       clock_boot_ms() + ATTACH_MS, err) &&
-           loan_find(work, &verify->loan, clock_boot_ms() + ATTACH_MS, err) &&
+    return loan_bring(&verify->work, &verify->loan, verify->set.backup, err) &&
            verify_report_add(&verify->report, VERIFY_CHECK_OK, begun_ms, err, "volumes",
                              "%zu made and attached", verify->loan.count);
 }
@@ -208,7 +179,8 @@ static bool write_verdict(struct verify *verify, const char *text, struct err *e
         ec2_create_tags(verify->work.ec2, ids, count, &tags, clock_boot_ms() + TAG_MS, NULL, err);
     ec2_tags_free(&tags);
     if (ok)
-        last_backup_verified(verify->job->agent, set->id, text);
+        last_backup_update(verify->job->agent, set->id,
+                           json_pack("{s:o}", "verified", control_text(text)));
     return ok || err_wrap(err, "the verdict is not in the tags");
 }
 
