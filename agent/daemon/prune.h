@@ -39,6 +39,10 @@ void prune_look_free(struct prune_look *look);
  * on a snapshot, an image that is not its own and is made of one. Looked for, and put into the
  * verdicts: such a set stays. */
 bool prune_look_in_the_way(struct prune_look *look, int64_t deadline_ms, struct err *err);
+/* The set INDEX stays, for WHY. */
+void prune_keep(struct prune_look *look, size_t index, enum retention_why why);
+/* Whether a rollback that somebody can still end needs SET, which is INDEX as it is now. */
+bool prune_is_needed(const struct prune_look *look, size_t index, const struct inventory_set *set);
 /* How a set was found right before its removal. */
 struct prune_seen {
     bool there;               /* something of it is */

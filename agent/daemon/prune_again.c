@@ -6,12 +6,6 @@
 #include "agent/daemon/resume.h"
 #include "aws/ec2_locks.h"
 
-static void keep(struct prune_look *look, size_t index, enum retention_why why)
-{
-    look->verdicts[index].goes = false;
-    look->verdicts[index].why = why;
-}
-
 /* An expiry counts against a policy, not against who asked for this one or had begun with it. */
 static bool expires_later(const struct prune_look *look, size_t index,
                           const struct inventory_set *now)
@@ -22,13 +16,6 @@ static bool expires_later(const struct prune_look *look, size_t index,
            now->expires_utc_us != BACKUP_UNKNOWN && now->expires_utc_us > look->now_utc_us;
 }
 
-static bool is_needed(const struct prune_look *look, size_t index, const struct inventory_set *now)
-{
-    const char *given_up = look->given_up[index];
-
-    return now->rollback != NULL && (given_up == NULL || strcmp(given_up, now->rollback) != 0);
-}
-
 /* In the order of retention_judge. */
 static void judge(struct prune_look *look, size_t index, const struct inventory_set *now)
 {
@@ -36,14 +23,14 @@ static void judge(struct prune_look *look, size_t index, const struct inventory_
 
     set->pinned = now->pinned;
     set->expires_utc_us = now->expires_utc_us;
-    if (is_needed(look, index, now)) {
-        keep(look, index, RETENTION_KEPT_ROLLBACK);
+    if (prune_is_needed(look, index, now)) {
+        prune_keep(look, index, RETENTION_KEPT_ROLLBACK);
     } else if (now->locked) {
-        keep(look, index, RETENTION_KEPT_LOCKED);
+        prune_keep(look, index, RETENTION_KEPT_LOCKED);
     } else if (now->pinned && !look->forced) {
-        keep(look, index, RETENTION_KEPT_PINNED_SINCE);
+        prune_keep(look, index, RETENTION_KEPT_PINNED_SINCE);
     } else if (expires_later(look, index, now)) {
-        keep(look, index, RETENTION_KEPT_EXPIRES);
+        prune_keep(look, index, RETENTION_KEPT_EXPIRES);
         look->verdicts[index].until_utc_us = now->expires_utc_us;
     }
 }
@@ -66,7 +53,7 @@ bool prune_look_again(struct prune_look *look, size_t index, int64_t deadline_ms
 
     *ret_seen = (struct prune_seen){.there = false};
     if (resume_knows(work->job->agent, gather.id)) {
-        keep(look, index, RETENTION_KEPT_BUSY);
+        prune_keep(look, index, RETENTION_KEPT_BUSY);
         return true;
     }
     bool ok = gather_catalog(work, &gather, deadline_ms, err);

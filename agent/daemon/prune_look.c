@@ -104,7 +104,7 @@ struct doomed {
     struct pool_index by_snapshot;
 };
 
-static void keep(struct prune_look *look, size_t index, enum retention_why why)
+void prune_keep(struct prune_look *look, size_t index, enum retention_why why)
 {
     look->verdicts[index].goes = false;
     look->verdicts[index].why = why;
@@ -119,11 +119,12 @@ static bool is_busy(struct prune_look *look, size_t index)
     return set != NULL && (set_use_is(agent, id) || resume_knows(agent, id));
 }
 
-static bool is_needed(const struct prune_look *look, size_t index)
+bool prune_is_needed(const struct prune_look *look, size_t index, const struct inventory_set *set)
 {
-    const struct inventory_set *set = prune_set(look, index);
+    const char *given_up = look->given_up[index];
 
-    return set != NULL && set->rollback != NULL && look->given_up[index] == NULL;
+    return set != NULL && set->rollback != NULL &&
+           (given_up == NULL || strcmp(given_up, set->rollback) != 0);
 }
 
 static bool add_doomed(struct doomed *doomed, size_t index, struct err *err)
@@ -151,7 +152,7 @@ static bool on_lock(void *self, const char *snapshot_id, struct err *err)
     inventory_lock(&doomed->look->inventory, snapshot_id);
     if (pool_index_get(&doomed->by_snapshot, snapshot_id, &index)) {
         doomed->look->sets.list[index].locked = true;
-        keep(doomed->look, index, RETENTION_KEPT_LOCKED);
+        prune_keep(doomed->look, index, RETENTION_KEPT_LOCKED);
     }
     return true;
 }
@@ -183,7 +184,7 @@ static bool on_image(void *self, const struct ec2_image *image, struct err *err)
             continue;
         if (!pool_text(&look->inventory.texts, image->id, &look->users[index], err))
             return false;
-        keep(look, index, RETENTION_KEPT_IN_USE);
+        prune_keep(look, index, RETENTION_KEPT_IN_USE);
     }
     return true;
 }
@@ -197,9 +198,9 @@ bool prune_look_in_the_way(struct prune_look *look, int64_t deadline_ms, struct 
 
     for (size_t i = 0; ok && i < look->sets.count; i++) {
         if (look->verdicts[i].goes && is_busy(look, i))
-            keep(look, i, RETENTION_KEPT_BUSY);
-        else if (look->verdicts[i].goes && is_needed(look, i))
-            keep(look, i, RETENTION_KEPT_ROLLBACK);
+            prune_keep(look, i, RETENTION_KEPT_BUSY);
+        else if (look->verdicts[i].goes && prune_is_needed(look, i, prune_set(look, i)))
+            prune_keep(look, i, RETENTION_KEPT_ROLLBACK);
         ok = !look->verdicts[i].goes || add_doomed(&doomed, i, err);
     }
     ok =

@@ -266,8 +266,7 @@ bool prune_remove(struct prune_look *look, size_t index, int64_t deadline_ms, bo
 
     *ret_touched = false;
     if (set && !set_use_begin_removal(agent, prune_id(look, index))) {
-        look->verdicts[index].goes = false;
-        look->verdicts[index].why = RETENTION_KEPT_BUSY;
+        prune_keep(look, index, RETENTION_KEPT_BUSY);
         return true;
     }
     bool ok = look_and_remove(&removal, ret_touched, err);
