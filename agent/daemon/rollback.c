@@ -195,7 +195,6 @@ static bool run_steps(struct rollback *rollback, const struct rollback_goal *goa
         return end_open(rollback, end, verdict);
     if (!rollback_look(rollback, in_ms(LOOK_MS), &cause))
         log_err(LOG_LEVEL_WARNING, "rollback_not_seen", &cause); /* what is told may be older */
-    rollback_note(rollback->job->agent, rollback_json(rollback));
     job_result(rollback->job, rollback->less ? 3 : 0, rollback_json(rollback));
     return true;
 }
@@ -242,7 +241,6 @@ static bool run_show(struct rollback *rollback, struct verdict *verdict, struct 
 
     if (!rollback_read(rollback, in_ms(LOOK_MS), &there, err))
         return settle_end(verdict, work_exit_code(err), "nothing was changed");
-    rollback_note(rollback->job->agent, there ? rollback_json(rollback) : NULL);
     json_t *last = rollback_last_json(rollback->job->agent);
     json_t *shown = there ? rollback_json(rollback) : json_pack("{s:n}", "id");
     if (shown == NULL || json_object_set_new(shown, "last", last) != 0) {

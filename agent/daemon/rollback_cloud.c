@@ -134,8 +134,10 @@ bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_the
         return false;
     const char *value = ec2_tags_get(&rollback->work->instance->tags, ROLLBACK_TAG);
     *ret_there = value != NULL;
-    if (value == NULL)
+    if (value == NULL) {
+        rollback_note(rollback->job->agent, NULL);
         return true;
+    }
     if (!rollback_state_parse(value, &rollback->state, err))
         return false;
     see_last(rollback);

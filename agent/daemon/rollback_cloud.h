@@ -9,8 +9,9 @@
  * the job that has the node. */
 
 /* What the tags say: of the instance (which is asked for anew), and of the volumes; and how it
- * ends, where the record has that. ret_there  false: there is no rollback, rollback->state is
- * untouched false      also ERR_PRECONDITION: a later version's, or another's value */
+ * ends, where the record has that. That there is none, `status` tells from then on, too.
+ *   ret_there  false: there is no rollback, rollback->state is untouched
+ *   false      also ERR_PRECONDITION: a later version's, or another's value */
 bool rollback_read(struct rollback *rollback, int64_t deadline_ms, bool *ret_there,
                    struct err *err);
 /* The two parts of it; what is seen of the volumes, `status` tells from then on. After a failure

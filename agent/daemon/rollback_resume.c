@@ -180,8 +180,6 @@ static bool pass(struct job *job, bool *ret_hopeless, struct err *err)
          rollback_read(&rollback, clock_boot_ms() + LOOK_MS, &there, err);
     *ret_hopeless = !ok && (err->kind == ERR_AWS_DENIED || err->kind == ERR_PROTOCOL ||
                             err->kind == ERR_PRECONDITION);
-    if (ok)
-        rollback_note(job->agent, there ? rollback_json(&rollback) : NULL);
     if (ok && there && !is_at_rest(&rollback)) {
         ok = job_take_node(job, err);
         /* Whoever had it may have gone on with the rollback meanwhile. */
