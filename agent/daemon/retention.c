@@ -470,6 +470,15 @@ static struct retention_verdict judge_set(const struct judging *judging,
                                       .until_utc_us = set->expires_utc_us};
 }
 
+static bool has_any_failed(const struct judging *judging)
+{
+    for (size_t i = 0; i < judging->count; i++) {
+        if (judging->sets[i].kind == RETENTION_FAILED)
+            return true;
+    }
+    return false;
+}
+
 bool retention_judge(const struct retention_set *sets, size_t count,
                      const struct retention_policy *policy, int64_t now_utc_us,
                      struct retention_verdict *ret_verdicts, struct err *err)
@@ -484,7 +493,8 @@ bool retention_judge(const struct retention_set *sets, size_t count,
     bool ok = prepare(&judging);
     for (size_t i = 0; ok && i < count; i++)
         ret_verdicts[i] = goes(RETENTION_GOES_POLICY);
-    for (int round = 0; ok && round < 2; round++) {
+    int rounds = has_any_failed(&judging) ? 2 : 1; /* else both are the same */
+    for (int round = 0; ok && round < rounds; round++) {
         judging.with_failed = round == 0;
         for (uint32_t volume = 0; volume < judging.of_volume.count; volume++)
             judge_volume(&judging, volume);
