@@ -20,6 +20,8 @@
 #   make_waits                    $LAB/waits, an exec hook for a node of the case's (WAITS: options of start_node);
 #   hold_node, let_go_of_node     a backup waits in it and has the node as long, in which no volume comes or goes;
 #                                 it fails then, and is over
+#   logged REGEX                  how many such lines the daemon has logged; until_logged_beyond N REGEX: waits
+#                                 for more than N
 #   until_logged N REGEX          until the daemon has logged N such lines since hold_node
 #   start_statements        tables are made, changed and dropped, and binary logs begun, from now on;
 #                           assert_statements: they still are
@@ -47,17 +49,23 @@ verify_now() {
     assert_no_loans
 }
 
+logged() { grep -c "$1" "$LAB/log/daemon.log"; }
+until_logged_beyond() {
+    local end=$((SECONDS + 30))
+    until [ "$(logged "$2")" -gt "$1" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "no $2: $(tail -n 3 "$LAB/verify.events" "$LAB/log/daemon.log" 2>&1)"
+        sleep 0.01
+    done
+}
+
 verify_until() {
-    local end=$((SECONDS + 20)) seen
-    seen=$(grep -c "$1" "$LAB/log/daemon.log")
+    local seen
+    seen=$(logged "$1")
     "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" verify latest --again --json \
         >"$LAB/verify.events" 2>"$LAB/verify.err" &
     # shellcheck disable=SC2034 # the case's
     client=$!
-    until [ "$(grep -c "$1" "$LAB/log/daemon.log")" -gt "$seen" ]; do
-        [ "$SECONDS" -lt "$end" ] || fail "no $1: $(tail -n 3 "$LAB/verify.events")"
-        sleep 0.01
-    done
+    until_logged_beyond "$seen" "$1"
 }
 
 v() { json "$1" <"$LAB/verify.json"; }

@@ -38,16 +38,12 @@ excluded() { cloud_calls action=CreateSnapshots who=role | json "sum('Exclude' i
 before=$(excluded)
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 hook=$(part_pid hook)
-looks=$(grep -c 'job=verify .*step=look' "$LAB/log/daemon.log")
+looks=$(logged 'job=verify .*step=look')
 cloud_set '{"attach_time_s": 3}' # long enough for the signal
 verify_until 'job=verify .*step=make'
 kill -STOP "$hook"
 defer bash -c "kill -CONT $hook 2>/dev/null; true"
-end=$((SECONDS + 30))
-until [ "$(grep -c 'job=verify .*step=look' "$LAB/log/daemon.log")" -gt "$looks" ]; do
-    [ "$SECONDS" -lt "$end" ] || fail "the verify does not get to its look"
-    sleep 0.05
-done
+until_logged_beyond "$looks" 'job=verify .*step=look'
 sp backup --json --no-image --wait cut >"$LAB/met.events" || fail "backup beside a verify ended with $?: $(tail -n 2 "$LAB/met.events")"
 kill -CONT "$hook"
 disarm_thaw
