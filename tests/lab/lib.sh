@@ -326,6 +326,17 @@ cloud_set() { cloud_post set "$1" >/dev/null || fail "cloud_set $1"; }
 cloud_fault() { cloud_post fault "$1" >/dev/null || fail "cloud_fault $1"; }
 cloud_faults_off() { cloud_post faults '{}' >/dev/null || fail "cloud_faults_off"; }
 cloud_calls() { cloud_get calls "$@"; }
+cloud_volumes() { cloud_get volumes | json 'sorted(d)'; }
+# BEFORE: the cloud has just these volumes again; one that is being deleted has ten seconds for it.
+assert_volumes() {
+    local now
+    for _ in {1..100}; do
+        now=$(cloud_volumes)
+        [ "$1" != "$now" ] || return 0
+        sleep 0.1
+    done
+    fail "volumes: wanted $1, got $now"
+}
 count_calls() {
     cloud_calls "action=$1" who=role | json "sum(1 for c in d if not c['dry_run'])"
 }

@@ -33,8 +33,7 @@ for way in without with; do
     sp iam-policy --role node --with verify -q --json "${keys[@]}" >"$LAB/$way-node.json" || fail "iam-policy: $?"
     far restore iam-policy --role restore --pass-role "$role" -q --json "${keys[@]}" >"$LAB/$way-restore.json" || fail "iam-policy: $?"
 done
-volumes() { cloud_get volumes | json 'sorted(d)'; }
-before=$(volumes)
+before=$(cloud_volumes)
 
 give_role node <"$LAB/without-node.json"
 give_role restore <"$LAB/without-restore.json"
@@ -48,7 +47,7 @@ assert_match 'what was made is gone again' "$OUT" "restore volumes"
 assert_exit 1 far restore restore instance "$id" --name copy
 assert_match "has never run: .*$named" "$OUT" "restore instance"
 assert_match 'the instance is terminated and its volumes are deleted' "$OUT" "restore instance"
-assert_eq "$before" "$(volumes)" "volumes"
+assert_volumes "$before"
 
 give_role node <"$LAB/with-node.json"
 give_role restore <"$LAB/with-restore.json"

@@ -27,30 +27,29 @@ role=arn:aws:iam::123456789012:role/stillpoint-node
 far_daemon restore
 far restore iam-policy --role restore --pass-role "$role" >"$LAB/policy.json" || fail "iam-policy ended with $?"
 give_role restore <"$LAB/policy.json"
-volumes() { cloud_get volumes | json 'sorted(d)'; }
 
 # Volumes: kept, attached, and gone again where one of them fails.
 assert_exit 0 far restore list
 assert_exit 0 far restore restore volumes "$id" --zone eu-west-1a
 assert_exit 0 far restore restore volumes "$id" --volume /dev/sdf --attach "$own"
-before=$(volumes)
+before=$(cloud_volumes)
 cloud_fault '{"action": "CreateVolume", "kind": "error", "code": "VolumeLimitExceeded", "skip": 1}'
 assert_exit 1 far restore restore volumes "$id" --zone eu-west-1a
 assert_match 'what was made is gone again' "$OUT" "what is said to be"
 cloud_faults_off
-assert_eq "$before" "$(volumes)" "volumes"
+assert_volumes "$before"
 
 # Instances.
 assert_exit 0 far restore restore instance "$id" --name copy -n
 assert_exit 0 far restore restore instance "$id" --name copy
 assert_exit 3 far restore restore instance "$billed" --name billed
 assert_match 'the root is newer than the data' "$OUT" "of a billed node"
-before=$(volumes)
+before=$(cloud_volumes)
 cloud_fault '{"action": "RunInstances", "kind": "partial", "dry_run": false}'
 assert_exit 1 far restore restore instance "$id" --name dead
 assert_match 'the instance is terminated and its volumes are deleted' "$OUT" "what is said to be"
 cloud_faults_off
-assert_eq "$before" "$(volumes)" "volumes"
+assert_volumes "$before"
 
 # Without any one right of these.
 dies() {

@@ -16,7 +16,7 @@ backs_up --no-image
 bare=$(sp show latest --json | json "d['id']")
 backs_up
 id=$(sp show latest --json | json "d['id']")
-before=$(cloud_get volumes | json 'sorted(d)')
+before=$(cloud_volumes)
 again() { sp restore instance "$id" --name copy "$@"; }
 
 # Ids.
@@ -56,11 +56,7 @@ assert_eq "[\"$(node_get "['instance']")\"]" "$(cloud_get instances | json 'list
 cloud_fault '{"action": "RunInstances", "kind": "partial", "dry_run": false}'
 refused 1 'i-[0-9a-f]+ is (terminated|shutting-down) and has never run: .*Client error on launch' 'KMS key .*iam-policy --kms-key' again
 assert_match 'now: the instance is terminated and its volumes are deleted' "$OUT" "what is said to be"
-end=$((SECONDS + 10))
-until [ "$before" = "$(cloud_get volumes | json 'sorted(d)')" ]; do
-    [ "$SECONDS" -lt "$end" ] || fail "volumes are left: $(cloud_get volumes)"
-    sleep 0.1
-done
+assert_volumes "$before"
 
 # The same command finds that one, and does not launch it again by itself.
 refused 5 'IdempotentInstanceTerminated|has launched i-[0-9a-f]+ before, which is terminated' '--another' again
