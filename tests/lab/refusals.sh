@@ -11,6 +11,7 @@
 #   made                       what is in EC2 now is to be there
 #   backs_up [OPTION...]       a backup succeeds, in full, and is `made`
 #   until_status EXPRESSION    of status's JSON as `d`; 20 s at most
+#   until_says REGEX COMMAND...  the command's output matches; 20 s at most
 #   end_refusals               nothing was ever left frozen
 
 begin_refusals() {
@@ -67,6 +68,17 @@ until_status() {
         sleep 0.05
     done
     fail "never came: $1: $(sp status)"
+}
+
+until_says() {
+    local wanted=$1 text=
+    shift
+    for _ in {1..400}; do
+        text=$("$@" 2>&1)
+        [[ ! $text =~ $wanted ]] || return 0
+        sleep 0.05
+    done
+    fail "$*: never said /$wanted/: $text"
 }
 
 backs_up() {

@@ -39,10 +39,18 @@ kill_daemon() {
     id=$(sed -nE 's/^backup (sp-[^ ]+) started$/\1/p' "$LAB/run/out")
 }
 until_settled() { until_status "d['unsettled'] == [] and d['job'] is None and d['finishing'] == []"; }
+in_log() { until_says "$1" cat "$LAB/log/daemon.log"; } # what status tells is logged a moment later
 settled_as() { # OUTCOME TEXT
-    assert_match "settled +$id, $1: $2" "$(sp status)" "what status says"
-    assert_match "event=settled id=$id outcome=$1" "$(cat "$LAB/log/daemon.log")" "the log"
+    until_says "settled +$id, $1: $2" sp status
+    in_log "event=settled id=$id outcome=$1"
     assert_eq '' "$(ls "$LAB/state/journal")" "the journal"
+}
+acted_on() { # the request whose sender is gone
+    local end=$((SECONDS + 20))
+    until [ "$(cloud_calls action=CreateSnapshots who=role | json "all(c['answered_mono'] for c in d)")" = true ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "CreateSnapshots is still not answered"
+        sleep 0.05
+    done
 }
 hook_is_free() {
     if [ -e "$LAB/queue-held" ] || [ -e "$LAB/queue-prepared" ]; then
@@ -88,7 +96,7 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 2500}, "snapshot_time_s": 0.1}'
 in_background --no-image
 wait_cut
 kill_daemon
-sleep 3 # the request that was sent is acted on
+acted_on
 python3 - "$LIB_DIR" "$LAB" "$id" <<'PYTHON' || fail "no snapshot to delete"
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -118,7 +126,7 @@ made
 in_background --no-image
 wait_cut
 kill_daemon
-sleep 3 # the request that was sent is acted on
+acted_on
 made
 sed -i "s/$(node_get "['instance']")/i-0123456789abcdef0/" "$LAB/state/journal/$id.json"
 : >"$LAB/hook.txt"
@@ -137,7 +145,7 @@ truncate -s 100 "$LAB/state/journal/$id.json"
 start_part daemon
 until_status "[(u['id'], u['step']) for u in d['unsettled']] == [('$id', None)]"
 assert_match "unsettled +$id: .*$id.json: not JSON.*stillpoint show $id. says" "$(sp status)" "status"
-assert_match "event=unsettled id=$id why=.*not JSON" "$(cat "$LAB/log/daemon.log")" "the log"
+in_log "event=unsettled id=$id why=.*not JSON"
 assert_exit 5 sp doctor
 assert_match "failed +earlier backup +$id is not settled: .*not JSON" "$OUT" "doctor"
 made
@@ -155,7 +163,7 @@ kill_daemon
 mv "$LAB/run/hook.sock" "$LAB/run/hook.away"
 start_part daemon
 until_status "['hook' in (u['why'] or '') for u in d['unsettled']] == [True]"
-assert_match "event=unsettled id=$id why=.*hook" "$(cat "$LAB/log/daemon.log")" "the log"
+in_log "event=unsettled id=$id why=.*hook"
 assert_exit 5 sp doctor
 assert_match "failed +stillpoint-hook .*hook.sock: No such file" "$OUT" "doctor"
 mv "$LAB/run/hook.away" "$LAB/run/hook.sock"
