@@ -137,7 +137,7 @@ bool copy_serve(struct copy *copy, const struct copy_server *server, int64_t dea
                 struct err *err);
 
 struct copy_stopped {
-    bool by_itself; /* it was gone before it was asked to: it crashed */
+    bool by_itself; /* it crashed, before it was asked to end or while it did */
     int exit_code;  /* -1 where a signal ended it */
     int signal;
 };

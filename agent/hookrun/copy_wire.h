@@ -92,8 +92,8 @@ enum copy_status {
     COPY_UNREADABLE = 13, /* LOOK, CHECK, MOUNT: of a type that can't be looked into; text: type */
     COPY_NO_FILE = 14,    /* LOOK: no manifest; FILES: no such path; text: which */
     COPY_OUTSIDE = 15,    /* the path does not lie on the copy; text: which */
-    COPY_SERVER_ENDED = 16,   /* SERVE: before it was ready; STOP: before it was asked to: code,
-                               signal; text: its log */
+    COPY_SERVER_ENDED = 16,   /* SERVE: before it was ready; STOP: of something else than that it
+                               was asked to: code, signal; text: its log */
     COPY_SERVER_LATE = 17,    /* SERVE: not ready at the deadline; text: its log */
     COPY_NO_ROOM = 18,        /* FILES: progress.bytes_total are needed, .bytes_done are free; OPEN,
                                  ASK: for nothing at all */

@@ -373,7 +373,10 @@ enum copy_status copy_server_stop(struct copy_session *session, int64_t deadline
     kill_server(session, SIGTERM);
     while (!session->server.dead && clock_boot_ms() < kill_ms)
         copy_session_pump(session, kill_ms);
-    return give_up(session, COPY_OK);
+    /* One that was dying when it was asked, and closed its connections before it was gone. */
+    bool by_itself = session->server.dead && WIFSIGNALED(session->server.status) &&
+                     WTERMSIG(session->server.status) != SIGTERM;
+    return give_up(session, by_itself ? COPY_SERVER_ENDED : COPY_OK);
 }
 
 int copy_server_open_folder(const struct copy_session *session)

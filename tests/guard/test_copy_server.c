@@ -472,6 +472,31 @@ static void server_that_dies_is_told(void **state)
     copy_rig_close(scene->rig);
 }
 
+/* Its connections are closed before the kernel is done with it, which may take long where many run.
+ */
+static void server_that_is_dying_when_asked_to_end_is_told(void **state)
+{
+    struct scene *scene = *state;
+
+    open_and_mount(scene, COPY_WRITABLE);
+    serve_ready(scene);
+    assert_int_equal(kill(scene->server, SIGSTOP), 0);
+    assert_int_equal(kill(scene->server, SIGABRT), 0);
+    pid_t waker = fork();
+    if (waker == 0) {
+        rig_nap_ms(500);
+        (void)kill(scene->server, SIGCONT);
+        _exit(0);
+    }
+
+    struct copy_stopped stopped = stop(scene);
+    if (!stopped.by_itself)
+        fail_msg("code %d signal %d %s", stopped.exit_code, stopped.signal, buf_text(&scene->log));
+    assert_non_null(strstr(buf_text(&scene->log), "signal 6"));
+    assert_int_equal(waitpid(waker, NULL, 0), waker);
+    copy_rig_close(scene->rig);
+}
+
 /* ---- what is left when one of them dies ---- */
 
 static void hang_up(struct scene *scene)
@@ -669,6 +694,7 @@ int main(void)
         TEST(what_is_not_on_the_copy_is_not_served),
         TEST(program_that_others_could_change_is_not_run),
         TEST(server_that_dies_is_told),
+        TEST(server_that_is_dying_when_asked_to_end_is_told),
         TEST(client_that_goes_ends_all),
         TEST(death_of_any_process_ends_all),
         TEST(client_that_goes_ends_a_stopped_session),
