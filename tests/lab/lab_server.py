@@ -106,7 +106,9 @@ class Server:
     def copy_command(self, options_file, lab, copy, node_root, more):
         """On a copy of the node, which lies over it for this process alone; mends nothing."""
         command = [self.program, f"--defaults-file={options_file}", "--skip-networking"]
-        command += ["--event-scheduler=OFF", *ON_A_COPY[self.kind], *more]
+        # Without the kernel's queues, of which many servers side by side may find none left.
+        command += ["--event-scheduler=OFF", "--innodb-use-native-aio=OFF"]
+        command += [*ON_A_COPY[self.kind], *more]
         return self.inside(command, shown=[lab], binds=[(copy, node_root)])
 
     def read_binlog(self, path, lab):
