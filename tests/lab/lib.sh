@@ -344,7 +344,7 @@ count_calls() {
 sp() { "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" "$@"; }
 
 start_writers() {
-    local end=$((SECONDS + 10))
+    local end=$((SECONDS + 40))
     need_program tests/lab/writer
     "$BUILD/tests/lab/writer" --lab "$LAB" "$@" >"$LAB/log/writer.json" 2>"$LAB/log/writer.log" &
     _writer_pid=$!
@@ -352,7 +352,7 @@ start_writers() {
 print(sweep.start_time(int(sys.argv[2])))' "$LIB_DIR" "$_writer_pid") writer" >>"$LAB/pids"
     while [ ! -e "$LAB/acks/ready" ]; do
         kill -0 "$_writer_pid" 2>/dev/null || fail "writer: $(cat "$LAB/log/writer.log")"
-        [ "$SECONDS" -lt "$end" ] || fail "the writers took more than 10 s"
+        [ "$SECONDS" -lt "$end" ] || fail "the writers took more than 40 s"
         sleep 0.02
     done
 }

@@ -17,7 +17,7 @@
 begin_refusals() {
     local mounts
     mapfile -t mounts < <(json "'\n'.join(m['at'] for m in d['mounts'])" <"$LAB/node.json")
-    arm_thaw "${1:-180}" "${mounts[@]}"
+    arm_thaw "${1:-600}" "${mounts[@]}"
     if [ -S "$LAB/run/mysqld.sock" ]; then
         node_sql "CREATE TABLE IF NOT EXISTS lab.probe (n INT)" || fail "no table"
     fi
@@ -43,7 +43,7 @@ refused() {
 node_is_free() {
     assert_nothing_frozen
     if [ -S "$LAB/run/mysqld.sock" ]; then
-        timeout 3 mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root -e \
+        timeout 10 mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root -e \
             "SET lock_wait_timeout=1; INSERT INTO lab.probe VALUES (1); DELETE FROM lab.probe" ||
             fail "the server takes no write"
     fi

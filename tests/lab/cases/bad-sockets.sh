@@ -10,7 +10,7 @@
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
-start_node
+start_node --conf '[aws]' --conf 'request_timeout = 60s' --conf '[backup]' --conf 'hold_deadline = 60s'
 begin_refusals
 control=$LAB/run/control.sock guard=$LAB/run/guard.sock
 as_nobody() { # GROUP-OPTION COMMAND...
@@ -47,13 +47,10 @@ start_part guard
 made_nothing
 
 # All at once, in the middle of a hold that lasts.
-cloud_set '{"latency_ms": {"CreateSnapshots": 7000}}'
+cloud_fault '{"action": "CreateSnapshots", "kind": "held", "dry_run": false}'
 sp backup --no-image >"$LAB/run/out" 2>&1 &
 backup=$!
-for _ in {1..100}; do
-    [ "$(sp status --json | json "(d['job'] or {}).get('step')")" = hold ] && break
-    sleep 0.03
-done
+wait_cut
 python3 - "$control" "$guard" <<'EOF2' || fail "the floods: $?"
 import json, os, socket, sys, time
 
@@ -108,10 +105,10 @@ time.sleep(0.2)
 EOF2
 still=$(sp status --json | json "(d['job'] or {}).get('step')")
 assert_eq hold "$still" "what the backup does after it"
+cloud_faults_off # answers it
 wait "$backup" || fail "the backup: $(cat "$LAB/run/out")"
 assert_match 'complete: application consistent' "$(cat "$LAB/run/out")" "the backup"
 node_is_free
 made
-cloud_set '{"latency_ms": {"CreateSnapshots": 60}}'
 backs_up --no-image
 end_refusals

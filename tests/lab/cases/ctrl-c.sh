@@ -8,7 +8,7 @@
 
 start_cloud
 start_node
-arm_thaw 90 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 280 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
 # A shell has SIGINT ignored in what it starts with '&'.
 in_background() { # ARGUMENT...

@@ -8,7 +8,7 @@
 start_cloud
 second=$LAB/run/second.sock
 start_node --conf '[mysql second]' --conf "socket = $second"
-cloud_set '{"latency_ms": {"CreateSnapshots": 1500}, "snapshot_time_s": 0.1}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 5000}, "snapshot_time_s": 0.1}'
 data=$(mount_at data)/second
 sql2() { mariadb --no-defaults --socket "$second" -u root -N -B -e "$1"; }
 

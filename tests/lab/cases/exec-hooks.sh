@@ -17,7 +17,7 @@ echo "$1 $STILLPOINT_PHASE $STILLPOINT_ID $STILLPOINT_REASON ${STILLPOINT_OUTCOM
 case "$(cat "$(dirname "$0")/../behave")" in
     "fail-$1") echo "no $1 today" >&2; exit 3 ;;
     "hang-$1") sleep 60 ;;
-    "slow-$1") sleep 3 ;;
+    "slow-$1") sleep 8 ;;
 esac
 SH
 chmod 755 "$hook"
@@ -103,7 +103,7 @@ assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 echo hang-hold >"$LAB/behave"
 begin=$SECONDS
 run 3
-[ $((SECONDS - begin)) -lt 15 ] || fail "a hook that hangs held the node for $((SECONDS - begin)) s"
+[ $((SECONDS - begin)) -lt 40 ] || fail "a hook that hangs held the node for $((SECONDS - begin)) s"
 assert_match 'hold release finish ' "$(phases)" "phases after a hook that hung"
 assert_eq '' "$(pgrep -f "$hook" || true)" "processes of the hook that are left"
 

@@ -43,7 +43,7 @@ EOF
 settled() { # what could not be given back or over is, once the right is there
     stop_part daemon
     start_part daemon
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         [ -n "$(ls "$LAB/state/loans" 2>/dev/null)" ] || return 0
         sleep 0.1
     done

@@ -25,11 +25,12 @@ start_node --conf '[hook queue]' --conf "exec = $LAB/queue-hook"
 begin_refusals
 
 in_background() {
+    daemon=$(part_pid daemon) # later there may be no time
     "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" backup "$@" >"$LAB/run/out" 2>&1 &
     client=$!
 }
 kill_daemon() {
-    kill -KILL "$(part_pid daemon)"
+    kill -KILL "$daemon"
     wait "$client"
     assert_eq 6 $? "exit code of: $(cat "$LAB/run/out")"
     OUT=$(cat "$LAB/run/out")
@@ -79,12 +80,13 @@ node_is_free
 made
 
 # While EC2 copies: the label stands, the image is made.
-cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 2}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 600}'
 in_background
 until_status "len(d['finishing']) == 1"
 kill_daemon
 assert_match 'now: nothing is held; stillpointd goes on with it' "$OUT" "what is said to be"
 start_part daemon
+cloud_post finish_snapshots '{}' >/dev/null
 until_settled
 settled_as finished 'complete, application consistent, with image ami-'
 assert_eq '["complete", "application", "available"]' \

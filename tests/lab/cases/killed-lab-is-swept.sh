@@ -27,7 +27,7 @@ told=$LAB/victim
 assert_eq 137 $? "the victim's exit"
 victim=$(cat "$told")
 [ -d "$victim" ] || fail "the victim left nothing to sweep"
-losetup --list --noheadings --output BACK-FILE | grep -q "^$victim/" || fail "no loop device was left"
+losetup --list --noheadings --output BACK-FILE | grep "^$victim/" >/dev/null || fail "no loop device was left"
 is_frozen "$victim/node/root/var/lib/mysql" || fail "the victim's volume is not frozen"
 
 python3 "$LIB_DIR/sweep.py" 2>"$LAB/sweep.log"
@@ -36,8 +36,8 @@ grep -q "var/lib/mysql was frozen" "$LAB/sweep.log" || fail "the sweep did not s
 
 [ ! -e "$victim" ] || fail "$victim is still there"
 ! grep -q " $victim/" /proc/self/mountinfo || fail "mounts are left"
-! losetup --list --noheadings --output BACK-FILE | grep -q "^$victim/" || fail "loop devices are left"
+! losetup --list --noheadings --output BACK-FILE | grep "^$victim/" >/dev/null || fail "loop devices are left"
 # shellcheck disable=SC2009 # by the folder in its arguments, which no other process has
-! ps -eo args | grep -v grep | grep -qF "$victim" || fail "processes are left"
+! ps -eo args | grep -v grep | grep -F "$victim" >/dev/null || fail "processes are left"
 assert_eq "$bystander" "$LAB" "our own lab"
 assert_exit 0 cloud_get settings

@@ -90,7 +90,7 @@ far_daemon() {
         AWS_SECRET_ACCESS_KEY="$(json "d['keys']['$role']['secret_key']" <"$LAB/cloud.json")" \
         "$BUILD/stillpointd" --config "$dir/stillpoint.conf" 2>"$LAB/log/$role.log" &
     defer kill $!
-    for _ in $(seq 100); do [ -S "$dir/run/control.sock" ] && break; sleep 0.05; done
+    for _ in $(seq 600); do [ -S "$dir/run/control.sock" ] && break; sleep 0.05; done
 }
 far() { "$BUILD/stillpoint" --config "$LAB/$1/stillpoint.conf" "${@:2}"; }
 

@@ -93,7 +93,7 @@ sys.path.insert(0, sys.argv[1])
 from labclient import Lab
 ec2, instance = Lab(sys.argv[2]).ec2(), sys.argv[3]
 shown = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
-volumes = ec2.describe_volumes()["Volumes"]
+volumes = [v for v in ec2.describe_volumes()["Volumes"] if v["State"] != "deleting"]  # as good as gone
 snapshots = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
 tags = lambda thing: {tag["Key"]: tag["Value"] for tag in thing.get("Tags", [])}
 value = eval(sys.argv[4])

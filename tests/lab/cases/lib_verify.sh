@@ -176,7 +176,7 @@ exit 1
 SH
     chmod 755 "$LAB/waits"
     # shellcheck disable=SC2034 # the case's
-    WAITS=(--conf '[hook waits]' --conf "exec = $LAB/waits" --conf 'phases = prepare' --conf 'prepare_timeout = 60s')
+    WAITS=(--conf '[hook waits]' --conf "exec = $LAB/waits" --conf 'phases = prepare' --conf 'prepare_timeout = 240s')
 }
 
 hold_node() {

@@ -37,6 +37,6 @@ assert_eq "[('list', 500, '500 snapshots and images so far'), ('list', 1000, '10
 rows="sum(e['event'] == 'item' for e in d)"
 assert_eq "(400, 'result', 0)" "$(events "($rows, d[-1]['event'], d[-1]['exit'])")" "rows and end"
 
-cloud_set '{"latency_ms": {"DescribeSnapshots": 300}}'
+cloud_set '{"latency_ms": {"DescribeSnapshots": 2000}}'
 ask yes >"$LAB/events" || fail "list, cancelled: $?"
 assert_eq "(0, 'error', 1)" "$(events "($rows, d[-1]['event'], d[-1]['exit'])")" "a cancelled list"

@@ -10,7 +10,7 @@
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
-start_node --conf '[aws]' --conf 'request_timeout = 2s'
+start_node --conf '[aws]' --conf 'request_timeout = 5s'
 begin_refusals
 cut_fault() { cloud_fault "{\"action\": \"CreateSnapshots\", \"dry_run\": false, $1}"; }
 adopted() {
@@ -75,17 +75,16 @@ assert_match 'complete: application consistent' "$OUT" "the second hold"
 made
 
 # Ctrl-C in the midst of the exchange: undone. After it: too late, and said so.
-cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 3000}}'
 in_background --no-image
-until_status "d['job'] is not None and d['job']['step'] == 'hold'"
-sleep 0.3
+wait_cut
 kill -INT "$client"
 ends_with 1
 assert_match 'cancelling: letting go of everything' "$OUT" "the answer"
 assert_match 'now: nothing is held by Stillpoint, (the 3 snapshots were deleted|no snapshot was made)' "$OUT" "what is said to be"
 node_is_free
 made_nothing
-cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 3}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 600}'
 in_background --no-image
 until_status "d['job'] is None and [f['step'] for f in d['finishing']] == ['finish']"
 assert_match 'finishing +sp-[^ ]+, step finish' "$(sp status)" "status"
@@ -96,7 +95,7 @@ id=${BASH_REMATCH[1]}
 assert_match "do:  see what becomes of it: stillpoint show $id" "$OUT" "the remedy"
 assert_match 'now: the node is free, and the backup goes on in stillpointd' "$OUT" "what is said to be"
 node_is_free
-cloud_set '{"snapshot_time_s": 0.1}'
+cloud_post finish_snapshots '{}' >/dev/null
 until_status "(d['last'] or {}).get('id') == '$id' and d['last']['state'] == 'complete'"
 assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 made
@@ -104,7 +103,7 @@ made
 assert_eq '' "$(sp show "$id" 2>&1 >/dev/null)" "what is said of a set that is complete"
 
 # The daemon ends while EC2 copies: the set stands, and whoever waits is told how to look at it.
-cloud_set '{"snapshot_time_s": 3}'
+cloud_set '{"snapshot_time_s": 600}'
 in_background
 until_status "d['job'] is None and (d['last'] or {}).get('state') == 'pending' and d['last']['id'] != '$id'"
 stop_part daemon
@@ -117,9 +116,10 @@ start_part daemon
 assert_match 'warning: it is being settled: see .unsettled. in .stillpoint status.' \
     "$(sp show "$id" 2>&1 >"$LAB/shown.txt")" "what show says of it"
 assert_match "$id" "$(cat "$LAB/shown.txt")" "what it shows"
-assert_match "unsettled +$id, for [^:]+: [012] of 3 snapshots completed" "$(sp status)" "status"
+until_says "unsettled +$id, for [^:]+: [012] of 3 snapshots completed" sp status # once it has looked
+cloud_post finish_snapshots '{}' >/dev/null
 until_status "d['unsettled'] == []"
-assert_match "settled +$id, finished: complete, application consistent, with image ami-" "$(sp status)" "status"
+until_says "settled +$id, finished: complete, application consistent, with image ami-" sp status # noted a moment later
 assert_eq '["complete", "application", "available"]' \
     "$(sp show "$id" --json | json "[d['state'], d['consistency'], d['image']['state']]")" "the tags"
 cloud_set '{"snapshot_time_s": 0.1}'
@@ -128,20 +128,15 @@ made
 # Nothing was made, and nobody can know: Ctrl-C ends the looking, and the code says unknown.
 cut_fault '"kind": "reset_before"'
 in_background --no-image
-for _ in {1..100}; do
-    grep -qE 'id=sp-.* step=hold' <(tail -n 1 "$LAB/log/daemon.log") && break
-    sleep 0.05
-done
-sleep 0.5
+until_says 'warning: .*everything is let go, looking in EC2 for what it made' cat "$LAB/run/out"
 node_is_free
-assert_match 'step release' "$(sp status)" "what status says of the looking"
-assert_match 'warning: .*everything is let go, looking in EC2 for what it made' "$(cat "$LAB/run/out")" "what is said meanwhile"
+until_says 'step release' sp status
 kill -INT "$client"
 ends_with 6
 assert_match 'now: nothing is held by Stillpoint; whether EC2 made snapshots is not known: .*stillpoint:id=sp-' "$OUT" \
     "what is said to be"
 assert_match 'do:  nothing: stillpointd looks on' "$OUT" "the remedy"
-assert_match 'unsettled +sp-.*: no snapshot of it shows in EC2 so far' "$(sleep 1; sp status)" "status"
+until_says 'unsettled +sp-.*: no snapshot of it shows in EC2 so far' sp status
 made_nothing
 backs_up --no-image
 end_refusals

@@ -11,7 +11,7 @@
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
-start_node --no-mysql
+start_node --no-mysql --conf '[aws]' --conf 'request_timeout = 2m'
 start_pruner '[retention]' 'keep_last = 1'
 begin() { # ACTION COMMAND...: it runs, and its first call of ACTION is held
     local action=$1

@@ -126,7 +126,7 @@ are_left "$newest" "$other"
 
 # A backup that is being made is nobody's to remove, and prune runs beside it.
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)"
-cloud_set '{"snapshot_time_s": 3, "latency_ms": {"CreateSnapshots": 50}}'
+cloud_set '{"snapshot_time_s": 3600, "latency_ms": {"CreateSnapshots": 50}}'
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
 until_status "len(d['finishing']) == 1"
@@ -134,6 +134,7 @@ id=$(sp status --json | json "d['finishing'][0]['id']")
 refused 4 "$id is being worked on" 'wait for it' sp delete --force "$id"
 assert_exit 0 sp prune
 are_left "$newest" "$other" "$id"
+cloud_post finish_snapshots '{}' >/dev/null || fail "the snapshots do not finish"
 wait "$client" || fail "the backup: $(cat "$LAB/out.txt")"
 disarm_thaw
 

@@ -21,17 +21,18 @@ OUT=$(sp restore instance "$id" --name copy --json) || fail "restore: exit $?: $
 copy=$(tail -n 1 <<<"$OUT" | json "d['instance']")
 
 # The original dies in the middle of a backup: what it was at stands in its journal.
-cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 6000}}'
+daemon=$(part_pid daemon)
 "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
 wait_cut
-kill -KILL "$(part_pid daemon)"
+kill -KILL "$daemon"
 wait "$client"
 half=$(sed -nE 's/^backup (sp-[^ ]+) started$/\1/p' "$LAB/out.txt")
 [ -s "$LAB/state/journal/$half.json" ] || fail "no entry: the test would prove nothing"
 end_refusals
 unfinished() { cloud_get snapshots | json "sorted((s['id'], s['tags']['stillpoint:state']) for s in d if s['tags']['stillpoint:id'] == '$half')"; }
-for _ in $(seq 60); do # EC2 cuts late in its call
+for _ in $(seq 400); do # EC2 cuts late in its call
     left=$(unfinished)
     [ "$left" = '[]' ] || break
     sleep 0.05
@@ -49,7 +50,7 @@ cloud_set "{\"imds\": {\"document\": {\"instanceId\": \"$copy\"}}}"
 "${BARE_ENV[@]}" "$BUILD/stillpointd" --config "$LAB/copy.conf" 2>"$LAB/log/copy.log" &
 copyd=$!
 defer kill "$copyd"
-end=$((SECONDS + 10))
+end=$((SECONDS + 30))
 until grep -q "event=settled id=$half outcome=void" "$LAB/log/copy.log"; do
     [ "$SECONDS" -lt "$end" ] || fail "nothing is dropped: $(cat "$LAB/log/copy.log")"
     sleep 0.05

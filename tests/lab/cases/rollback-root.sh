@@ -60,6 +60,7 @@ assert_match "^1 rb-[^ ]+ $set full done sp-" "$(state_tag)" "the state"
 assert_match "kept +.*$old_root +/dev/sda1" "$(sp rollback | tr '\n' ' ')" "what is kept"
 
 # The journal came with the root: that of a node in the middle of this very backup. The set stands.
+until_status "'$set' in [i['id'] for i in d['settled']]"
 grep -q "event=settled id=$set" "$LAB/log/daemon.log" || fail "the journal is not as old as the set"
 until_status "d['unsettled'] == [] and d['finishing'] == []"
 sp show "$set" --json >"$LAB/set.after"
@@ -83,6 +84,7 @@ assert_eq 2 "$(marks)" "rows"
 assert_eq "$before $old_root $count" "$(data_volumes) $(root_volume) $(volumes_of_lab)" "volumes"
 mounted_is "${before%% *}" data
 no_tags_left
+until_status "d['unsettled'] == [] and d['finishing'] == []"
 assert_eq '' "$(ls "$state/journal")" "the journal"
 
 # Once more, and the daemon is killed before EC2 was asked for the root; for good.

@@ -8,14 +8,14 @@
 
 start_cloud
 start_node
-cloud_set '{"latency_ms": {"CreateSnapshots": 4000}, "cut_at": 0.1}'
+cloud_set '{"latency_ms": {"CreateSnapshots": 7000}, "cut_at": 0.1}'
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
 client=$!
 wait_cut
 is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
 kill -TERM "$(part_pid daemon)"
-for _ in $(seq 20); do
+for _ in $(seq 40); do
     is_frozen "$(mount_at data)" || break
     sleep 0.02
 done

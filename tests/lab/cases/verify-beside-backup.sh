@@ -12,7 +12,7 @@ start_node
 cloud_set '{"snapshot_time_s": 0.2, "visible_after_ms": 0}'
 back_up first --no-image
 id=$(json "d['id']" <"$LAB/first.json")
-arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 240 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
 # Verifies and backups run into each other at all moments.
 (for _ in 1 2 3; do sp verify "$id" --again --json || exit; done >"$LAB/verifies") &
@@ -36,7 +36,7 @@ done
 # Where their moments never met, this one's do: the volumes are attached, and stillpoint-hook takes its time.
 excluded() { cloud_calls action=CreateSnapshots who=role | json "sum('Exclude' in json.dumps(c) for c in d)"; }
 before=$(excluded)
-arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 240 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 hook=$(part_pid hook)
 looks=$(logged 'job=verify .*step=look')
 cloud_set '{"attach_time_s": 3}' # long enough for the signal

@@ -49,12 +49,7 @@ until_no_loans
 assert_eq '[]' "$(sp status --json | json "d['loans']")" "loans in the end"
 
 # One at a time.
-"$BUILD/stillpoint" --config "$LAB/stillpoint.conf" verify latest --again >/dev/null 2>&1 &
-first=$!
-seen=$(grep -c 'job=verify .*step=make' "$LAB/log/daemon.log")
-for _ in $(seq 200); do
-    [ "$(grep -c 'job=verify .*step=make' "$LAB/log/daemon.log")" = "$seen" ] || break
-    sleep 0.02
-done
+cloud_set '{"attach_time_s": 2}' # long enough for the second
+verify_until 'job=verify .*step=make'
 assert_exit 4 sp verify latest --again
-wait "$first" || fail "the first of two verifies ended with $?"
+wait "$client" || fail "the first of two verifies ended with $?"

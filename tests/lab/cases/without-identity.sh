@@ -28,7 +28,7 @@ key() { json "d['keys']['user']['$1']" <"$LAB/cloud.json"; }
     "$BUILD/stillpointd" --config "$LAB/pruner/stillpoint.conf" 2>"$LAB/log/pruner.log" &
 pruner=$!
 defer kill "$pruner"
-for _ in $(seq 100); do [ -S "$LAB/pruner/run/control.sock" ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ -S "$LAB/pruner/run/control.sock" ] && break; sleep 0.05; done
 far() { "$BUILD/stillpoint" --config "$LAB/pruner/stillpoint.conf" "$@"; }
 
 assert_exit 0 far list
