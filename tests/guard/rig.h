@@ -111,6 +111,16 @@ static __attribute__((noinline, unused, format(printf, 3, 4))) void rig_format(c
     assert_true(length >= 0 && (size_t)length < bytes);
 }
 
+/* The freezer closes its descriptors when it gets to it. */
+static inline void rig_umount(const char *path)
+{
+    for (int left = 1000; umount(path) < 0; left--) {
+        assert_int_equal(errno, EBUSY);
+        assert_true(left > 0);
+        (void)poll(NULL, 0, 5);
+    }
+}
+
 /* Runs a shell line, its output to nowhere; the exit code. */
 static inline int __attribute__((format(printf, 1, 2))) rig_sh(const char *fmt, ...)
 {

@@ -291,7 +291,7 @@ static bool is_running(const char *pid_file)
     assert_int_equal(fscanf(file, "%d", &pid), 1);
     (void)fclose(file);
     format(path, sizeof(path), "/proc/%d/stat", pid);
-    for (int i = 0; i < 100; i++, nap_ms(5)) {
+    for (int i = 0; i < 1000; i++, nap_ms(5)) {
         file = fopen(path, "re");
         if (file == NULL)
             return false;
