@@ -20,6 +20,7 @@
 #   make_waits                    $LAB/waits, an exec hook for a node of the case's (WAITS: options of start_node);
 #   hold_node, let_go_of_node     a backup waits in it and has the node as long, in which no volume comes or goes;
 #                                 it fails then, and is over
+#   good_set NAME LEVEL [OPTION...]  a backup of that consistency, in which verify finds nothing
 #   logged REGEX                  how many such lines the daemon has logged; until_logged_beyond N REGEX: waits
 #                                 for more than N
 #   until_logged N REGEX          until the daemon has logged N such lines since hold_node
@@ -47,6 +48,28 @@ verify_now() {
     [ "$status" -eq "$wanted" ] ||
         fail "verify $*: wanted exit $wanted, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
     assert_no_loans
+}
+
+# MariaDB's recovery of CREATE and ALTER has faults of its own (MDEV-40728 and its kin, 2026): where the log
+# ends at certain of their records the server does not start again, after any crash. A set of such an
+# instant is no good one, and verify says so rightly: another is taken, twice at most in a case.
+UNRECOVERED='does not start on the copy: .*InnoDB: Missing FILE_CREATE, FILE_DELETE or FILE_MODIFY'
+_unrecovered=0
+good_set() {
+    local name=$1 level=$2 status=0
+    shift 2
+    back_up "$name" --no-image --consistency "$level"
+    assert_eq "$level" "$(json "d['consistency']" <"$LAB/$name.json")" "$name"
+    sp verify latest --json "$@" >"$LAB/verify.events" 2>"$LAB/verify.err" || status=$?
+    tail -n 1 "$LAB/verify.events" >"$LAB/verify.json"
+    if [ "$status" = 1 ] && [[ $(text_of 'server mysql') =~ $UNRECOVERED ]] && [ "$((++_unrecovered))" -le 2 ]; then
+        echo "$TEST: $name: the server does not recover from its instant: $(text_of 'server mysql')"
+        good_set "$name" "$level" "$@"
+        return
+    fi
+    [ "$status" = 0 ] || fail "$name: verify $*: wanted exit 0, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
+    assert_no_loans
+    assert_no_findings
 }
 
 logged() { grep -c "$1" "$LAB/log/daemon.log"; }

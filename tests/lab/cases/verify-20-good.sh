@@ -34,11 +34,8 @@ start_writers
 start_statements
 for level in application filesystem crash application application; do
     count=$((${count:-0} + 1))
-    back_up "set$count" --no-image --consistency "$level"
-    assert_eq "$level" "$(json "d['consistency']" <"$LAB/set$count.json")" "set $count"
     # shellcheck disable=SC2046 # an option or none
-    verify_now 0 $([ "$count" != 5 ] || echo --deep)
-    assert_no_findings
+    good_set "set$count" "$level" $([ "$count" != 5 ] || echo --deep)
     assert_eq true "$(v "len(d['databases']) == 1 and d['databases'][0]['tables_checked'] > 5")" "what was looked at of set $count"
     assert_statements
 done

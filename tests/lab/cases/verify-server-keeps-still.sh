@@ -78,6 +78,7 @@ back_up still --no-image
 
 # The daemon is stopped while the server comes up, so that it can be asked for as long as we like.
 server_pid() { pgrep -f -- "--socket=/run/mysqld/mysqld.sock.* --datadir=$LAB/node/root" | tail -n 1; }
+daemon=$(part_pid daemon)
 sp verify latest --deep --json >"$LAB/verify.events" 2>"$LAB/verify.err" &
 client=$!
 for _ in $(seq 3000); do
@@ -86,7 +87,6 @@ for _ in $(seq 3000); do
     kill -0 "$client" 2>/dev/null || fail "no server: $(tail -n 1 "$LAB/verify.events")"
     sleep 0.01
 done
-daemon=$(part_pid daemon)
 kill -STOP "$daemon"
 defer kill -CONT "$daemon"
 copy_sql() { mariadb --no-defaults --socket "/proc/$(server_pid)/root/run/mysqld/mysqld.sock" -u root -N -B -e "$1"; }
