@@ -101,7 +101,6 @@ static void many_mounts_are_held_together(void **state)
         is_frozen = is_frozen || rig_is_frozen(rig, i);
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
     rig_disarm_thaw(rig);
-    rig_nap_ms(50);
     while (rig->mount_count > own) {
         struct rig_mount *last = &rig->mounts[--rig->mount_count];
         (void)close(last->fd);

@@ -426,7 +426,6 @@ static void sixty_fifth_mount_is_one_too_many(void **state)
     enum guard_status synced = rig_ask(rig, &sync, sizeof(sync));
     enum guard_status froze = rig_freeze(rig, 5000); /* nothing to freeze is held at once */
     assert_int_equal(rig_plain(rig, GUARD_OP_RESET), GUARD_OK);
-    rig_nap_ms(50);
     for (int i = 0; i < count; i++) {
         rig_format(small.path, sizeof(small.path), "%s/t%d", rig->folder, i);
         rig_umount(small.path); /* RESET has let go of them */

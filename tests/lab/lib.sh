@@ -20,6 +20,8 @@
 #   wait_cut                  until the node's CreateSnapshots is with the cloud and not yet answered: all is
 #                             held then. (Asking is_frozen again and again gets in the way of the guard)
 #   wait_call ACTION          the same of another call
+#   wait_answered ACTION      until there was such a call of the node's and each is answered, also one whose
+#                             sender is gone
 #   cloud_get PATH [K=V...], cloud_post PATH JSON   the control address (control.py's header)
 #   cloud_set JSON, cloud_fault JSON, cloud_faults_off, cloud_calls [K=V...]
 #   count_calls ACTION        how many such calls the node's role made, dry runs apart
@@ -310,6 +312,13 @@ sys.exit(1)
 EOF
 }
 wait_cut() { wait_call CreateSnapshots; }
+wait_answered() {
+    local end=$((SECONDS + 20))
+    until [ "$(cloud_calls "action=$1" who=role | json "d != [] and all(c['answered_mono'] for c in d)")" = true ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "$1 is still not answered"
+        sleep 0.05
+    done
+}
 
 assert_nothing_frozen() {
     local path

@@ -9,10 +9,7 @@
 start_cloud
 start_node
 # At its start the daemon looks once for volumes that an earlier one had on loan.
-for _ in $(seq 200); do
-    [ "$(count_calls DescribeVolumes)" = 0 ] || break
-    sleep 0.05
-done
+wait_answered DescribeVolumes
 cloud_post calls '{}' >/dev/null
 start_writers
 arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"

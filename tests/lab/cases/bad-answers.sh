@@ -99,7 +99,7 @@ made
 cloud_fault '{"action": "CreateSnapshots", "kind": "dribble", "dry_run": false, "ms": 400, "bytes": 8}'
 begin=$SECONDS
 assert_exit 3 sp backup --no-image
-[ $((SECONDS - begin)) -le 40 ] || fail "it took $((SECONDS - begin)) s"
+[ $((SECONDS - begin)) -le 14 ] || fail "it took $((SECONDS - begin)) s"
 assert_match "EC2's answer was lost" "$OUT" "the warning"
 node_is_free
 made

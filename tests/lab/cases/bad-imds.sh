@@ -84,7 +84,7 @@ backs_up --no-image
 cloud_post imds '{"forget_tokens": true}' >/dev/null
 backs_up --no-image
 
-# A wrong clock is corrected for in signing, and said.
+# A wrong clock is corrected for in signing, and said; by EC2's Date, which has whole seconds.
 cloud_set '{"clock_offset_s": 3600}'
 backs_up --no-image
 assert_match "warning: this node's clock is (3599|3600) s behind EC2's" "$OUT" "the warning"

@@ -8,10 +8,7 @@
 start_cloud
 start_node
 # At its start the daemon looks for volumes on loan: that call is not the doctor's.
-for _ in {1..200}; do
-    [ "$(cloud_calls action=DescribeVolumes who=role | json "any(c['answered_mono'] for c in d)")" != true ] || break
-    sleep 0.05
-done
+wait_answered DescribeVolumes
 cloud_set '{"latency_ms": {"DescribeVolumes": 5000}}'
 sp doctor >"$LAB/first.txt" 2>&1 &
 first=$!

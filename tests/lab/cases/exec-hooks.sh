@@ -103,7 +103,7 @@ assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 echo hang-hold >"$LAB/behave"
 begin=$SECONDS
 run 3
-[ $((SECONDS - begin)) -lt 40 ] || fail "a hook that hangs held the node for $((SECONDS - begin)) s"
+[ $((SECONDS - begin)) -lt 15 ] || fail "a hook that hangs held the node for $((SECONDS - begin)) s"
 assert_match 'hold release finish ' "$(phases)" "phases after a hook that hung"
 assert_eq '' "$(pgrep -f "$hook" || true)" "processes of the hook that are left"
 

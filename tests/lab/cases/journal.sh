@@ -46,13 +46,6 @@ settled_as() { # OUTCOME TEXT
     in_log "event=settled id=$id outcome=$1"
     assert_eq '' "$(ls "$LAB/state/journal")" "the journal"
 }
-acted_on() { # the request whose sender is gone
-    local end=$((SECONDS + 20))
-    until [ "$(cloud_calls action=CreateSnapshots who=role | json "all(c['answered_mono'] for c in d)")" = true ]; do
-        [ "$SECONDS" -lt "$end" ] || fail "CreateSnapshots is still not answered"
-        sleep 0.05
-    done
-}
 hook_is_free() {
     if [ -e "$LAB/queue-held" ] || [ -e "$LAB/queue-prepared" ]; then
         fail "the hook still holds: $(cat "$LAB/hook.txt")"
@@ -98,7 +91,7 @@ cloud_set '{"latency_ms": {"CreateSnapshots": 2500}, "snapshot_time_s": 0.1}'
 in_background --no-image
 wait_cut
 kill_daemon
-acted_on
+wait_answered CreateSnapshots # its sender is gone
 python3 - "$LIB_DIR" "$LAB" "$id" <<'PYTHON' || fail "no snapshot to delete"
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -128,7 +121,7 @@ made
 in_background --no-image
 wait_cut
 kill_daemon
-acted_on
+wait_answered CreateSnapshots # its sender is gone
 made
 sed -i "s/$(node_get "['instance']")/i-0123456789abcdef0/" "$LAB/state/journal/$id.json"
 : >"$LAB/hook.txt"

@@ -40,14 +40,20 @@ back_up() {
     tail -n 1 "$LAB/$name.events" >"$LAB/$name.json"
 }
 
-verify_now() {
-    local wanted=$1 status=0
-    shift
-    sp verify latest --json "$@" >"$LAB/verify.events" 2>"$LAB/verify.err" || status=$?
+_verify() {
+    _status=0
+    sp verify latest --json "$@" >"$LAB/verify.events" 2>"$LAB/verify.err" || _status=$?
     tail -n 1 "$LAB/verify.events" >"$LAB/verify.json"
-    [ "$status" -eq "$wanted" ] ||
-        fail "verify $*: wanted exit $wanted, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
+}
+_verify_ended() { # WANTED OPTION...
+    [ "$_status" -eq "$1" ] ||
+        fail "verify ${*:2}: wanted exit $1, got $_status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
     assert_no_loans
+}
+
+verify_now() {
+    _verify "${@:2}"
+    _verify_ended "$@"
 }
 
 # MariaDB's recovery of CREATE and ALTER has faults of its own (MDEV-40728 and its kin, 2026): where the log
@@ -56,19 +62,17 @@ verify_now() {
 UNRECOVERED='does not start on the copy: .*InnoDB: Missing FILE_CREATE, FILE_DELETE or FILE_MODIFY'
 _unrecovered=0
 good_set() {
-    local name=$1 level=$2 status=0
+    local name=$1 level=$2
     shift 2
     back_up "$name" --no-image --consistency "$level"
     assert_eq "$level" "$(json "d['consistency']" <"$LAB/$name.json")" "$name"
-    sp verify latest --json "$@" >"$LAB/verify.events" 2>"$LAB/verify.err" || status=$?
-    tail -n 1 "$LAB/verify.events" >"$LAB/verify.json"
-    if [ "$status" = 1 ] && [[ $(text_of 'server mysql') =~ $UNRECOVERED ]] && [ "$((++_unrecovered))" -le 2 ]; then
+    _verify "$@"
+    if [ "$_status" = 1 ] && [[ $(text_of 'server mysql') =~ $UNRECOVERED ]] && [ "$((++_unrecovered))" -le 2 ]; then
         echo "$TEST: $name: the server does not recover from its instant: $(text_of 'server mysql')"
         good_set "$name" "$level" "$@"
         return
     fi
-    [ "$status" = 0 ] || fail "$name: verify $*: wanted exit 0, got $status: $(cat "$LAB/verify.json" "$LAB/verify.err")"
-    assert_no_loans
+    _verify_ended 0 "$@"
     assert_no_findings
 }
 

@@ -15,7 +15,7 @@ client=$!
 wait_cut
 is_frozen "$(mount_at data)" || fail "never frozen: $(cat "$LAB/out.txt")"
 kill -TERM "$(part_pid daemon)"
-for _ in $(seq 40); do
+for _ in $(seq 20); do
     is_frozen "$(mount_at data)" || break
     sleep 0.02
 done
