@@ -125,8 +125,10 @@ static json_t *one_open_json(struct agent *agent, const char *id, const struct j
     const char *at = entry != NULL ? clock_utc_text(entry->written_utc_us, since) : NULL;
 
     (void)pthread_mutex_lock(&agent->mutex);
-    json_t *why = json_object_get(agent->unsettled_whys, id);
-    json_t *object = json_pack("{s:s,s:s?,s:s?,s:O}", "id", id, "step", step, "since", at, "why",
+    /* A copy: jansson's last decref synchronises with nobody, so what the agent frees under its
+     * mutex is never read without it. */
+    json_t *why = json_deep_copy(json_object_get(agent->unsettled_whys, id));
+    json_t *object = json_pack("{s:s,s:s?,s:s?,s:o}", "id", id, "step", step, "since", at, "why",
                                why ? why : json_null());
     (void)pthread_mutex_unlock(&agent->mutex);
     return object;
