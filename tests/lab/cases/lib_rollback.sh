@@ -132,7 +132,8 @@ ended_as() {
 
 until_rollback() {
     for _ in {1..400}; do
-        [ "$(sp rollback --json 2>/dev/null | tail -n 1 | json "(lambda r: $1)(d if d.get('id') else None)" 2>/dev/null)" = true ] &&
+        # d['id']: what a daemon that does not run is said to have is no answer.
+        [ "$(sp rollback --json 2>/dev/null | tail -n 1 | json "(lambda r: $1)(d if d['id'] else None)" 2>/dev/null)" = true ] &&
             [ "$(sp status --json | json "d['job'] is None")" = true ] && return
         sleep 0.1
     done
