@@ -10,6 +10,8 @@
 #include "agent/base/grow.h"
 #include "agent/daemon/verify_position.h"
 
+enum { IDLE_EVENTS_MAX = 16 }; /* one for each log that was begun just before */
+
 static bool ask_text(struct verify_serving *serving, const char *sql, int64_t deadline_ms,
                      char **ret_text, struct err *err)
 {
@@ -59,32 +61,76 @@ static bool ask_logs(struct verify_serving *serving, bool binlog, struct verify_
     return db_alive(serving->db) || (*err = ignored, false);
 }
 
+/* The log of the recorded position, where that lies before its end; NULL: it does not, or its name
+ * can't be asked for. */
+static struct verify_log *log_going_on(const struct verify_serving *serving,
+                                       const struct verify_logs *logs)
+{
+    const struct backup_database *recorded = serving->ask->database;
+
+    if (recorded->binlog_file == NULL || !verify_log_name_plain(recorded->binlog_file))
+        return NULL;
+    for (size_t i = 0; i < logs->count; i++) {
+        if (strcmp(logs->list[i].name, recorded->binlog_file) == 0 &&
+            recorded->binlog_pos < logs->list[i].bytes)
+            return &logs->list[i];
+    }
+    return NULL;
+}
+
+/* The first events from the recorded position on. False, ERR_DB with a server that is alive: no
+ * event begins there. */
+static bool ask_events(struct verify_serving *serving, int limit, struct db_rows *ret_rows,
+                       struct err *err)
+{
+    const struct backup_database *recorded = serving->ask->database;
+    char sql[400];
+
+    (void)snprintf(sql, sizeof(sql), "SHOW BINLOG EVENTS IN '%.255s' FROM %" PRId64 " LIMIT %d",
+                   recorded->binlog_file, recorded->binlog_pos, limit);
+    return db_query(serving->db, sql, true, clock_boot_ms() + VERIFY_SERVING_QUESTION_MS, ret_rows,
+                    err);
+}
+
 /* A lower bound lies in the middle of the log: an event must begin there. */
 static bool judge_border(struct verify_serving *serving, const struct verify_logs *logs,
                          struct strs *findings, struct err *err)
 {
     const struct backup_database *recorded = serving->ask->database;
     struct err why = ERR_INIT;
-    char sql[400];
 
-    if (recorded->binlog_file == NULL || recorded->binlog_exact ||
-        !verify_log_name_plain(recorded->binlog_file))
+    if (recorded->binlog_exact || log_going_on(serving, logs) == NULL ||
+        ask_events(serving, 1, NULL, &why))
         return true;
-    for (size_t i = 0; i < logs->count; i++) {
-        if (strcmp(logs->list[i].name, recorded->binlog_file) != 0 ||
-            recorded->binlog_pos >= logs->list[i].bytes)
-            continue;
-        (void)snprintf(sql, sizeof(sql), "SHOW BINLOG EVENTS IN '%.255s' FROM %" PRId64 " LIMIT 1",
-                       recorded->binlog_file, recorded->binlog_pos);
-        if (db_query(serving->db, sql, true, clock_boot_ms() + VERIFY_SERVING_QUESTION_MS, NULL,
-                     &why))
-            return true;
-        if (why.kind == ERR_DB && db_alive(serving->db))
-            return strs_printf(findings, err, "recorded %s:%" PRId64 ", where no event begins",
-                               recorded->binlog_file, recorded->binlog_pos);
-        *err = why;
-        return false;
+    if (why.kind == ERR_DB && db_alive(serving->db))
+        return strs_printf(findings, err, "recorded %s:%" PRId64 ", where no event begins",
+                           recorded->binlog_file, recorded->binlog_pos);
+    *err = why;
+    return false;
+}
+
+/* Behind an exact position MariaDB may still have noted, before the freeze, from where its recovery
+ * would read: its background thread waits for no lock (sql/log.cc, binlog_background_thread). */
+static bool note_idle(struct verify_serving *serving, const struct verify_logs *logs,
+                      struct err *err)
+{
+    const struct backup_database *recorded = serving->ask->database;
+    struct verify_log *log = log_going_on(serving, logs);
+    struct db_rows rows = DB_ROWS_INIT;
+    struct err why = ERR_INIT;
+
+    if (log == NULL || !recorded->binlog_exact || !serving->program.mariadb)
+        return true;
+    if (!ask_events(serving, IDLE_EVENTS_MAX + 1, &rows, &why))
+        return (why.kind == ERR_DB && db_alive(serving->db)) || (*err = why, false);
+    bool idle = rows.row_count > 0 && rows.row_count <= IDLE_EVENTS_MAX;
+    for (size_t i = 0; idle && i < rows.row_count; i++) {
+        const char *type = db_rows_get(&rows, i, "Event_type");
+        idle = type != NULL && strcmp(type, "Binlog_checkpoint") == 0;
     }
+    db_rows_free(&rows);
+    if (idle)
+        log->idle_from = recorded->binlog_pos;
     return true;
 }
 
@@ -92,7 +138,7 @@ bool verify_logs_judge(struct verify_serving *serving, struct err *err)
 {
     const struct backup_database *recorded = serving->ask->database;
     char name[VERIFY_SERVING_NAME_BYTES], found[VERIFY_FOUND_BYTES] = "",
-                                          text[VERIFY_FOUND_BYTES + 60];
+                                          text[VERIFY_FOUND_BYTES + 80];
     struct verify_logs logs = {.count = 0};
     struct strs findings = {NULL, 0};
     int64_t begun_ms = clock_boot_ms();
@@ -102,13 +148,15 @@ bool verify_logs_judge(struct verify_serving *serving, struct err *err)
         return verify_report_add(serving->ask->report, VERIFY_CHECK_OK, begun_ms, err, name,
                                  "no position was recorded");
     bool ok = ask_logs(serving, recorded->binlog_file != NULL, &logs, err) &&
+              note_idle(serving, &logs, err) &&
               verify_position_judge(recorded, &logs, &findings, found, err) &&
               judge_border(serving, &logs, &findings, err);
     if (ok) {
-        (void)snprintf(text, sizeof(text), "%s, %s%s",
-                       recorded->binlog_exact ? "exactly as recorded"
-                                              : "not before what is recorded",
-                       found[0] ? found : "GTID ",
+        const char *how = !recorded->binlog_exact                ? "not before what is recorded"
+                          : log_going_on(serving, &logs) == NULL ? "exactly as recorded"
+                                                                 : "as recorded, but for a note of "
+                                                                   "the server's own behind it";
+        (void)snprintf(text, sizeof(text), "%s, %s%s", how, found[0] ? found : "GTID ",
                        found[0]    ? ""
                        : logs.gtid ? logs.gtid
                                    : "-");

@@ -69,7 +69,8 @@ static bool judge_end(const struct backup_database *recorded, const struct verif
                            log->name, recorded->binlog_pos, log->bytes);
     if (!recorded->binlog_exact)
         return true;
-    if (log->bytes > 0 && recorded->binlog_pos != log->bytes)
+    bool idle = log->idle_from > 0 && recorded->binlog_pos >= log->idle_from;
+    if (log->bytes > 0 && recorded->binlog_pos != log->bytes && !idle)
         return strs_printf(findings, err, "recorded %s:%" PRId64 ", the copy's ends at %" PRId64,
                            log->name, recorded->binlog_pos, log->bytes);
     if (at + 2 < logs->count)

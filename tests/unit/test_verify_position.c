@@ -12,7 +12,7 @@
 
 /* The last is what the server on the copy has begun itself. */
 static struct verify_log three[] = {
-    {"binlog.000001", 400}, {"binlog.000002", 900}, {"binlog.000003", 330}};
+    {"binlog.000001", 400, 0}, {"binlog.000002", 900, 0}, {"binlog.000003", 330, 0}};
 
 static struct backup_database recorded(const char *file, int64_t pos, bool exact, const char *gtid)
 {
@@ -57,6 +57,21 @@ static void a_good_end_has_no_finding(void **state)
     assert_string_equal(judge(&none, &logs, text, sizeof(text)), "");
 }
 
+static void what_the_server_notes_for_itself_is_no_finding(void **state)
+{
+    struct verify_log noted[] = {
+        {"binlog.000001", 400, 0}, {"binlog.000002", 900, 860}, {"binlog.000003", 330, 0}};
+    const struct verify_logs logs = {noted, 3, NULL};
+    const struct backup_database at = recorded("binlog.000002", 860, true, NULL);
+    const struct backup_database before = recorded("binlog.000002", 859, true, NULL);
+    char text[2000];
+    (void)state;
+
+    assert_string_equal(judge(&at, &logs, text, sizeof(text)), "");
+    assert_string_equal(judge(&before, &logs, text, sizeof(text)),
+                        "recorded binlog.000002:859, the copy's ends at 900|");
+}
+
 static void each_wrong_end_is_named_with_both_sides(void **state)
 {
     const struct verify_logs logs = {three, 3, (char *)(uintptr_t) "0-1-55"};
@@ -89,9 +104,9 @@ static void each_wrong_end_is_named_with_both_sides(void **state)
 static void a_log_that_is_gone_is_named(void **state)
 {
     struct verify_log gone[] = {
-        {"binlog.000001", 0}, {"binlog.000002", 900}, {"binlog.000003", 330}};
+        {"binlog.000001", 0, 0}, {"binlog.000002", 900, 0}, {"binlog.000003", 330, 0}};
     struct verify_log gap[] = {
-        {"binlog.000001", 400}, {"binlog.000003", 900}, {"binlog.000004", 330}};
+        {"binlog.000001", 400, 0}, {"binlog.000003", 900, 0}, {"binlog.000004", 330, 0}};
     const struct verify_logs without = {gone, 3, NULL}, between = {gap, 3, NULL};
     const struct backup_database database = recorded("binlog.000002", 900, true, NULL);
     const struct backup_database third = recorded("binlog.000003", 900, true, NULL);
@@ -128,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_end_has_no_finding),
+        cmocka_unit_test(what_the_server_notes_for_itself_is_no_finding),
         cmocka_unit_test(each_wrong_end_is_named_with_both_sides),
         cmocka_unit_test(a_log_that_is_gone_is_named),
         cmocka_unit_test(a_gtid_that_a_tag_had_no_room_for_says_nothing),
