@@ -9,9 +9,9 @@
 struct verify_log {
     char *name;    /* "binlog.000007" */
     int64_t bytes; /* 0: listed by the server, and not there */
-    int64_t
-        idle_from; /* what lies from here to its end is no statement, but what the server notes
-                      for itself behind a lock, too: MariaDB's Binlog_checkpoint; 0: not known */
+    /* From here to its end there is no statement, only what the server notes for itself whatever is
+     * locked: MariaDB's Binlog_checkpoint. 0: not known */
+    int64_t idle_from;
 };
 
 struct verify_logs {

@@ -132,7 +132,7 @@ ended_as() {
 
 until_rollback() {
     for _ in {1..400}; do
-        # d['id']: what a daemon that does not run is said to have is no answer.
+        # Each answer has the key id (null: none); what is said where no daemon runs has not.
         [ "$(sp rollback --json 2>/dev/null | tail -n 1 | json "(lambda r: $1)(d if d['id'] else None)" 2>/dev/null)" = true ] &&
             [ "$(sp status --json | json "d['job'] is None")" = true ] && return
         sleep 0.1

@@ -45,6 +45,7 @@ cut_short() { truncate -s 1000 "$1/lab/stored.MYD"; }
 without_log() { rm "$1/binlog.000001"; }
 without_last() { rm "$1/$(json "d['databases'][0]['binlog_file']" <"$LAB/lastless.json")"; }
 
+binlog_pos() { json "d['databases'][0]['binlog_pos']" <"$LAB/$1.json"; }
 last_event() { node_sql "SHOW BINLOG EVENTS IN '$log'" | tail -n 1; }
 
 bad_sets() {
@@ -100,7 +101,7 @@ bad_sets() {
         assert_match 'as recorded, but for a note of the server.s own behind it, binlog' "$(<"$LAB/verify.json")" "what it says"
         node_sql 'INSERT INTO lab.still VALUES (9000, 1)' || fail "a row"
         back_up written --no-image
-        misplace written $(($(json "d['databases'][0]['binlog_pos']" <"$LAB/written.json") - $(json "d['databases'][0]['binlog_pos']" <"$LAB/noted.json") + 40))
+        misplace written $(($(binlog_pos written) - $(binlog_pos noted) + 40)) # where the note begins
         verify_now 1
         assert_match "recorded binlog\.0+[0-9]+:[0-9]+, the copy's ends at" "$(text_of 'binlog mysql')" "a row behind it"
         return
