@@ -155,7 +155,7 @@ static bool run_phase(struct exec_hook *self, enum hook_phase phase, const char 
         [HOOK_PREPARE] = self->config.prepare_timeout_ms,
         [HOOK_HOLD] = self->config.hold_timeout_ms,
         [HOOK_RELEASE] = self->config.release_timeout_ms,
-        [HOOK_FINISH] = self->config.release_timeout_ms,
+        [HOOK_FINISH] = self->config.finish_timeout_ms,
         [HOOK_STOP] = self->config.stop_timeout_ms,
         [HOOK_START] = self->config.start_timeout_ms,
     };
@@ -209,19 +209,28 @@ static bool exec_hold(void *hook, int64_t deadline_ms, const struct cancel *canc
     return run_phase(hook, HOOK_HOLD, "", deadline_ms, cancel, err);
 }
 
+static int64_t deadline_later(int64_t deadline_ms, int64_t timeout_ms)
+{
+    int64_t own_ms = clock_boot_ms() + timeout_ms;
+
+    return own_ms > deadline_ms ? own_ms : deadline_ms;
+}
+
 /* A release that is late is run all the same: for the time that a hook has anyway, from now on. */
 static bool exec_release(void *hook, const char *outcome, int64_t deadline_ms, struct err *err)
 {
     const struct exec_hook *self = hook;
-    int64_t now_ms = clock_boot_ms();
 
-    if (deadline_ms < now_ms + self->config.release_timeout_ms)
-        deadline_ms = now_ms + self->config.release_timeout_ms;
+    deadline_ms = deadline_later(deadline_ms, self->config.release_timeout_ms);
     return run_phase(hook, HOOK_RELEASE, outcome, deadline_ms, NULL, err);
 }
 
+/* Nobody waits for it: its time is its own, too. */
 static bool exec_finish(void *hook, const char *outcome, int64_t deadline_ms, struct err *err)
 {
+    const struct exec_hook *self = hook;
+
+    deadline_ms = deadline_later(deadline_ms, self->config.finish_timeout_ms);
     return run_phase(hook, HOOK_FINISH, outcome, deadline_ms, NULL, err);
 }
 

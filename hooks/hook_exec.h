@@ -16,7 +16,7 @@ struct hook_exec_config {
     const char *path;   /* absolute; stillpoint-hook checks owners and modes */
     const char *socket; /* of stillpoint-hook: RUN/HOOK_SOCKET_NAME */
     unsigned phases;    /* HOOK_EXEC_BIT(HOOK_PREPARE) | …: those it wants to be called for */
-    int64_t prepare_timeout_ms, hold_timeout_ms, release_timeout_ms; /* finish: as release */
+    int64_t prepare_timeout_ms, hold_timeout_ms, release_timeout_ms, finish_timeout_ms;
     int64_t stop_timeout_ms, start_timeout_ms;
     bool required;
 };

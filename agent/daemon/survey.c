@@ -238,6 +238,7 @@ static bool add_exec(const struct work *work, const struct config_hook *hook, un
         .prepare_timeout_ms = hook->prepare_timeout_ms,
         .hold_timeout_ms = hook->hold_timeout_ms,
         .release_timeout_ms = hook->release_timeout_ms,
+        .finish_timeout_ms = hook->finish_timeout_ms,
         .stop_timeout_ms = hook->stop_timeout_ms,
         .start_timeout_ms = hook->start_timeout_ms,
         .required = hook->required,

@@ -120,7 +120,8 @@ static struct hook make_hook(const struct runner *runner, const char *path, unsi
                                             .phases = phases,
                                             .prepare_timeout_ms = 30000,
                                             .hold_timeout_ms = 400,
-                                            .release_timeout_ms = 5000};
+                                            .release_timeout_ms = 5000,
+                                            .finish_timeout_ms = 70000};
     struct hook hook;
     struct err err = ERR_INIT;
 
@@ -183,6 +184,22 @@ static void a_release_past_its_deadline_runs_all_the_same_and_carries_the_outcom
     assert_int_equal(runner->request.phase, HOOK_RELEASE);
     assert_string_equal(runner->request.outcome, "failed");
     assert_true(runner->request.deadline_ms > in_ms(4000));
+    hook.free(hook.self);
+}
+
+static void a_finish_has_the_time_of_its_own_key(void **state)
+{
+    struct runner *runner = *state;
+    struct hook hook = make_hook(runner, "/hook", HOOK_EXEC_ALL);
+    struct err err = ERR_INIT;
+
+    start_answer(runner);
+    int64_t begin_ms = clock_boot_ms();
+    assert_true(hook.finish(hook.self, "complete", in_ms(30000), &err));
+    end_answer(runner);
+
+    assert_int_equal(runner->request.phase, HOOK_FINISH);
+    assert_in_range(runner->request.deadline_ms, begin_ms + 70000, begin_ms + 70500);
     hook.free(hook.self);
 }
 
@@ -498,6 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_RUNNER(the_request_carries_the_job_and_the_earlier_deadline),
         ON_RUNNER(a_release_past_its_deadline_runs_all_the_same_and_carries_the_outcome),
+        ON_RUNNER(a_finish_has_the_time_of_its_own_key),
         ON_RUNNER(a_phase_that_is_not_wanted_connects_to_nobody),
         ON_RUNNER(output_is_kept_for_the_log_until_the_phase_runs_again),
         ON_RUNNER(each_verdict_is_told_with_its_remedy),
