@@ -157,15 +157,15 @@ fuzz: setup
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
 	    $(DESTDIR)$(PREFIX)/libexec/stillpoint $(DESTDIR)/etc/stillpoint/conf.d \
-	    $(DESTDIR)/etc/stillpoint/hooks.d $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)/etc/stillpoint/hooks.d \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $B/stillpoint $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $B/stillpointd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $B/stillpoint-guard $B/stillpoint-hook $(DESTDIR)$(PREFIX)/libexec/stillpoint/
 	for f in conf.d/*.conf; do \
 	    [ -e $(DESTDIR)/etc/stillpoint/$$f ] || install -m 644 $$f $(DESTDIR)/etc/stillpoint/$$f; done
-	for f in packaging/man/*.8; do [ ! -e $$f ] || \
-	    install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man8/; done
+	for f in packaging/man/*.[1-9]; do \
+	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 	install -m 644 packaging/systemd/* $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	cd $(DESTDIR)$(PREFIX)/lib/systemd/system && \
 	    sed -i '/^Exec/s,=/usr/,=$(PREFIX)/,' $(notdir $(wildcard packaging/systemd/*))

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 
 build=(gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libexpat1-dev libcurl4-openssl-dev
     libssl-dev libmariadb-dev libinih-dev libcmocka-dev)
-lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-db systemd)
+lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-db mandoc systemd)
 # mariadb-client for mariadb-binlog, dosfstools for /boot/efi's vfat, mmdebstrap and the keyring for
 # the other servers' trees.
 # strace fails the guard's system calls. lvm2 is for its metadata alone: nothing is activated.

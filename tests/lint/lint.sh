@@ -118,7 +118,10 @@ step_hazards() {
     . tests/lab/python.sh
     python3 tests/lint/hazards.py
 }
-step_man() { bash tests/lint/man-help.sh; }
+step_man() {
+    need mandoc man || return
+    bash tests/lint/man-help.sh && bash tests/lint/man-pages.sh
+}
 step_units() {
     need systemd-analyze || return
     bash tests/lint/units.sh "$BUILD"

@@ -59,7 +59,8 @@ fi
 
 # A sentence that begins in the middle is what a merge left of two versions.
 for page in packaging/man/*.[1-8]; do
-    if ! awk -v page="$page" '/^[a-z]/ && last ~ /[^.]\.$/ && last !~ /^\./ { print page ":" FNR ": begins in the middle: " $0; bad = 1 }
+    if ! awk -v page="$page" '/^\.EX/ { example = 1 } /^\.EE/ { example = 0 }
+                              !example && /^[a-z]/ && last ~ /[^.]\.$/ && last !~ /^\./ { print page ":" FNR ": begins in the middle: " $0; bad = 1 }
                               { last = $0 } END { exit bad }' "$page"; then
         failed=1
     fi

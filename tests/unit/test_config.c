@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "agent/base/fileio.h"
 #include "agent/base/tag.h"
 #include "agent/daemon/config_show.h"
 #include "tests/unit/tree.h"
@@ -716,108 +715,6 @@ static void the_json_has_every_key_with_its_origin(void **state)
     config_free(config);
 }
 
-/* --- the files that we ship --------------------------------------------------------------------
- */
-
-static void read_shipped(const char *name, struct buf *ret_text)
-{
-    char path[TREE_PATH_BYTES];
-    struct err err = ERR_INIT;
-
-    (void)snprintf(path, sizeof(path), "conf.d/%s", name);
-    buf_clear(ret_text);
-    if (!fileio_read(path, ret_text, &err))
-        fail_msg("%s (run from the root of the repository)", err.text);
-}
-
-static const char *const shipped[] = {"aws.conf",   "backup.conf", "devices.conf",  "hooks.conf",
-                                      "mysql.conf", "paths.conf",  "retention.conf"};
-
-static void the_shipped_files_change_nothing_as_they_are(void **state)
-{
-    struct buf text = BUF_INIT(65536);
-    char path[64];
-
-    tree_write(*state, MAIN, "");
-    for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
-        read_shipped(shipped[i], &text);
-        (void)snprintf(path, sizeof(path), "conf.d/%s", shipped[i]);
-        tree_write(*state, path, buf_text(&text));
-    }
-    struct config *config = load_good(*state);
-
-    for (size_t i = 0; i < config->entry_count; i++)
-        assert_string_equal(config->entries[i].origin, "default");
-    assert_int_equal(config->hook_count, 0);
-    assert_int_equal(config->mysql_count, 1);
-    assert_false(config->mysql[0].configured);
-    config_free(config);
-    buf_free(&text);
-}
-
-/* The file with the comment signs of "#key = value" taken away. */
-static void uncomment(const char *text, struct buf *ret_text)
-{
-    struct err err = ERR_INIT;
-
-    buf_clear(ret_text);
-    for (const char *line = text; *line != '\0';) {
-        size_t len = strcspn(line, "\n");
-        bool key =
-            line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && memchr(line, '=', len) != NULL;
-        assert_true(buf_add(ret_text, line + key, len - key, &err));
-        assert_true(buf_add_text(ret_text, "\n", &err));
-        line += len + (line[len] == '\n');
-    }
-}
-
-static void the_shipped_files_show_every_key_with_its_default(void **state)
-{
-    struct buf text = BUF_INIT(65536), live = BUF_INIT(65536), hooks = BUF_INIT(65536);
-    char path[64];
-
-    tree_write(*state, MAIN, "");
-    struct config *plain = load_good(*state);
-    for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
-        read_shipped(shipped[i], &text);
-        uncomment(buf_text(&text), &live);
-        (void)snprintf(path, sizeof(path), "conf.d/%s", shipped[i]);
-        tree_write(*state, path, buf_text(&live));
-    }
-    struct config *config = load_good(*state);
-
-    assert_int_equal(config->entry_count, plain->entry_count);
-    for (size_t i = 0; i < config->entry_count; i++) {
-        const struct config_entry *entry = &config->entries[i];
-        if (strcmp(entry->origin, "default") == 0)
-            fail_msg("[%s] %s is in no file of conf.d", entry->section, entry->key);
-        assert_string_equal(entry->value, entry_of(plain, entry->section, entry->key)->value);
-    }
-    config_free(config);
-    config_free(plain);
-
-    tree_remove(*state);
-    tree_make(*state, "config");
-    tree_write(*state, MAIN, "[hook x]\n");
-    config = load_good(*state);
-    read_shipped("hooks.conf", &hooks);
-    for (size_t i = 0; i < config->entry_count; i++) {
-        const struct config_entry *entry = &config->entries[i];
-        char line[80];
-        if (strcmp(entry->section, "hook x") != 0)
-            continue;
-        bool is_exec = strcmp(entry->key, "exec") == 0;
-        (void)snprintf(line, sizeof(line), "\n#   %s =%s%s", entry->key, is_exec ? "" : " ",
-                       is_exec ? "" : entry->value);
-        if (strstr(buf_text(&hooks), line) == NULL)
-            fail_msg("hooks.conf does not say%s", line + 4);
-    }
-    config_free(config);
-    buf_free(&text);
-    buf_free(&live);
-    buf_free(&hooks);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -861,8 +758,6 @@ int main(void)
         T(the_earliest_of_several_faults_is_told),
         T(what_is_printed_can_be_read_again_and_means_the_same),
         T(the_json_has_every_key_with_its_origin),
-        T(the_shipped_files_change_nothing_as_they_are),
-        T(the_shipped_files_show_every_key_with_its_default),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
