@@ -19,6 +19,8 @@ static const struct differing {
 } differing[] = {
     {CLI_OPTION_REASON, CLI_LIST, NULL, "with TEXT in their reason, small or large letters alike"},
     {CLI_OPTION_CONSISTENCY, CLI_LIST, NULL, "of this level: application, filesystem or crash"},
+    {CLI_OPTION_FORCE, CLI_SEAL, NULL,
+     "give up what is not settled in EC2 yet: nobody looks for it\nany more"},
     {CLI_OPTION_WAIT, CLI_RESTORE, NULL, "running (default), or none"},
     {CLI_OPTION_TYPE, CLI_RESTORE, "volumes", "gp3 (default), gp2, io1, io2, st1, sc1 or standard"},
     {CLI_OPTION_ZONE, CLI_RESTORE, "volumes",

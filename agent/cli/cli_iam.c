@@ -5,29 +5,8 @@
 #include <string.h>
 
 #include "agent/base/auto.h"
-#include "agent/cli/cli_client.h"
+#include "agent/cli/cli_ask.h"
 #include "agent/daemon/iam_policy.h"
-
-enum { ANSWER_TIMEOUT_MS = 10000 };
-
-/* The result of `status`. NULL: ERR says why. */
-static json_t *ask_status(const char *socket_path, struct err *err)
-{
-    AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX);
-    struct cli_client client = CLI_CLIENT_INIT;
-    json_t *event = NULL, *data = NULL;
-
-    if (cli_client_open(&client, socket_path, err) &&
-        control_add_request(&line, "status", NULL, err) && cli_client_send(&client, &line, err)) {
-        while (data == NULL && cli_client_next(&client, -1, ANSWER_TIMEOUT_MS, &event, err)) {
-            if (strcmp(cli_str(event, "event"), "result") == 0)
-                data = json_incref(json_object_get(event, "data"));
-            json_decref(event);
-        }
-    }
-    cli_client_close(&client);
-    return data;
-}
 
 static void say(const struct cli *cli, const char *text)
 {
@@ -50,7 +29,7 @@ static json_t *ask_identity(const struct cli *cli, const struct config *config)
 
     if (config->aws.identity != CONFIG_IDENTITY_IMDS)
         return NULL;
-    json_t *status = ask_status(config->control_socket, &why);
+    json_t *status = cli_ask_status(config->control_socket, &why);
     json_t *identity = json_incref(json_object_get(status, "identity"));
     json_decref(status);
     if (json_is_object(identity))

@@ -242,6 +242,7 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
     case CLI_CONFIG:
     case CLI_THAW:
     case CLI_IAM_POLICY:
+    case CLI_SEAL:
     case CLI_COMMAND_COUNT:
         break; /* never asked of the daemon */
     }

@@ -14,6 +14,7 @@
 #include "agent/cli/cli_help.h"
 #include "agent/cli/cli_iam.h"
 #include "agent/cli/cli_rollback.h"
+#include "agent/cli/cli_seal.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
 #include "agent/daemon/config.h"
@@ -206,6 +207,8 @@ static int run_with_config(const struct cli *cli)
     }
     if (options->command == CLI_THAW)
         exit_code = cli_thaw(cli, config->paths.run);
+    else if (options->command == CLI_SEAL)
+        exit_code = cli_seal(cli, config, &cli_seal_this_machine);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
     else if (options->command == CLI_ROLLBACK)

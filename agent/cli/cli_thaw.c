@@ -54,10 +54,12 @@ static unsigned count_frozen(const struct held_list *list)
 
 /* --- the record ------------------------------------------------------------------------------- */
 
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
 static bool boot_id_is(const char *boot_id)
 {
     char now[GUARD_BOOT_ID_BYTES] = "";
-    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || read(fd, now, sizeof(now) - 1) <= 0)
         return false;
@@ -394,4 +396,17 @@ int cli_thaw(const struct cli *cli, const char *run_folder)
     (void)snprintf(socket, sizeof(socket), "%s/%s", run_folder, GUARD_SOCKET_NAME);
     (void)snprintf(record, sizeof(record), "%s/%s", run_folder, GUARD_RECORD_NAME);
     return thaw_at(cli, socket, record, list);
+}
+
+enum cli_held cli_thaw_look(const char *run_folder)
+{
+    AUTO_FREE struct held_list *list = calloc(1, sizeof(*list));
+    char record[PATH_MAX];
+
+    (void)snprintf(record, sizeof(record), "%s/%s", run_folder, GUARD_RECORD_NAME);
+    if (access(record, F_OK) != 0)
+        return CLI_HELD_NOTHING;
+    if (list == NULL || access(BOOT_ID_PATH, R_OK) != 0 || !read_record(record, list))
+        return CLI_HELD_UNKNOWN;
+    return count_frozen(list) > 0 ? CLI_HELD_SOMETHING : CLI_HELD_NOTHING;
 }

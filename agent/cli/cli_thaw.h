@@ -10,4 +10,10 @@
  * code: 0 also where nothing was held. */
 int cli_thaw(const struct cli *cli, const char *run_folder);
 
+enum cli_held { CLI_HELD_NOTHING, CLI_HELD_SOMETHING, CLI_HELD_UNKNOWN };
+
+/* What the guard's record in RUN_FOLDER says that is frozen now, by a living guard or one that has
+ * gone; unknown: there is one that can't be believed, or whose boot can't be told. */
+enum cli_held cli_thaw_look(const char *run_folder);
+
 #endif

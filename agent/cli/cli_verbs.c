@@ -89,6 +89,13 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                  "Pins a backup: no policy removes it until it is unpinned."},
     [CLI_UNPIN] = {"unpin", "ID", "leave a backup to the policy again",
                    "Takes the pin off a backup: the policy of [retention] counts for it again."},
+    [CLI_SEAL] =
+        {"seal", NULL, "the last step of an image's build",
+         "Removes what makes this machine itself, so that an image of it begins as a new "
+         "node:\nidentity, journal, loans, manifests of its backups, stamps of its timers; "
+         "never\nconfiguration. Warns of AWS keys in files. Needs root and nothing of EC2; "
+         "works in\na chroot. Refuses while stillpointd runs or something is held. Again is "
+         "harmless."},
     [CLI_DELETE] =
         {"delete", "ID...", "remove backups",
          "Removes backups, whole: image, then snapshots. Refuses pinned, unfinished and "
@@ -144,7 +151,9 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                          "rollback"},
     [CLI_OPTION_YES] = {"yes", 'y', NULL, CLI_FOR(CLI_ROLLBACK),
                         "don't ask; needed where nobody is at a terminal, and\nwith --json"},
-    [CLI_OPTION_FORCE] = {"force", 0, NULL, CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE), "yes, do it"},
+    [CLI_OPTION_FORCE] = {"force", 0, NULL,
+                          CLI_FOR(CLI_THAW) | CLI_FOR(CLI_DELETE) | CLI_FOR(CLI_SEAL),
+                          "yes, do it"},
     [CLI_OPTION_TYPE] = {"type", 0, "TYPE", CLI_FOR(CLI_RESTORE),
                          "m5.large; this one to --name: not what the original has"},
     [CLI_OPTION_SUBNET] = {"subnet", 0, "SUBNET", CLI_FOR(CLI_RESTORE), "subnet-…"},
@@ -195,7 +204,8 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
                             CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
                                 CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) |
-                                CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE),
+                                CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE) |
+                                CLI_FOR(CLI_SEAL),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,
                          "JSON on stdout: one document; while something is changed\n"

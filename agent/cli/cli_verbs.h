@@ -23,6 +23,7 @@ enum cli_command {
     CLI_UNPIN,
     CLI_DELETE,
     CLI_IAM_POLICY,
+    CLI_SEAL,
     CLI_COMMAND_COUNT
 };
 
