@@ -59,8 +59,8 @@ CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install clean setup \
-        programs-for-tests points
+.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb \
+        clean setup programs-for-tests points
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -154,21 +154,49 @@ fuzz: setup
 	@BUILD=$B SECONDS_EACH=$(SECONDS) bash tests/fuzz/fuzz.sh
 
 # --- installing -------------------------------------------------------------------------------
+# What others land in packaging/ is taken along by its place. HOOKS: whose package manager's hooks.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+HOOKS   ?= $(if $(wildcard /etc/apt),apt) $(if $(wildcard /etc/dnf),dnf)
+TO      := $(DESTDIR)$(PREFIX)
+put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
+put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f ! -name README.md) | \
+           while read -r f; do install -D -m 644 "packaging/$1/$$f" "$2/$$f" || exit; done
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
-	    $(DESTDIR)$(PREFIX)/libexec/stillpoint $(DESTDIR)/etc/stillpoint/conf.d \
-	    $(DESTDIR)/etc/stillpoint/hooks.d \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 755 $B/stillpoint $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $B/stillpointd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $B/stillpoint-guard $B/stillpoint-hook $(DESTDIR)$(PREFIX)/libexec/stillpoint/
+	$(call put,755,$B/stillpoint,$(TO)/bin)
+	$(call put,755,$B/stillpointd,$(TO)/sbin)
+	$(call put,755,$B/stillpoint-guard $B/stillpoint-hook $(wildcard packaging/libexec/*),$(TO)/libexec/stillpoint)
+	install -d $(DESTDIR)/etc/stillpoint/conf.d $(DESTDIR)/etc/stillpoint/hooks.d
 	for f in conf.d/*.conf; do \
 	    [ -e $(DESTDIR)/etc/stillpoint/$$f ] || install -m 644 $$f $(DESTDIR)/etc/stillpoint/$$f; done
-	for f in packaging/man/*.[1-9]; do \
-	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
-	install -m 644 packaging/systemd/* $(DESTDIR)$(PREFIX)/lib/systemd/system/
-	cd $(DESTDIR)$(PREFIX)/lib/systemd/system && \
-	    sed -i '/^Exec/s,=/usr/,=$(PREFIX)/,' $(notdir $(wildcard packaging/systemd/*))
+	for f in packaging/man/*.[1-8]; do \
+	    install -D -m 644 $$f $(TO)/share/man/man$${f##*.}/$${f##*/} || exit; done
+	$(call put_tree,systemd,$(DESTDIR)$(UNITDIR))
+	find $(DESTDIR)$(UNITDIR) -path '*/stillpoint*' -type f -exec sed -i '/^Exec/s,=/usr/,=$(PREFIX)/,' {} +
+	$(call put_tree,sysusers.d,$(TO)/lib/sysusers.d)
+	$(call put_tree,tmpfiles.d,$(TO)/lib/tmpfiles.d)
+	$(call put_tree,preset,$(TO)/lib/systemd/system-preset)
+	for f in packaging/completion/*.bash; do [ ! -e $$f ] || \
+	    install -D -m 644 $$f $(TO)/share/bash-completion/completions/$$(basename $$f .bash); done
+	$(call put,644,$(wildcard packaging/completion/_*),$(TO)/share/zsh/site-functions)
+	$(call put_tree,ami,$(TO)/share/stillpoint/ami)
+	$(call put_tree,monitoring,$(TO)/share/stillpoint/monitoring)
+	$(call put_tree,ssm,$(TO)/share/stillpoint/ssm)
+	$(if $(filter apt,$(HOOKS)),$(call put,644,$(wildcard packaging/apt/*),$(DESTDIR)/etc/apt/apt.conf.d))
+	$(if $(filter dnf,$(HOOKS)),$(call put_tree,dnf,$(DESTDIR)))
+
+# Apart, since it is a package of its own: a node without Kaltura does not need it.
+KALTURA_DESTDIR ?= $(DESTDIR)
+install-kaltura:
+	$(call put,644,$(wildcard packaging/kaltura/conf.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/conf.d)
+	$(call put,755,$(wildcard packaging/kaltura/hooks.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/hooks.d)
+
+# --- packages ---------------------------------------------------------------------------------
+# Into build/deb; the same bytes for the same sources. PKG_VERSION=0.1.0~1 names another
+# version (tests upgrade from it).
+PKG_VERSION ?= $(VERSION)
+deb: setup
+	@PKG_VERSION='$(PKG_VERSION)' bash packaging/build-deb.sh
 
 clean:
-	rm -rf build/plain build/points* build/address* build/undefined* build/thread build/fuzz
+	rm -rf build/plain build/deb build/points* build/address* build/undefined* build/thread build/fuzz

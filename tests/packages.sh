@@ -22,7 +22,9 @@ lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-
 lab=(strace mariadb-server-core mariadb-client-core mariadb-client xfsprogs e2fsprogs btrfs-progs
     dosfstools lvm2 fdisk util-linux mount procps time openssl ca-certificates mmdebstrap
     debian-archive-keyring python3 python3-venv)
-packages=("${build[@]}" "${lint[@]}" "${lab[@]}")
+# make deb and make rpm, and what judges what they make. dpkg-dev: dpkg-buildpackage; elfutils: rpm's debuginfo.
+packaging=(debhelper dpkg-dev lintian rpm rpmlint debugedit elfutils)
+packages=("${build[@]}" "${lint[@]}" "${lab[@]}" "${packaging[@]}")
 modules=("moto[server]>=5.0" boto3)
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -8,7 +8,9 @@ set -euo pipefail
 build=${1:?usage: units.sh BUILD-FOLDER}
 # The hook runner is not judged: it has no sandbox, on purpose.
 exposure_max='stillpoint-guard.service 40
-stillpointd.service 24'
+stillpointd.service 24
+stillpoint-backup@.service 10
+stillpoint-prune.service 10'
 # What would give the guard a mount namespace: to make it a restart would have to touch a frozen /.
 namespace='^(Protect(System|Home|Proc|Kernel[A-Za-z]*|ControlGroups)|ProcSubset|Private[A-Z][A-Za-z]*|[A-Z][A-Za-z]*Paths|TemporaryFileSystem|Mount[A-Za-z]*|Root[A-Z][A-Za-z]*|DynamicUser|LogNamespace|(State|Cache|Logs|Configuration)Directory)='
 
@@ -16,21 +18,27 @@ root=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-units.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 make -s --no-print-directory B="$build" DESTDIR="$root" PREFIX=/usr install >/dev/null
 units=$root/usr/lib/systemd/system
-sed -i "/^Exec/s,=/usr/,=$root/usr/," "$units"/*
+find "$units" -type f -exec sed -i "/^Exec/s,=/usr/,=$root/usr/," {} +
 
 failed=0
 for path in "$units"/*; do
     unit=${path##*/}
+    case $unit in
+    *@*.d) unit=${unit%.d} ;; # what a folder of drop-ins makes of its template
+    *@.*) unit=${unit/@./@1.} ;;
+    esac
     # Also what is only a warning (an unknown key) makes it fail: its exit code is for errors alone.
     said=$(SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=one \
-        "${unit/@./@1.}" 2>&1) || failed=1
+        "$unit" 2>&1) || failed=1
     if [ -n "$said" ]; then
         echo "$said"
         failed=1
     fi
 done
 while read -r unit max; do
-    systemd-analyze security --no-pager --offline=true --threshold="$max" "$units/$unit" >"$root/said" || {
+    [[ $unit != *@.* ]] || cp "$units/$unit" "$root/${unit/@./@1.}"
+    path=$(find "$root" -name "${unit/@./@1.}")
+    systemd-analyze security --no-pager --offline=true --threshold="$max" "$path" >"$root/said" || {
         grep -E '^✗|^→' "$root/said"
         echo "$unit: more exposed than $max"
         failed=1
