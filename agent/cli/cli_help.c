@@ -29,7 +29,7 @@ static const struct differing {
      "encrypt the volumes, with that key: id, alias/NAME, ARN"},
 };
 
-static const char *about_option(enum cli_option_id id, enum cli_command command, const char *kind)
+const char *cli_help_option(enum cli_option_id id, enum cli_command command, const char *kind)
 {
     for (size_t i = 0; i < sizeof(differing) / sizeof(differing[0]); i++) {
         const struct differing *one = &differing[i];
@@ -112,7 +112,7 @@ static bool add_options(enum cli_command command, const char *kind, struct buf *
         if (!any)
             ok = buf_printf(text, err, "\nOptions%s%s\n", kind ? " of " : "", kind ? kind : "");
         any = true;
-        ok = ok && add_option(&cli_option_table[id], about_option(id, command, kind), text, err);
+        ok = ok && add_option(&cli_option_table[id], cli_help_option(id, command, kind), text, err);
     }
     return ok;
 }

@@ -12,4 +12,7 @@
  * kinds of a command have stand under each of these. Pure. */
 bool cli_help_make(enum cli_command command, struct buf *ret_text, struct err *err);
 
+/* What it says of that option; one line or more. KIND may be NULL. Static. */
+const char *cli_help_option(enum cli_option_id id, enum cli_command command, const char *kind);
+
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/cli/cli_complete_run.h"
 #include "agent/cli/cli_run.h"
 
 static const char *get_env(const char *name)
@@ -92,6 +93,8 @@ int main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "");
     tzset();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone must not end a backup's report */
+    if (argc > 1 && strcmp(argv[1], "--complete") == 0) /* a shell asks, no person: in no help */
+        return cli_complete_run(argc - 2, argv + 2, get_env);
     struct cli cli = {.options = &options,
                       .out = stdout,
                       .err = stderr,

@@ -209,6 +209,30 @@ static bool add_volume(struct cli_options *options, const char *value, struct er
     return cli_value_text("volume", value, &options->volumes[options->volume_count++], err);
 }
 
+const char *const *cli_option_words(enum cli_option_id id, enum cli_command command)
+{
+    static const char *const levels[] = {"application", "filesystem", "crash", NULL};
+    static const char *const states[] = {"complete", "pending", "failed", "broken",
+                                         "cut",      "held",    NULL};
+    static const char *const moments[] = {"complete", "cut", NULL};
+    static const char *const instance_states[] = {"running", "none", NULL};
+
+    switch (id) {
+    case CLI_OPTION_CONSISTENCY:
+        return levels;
+    case CLI_OPTION_STATE:
+        return states;
+    case CLI_OPTION_WAIT:
+        return command == CLI_RESTORE ? instance_states : moments;
+    case CLI_OPTION_ROLE:
+        return iam_role_names();
+    case CLI_OPTION_WITH:
+        return iam_with_names();
+    default:
+        return NULL;
+    }
+}
+
 static bool add_with(struct cli_options *options, const char *value, struct err *err)
 {
     const char *const *names = iam_with_names();
@@ -236,16 +260,14 @@ bool cli_option_is_list(enum cli_option_id id)
 bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const char *value,
                       struct err *err)
 {
-    static const char *const levels[] = {"application", "filesystem", "crash", NULL};
-    static const char *const states[] = {"complete", "pending", "failed", "broken",
-                                         "cut",      "held",    NULL};
+    const char *const *words = cli_option_words(id, options->command);
 
     switch (id) {
     case CLI_OPTION_REASON:
         options->reason = value;
         return cli_value_is_utf8("reason", value, err);
     case CLI_OPTION_CONSISTENCY:
-        return cli_value_one_of("consistency", value, levels, &options->consistency, err);
+        return cli_value_one_of("consistency", value, words, &options->consistency, err);
     case CLI_OPTION_WAIT:
         options->wait = value; /* what it may be, the command says */
         return true;
@@ -262,13 +284,13 @@ bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const 
     case CLI_OPTION_UNTIL:
         return cli_when_parse(value, &options->until, err) || err_wrap(err, "--until");
     case CLI_OPTION_STATE:
-        return cli_value_one_of("state", value, states, &options->state, err);
+        return cli_value_one_of("state", value, words, &options->state, err);
     case CLI_OPTION_SECURITY_GROUP:
         return add_security_group(options, value, err);
     case CLI_OPTION_VOLUME:
         return add_volume(options, value, err);
     case CLI_OPTION_ROLE:
-        return cli_value_one_of("role", value, iam_role_names(), &options->role, err);
+        return cli_value_one_of("role", value, words, &options->role, err);
     case CLI_OPTION_WITH:
         return add_with(options, value, err);
     case CLI_OPTION_KMS_KEY:

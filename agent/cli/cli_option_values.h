@@ -18,6 +18,10 @@ bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const 
 /* Whether it may be given again, each time with another value. */
 bool cli_option_is_list(enum cli_option_id id);
 
+/* The words that the option of COMMAND may have as its value, ended by NULL; NULL: it is no choice
+ * of words. */
+const char *const *cli_option_words(enum cli_option_id id, enum cli_command command);
+
 /* One of WORDS, which NULL ends; else with the nearest, or all of them, as remedy. */
 bool cli_value_one_of(const char *name, const char *text, const char *const *words,
                       const char **ret_text, struct err *err);

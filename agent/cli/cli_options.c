@@ -257,13 +257,11 @@ bool cli_options_change(const struct cli_options *options)
 
 static bool check_wait(const struct cli_options *options, struct err *err)
 {
-    static const char *const moments[] = {"complete", "cut", NULL};
-    static const char *const states[] = {"running", "none", NULL};
     const char *known = NULL;
 
     return options->wait == NULL ||
            cli_value_one_of("wait", options->wait,
-                            options->command == CLI_RESTORE ? states : moments, &known, err);
+                            cli_option_words(CLI_OPTION_WAIT, options->command), &known, err);
 }
 
 /* iam-policy wants ARNs, and any number of them; restore volumes one, of any form. */

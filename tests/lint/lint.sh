@@ -94,7 +94,7 @@ step_cppcheck() {
 step_shell() {
     need shellcheck bash || return
     {
-        files '*.sh' '.ci/*'
+        files '*.sh' '*.bash' '.ci/*'
         files '*' | while read -r file; do
             if head -c 64 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba)?sh\b'; then echo "$file"; fi
         done
@@ -122,6 +122,10 @@ step_man() {
     need mandoc man || return
     bash tests/lint/man-help.sh && bash tests/lint/man-pages.sh
 }
+step_completion() {
+    need zsh || return
+    bash tests/lint/completion.sh
+}
 step_units() {
     need systemd-analyze || return
     bash tests/lint/units.sh "$BUILD"
@@ -132,7 +136,7 @@ trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
 [ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
-steps=(tree format headers shell python frozen guard_libs no_points hazards man units cppcheck tidy)
+steps=(tree format headers shell python frozen guard_libs no_points hazards man completion units cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
     declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }
