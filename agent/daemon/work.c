@@ -56,6 +56,7 @@ bool work_ec2(const struct config *config, const struct identity *identity,
         .dns_suffix = identity ? identity->dns_suffix : NULL,
         .ca_bundle = config->aws.ca_bundle[0] ? config->aws.ca_bundle : NULL,
         .connect_timeout_ms = (int)config->aws.connect_timeout_ms,
+        .request_timeout_ms = (int)config->aws.request_timeout_ms,
         .credentials = credentials,
     };
     return ec2_open(&options, ret_ec2, err);
