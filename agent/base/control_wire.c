@@ -378,6 +378,11 @@ bool control_add_goes_on(struct buf *ret_buf, const char *text, struct err *err)
         ret_buf, json_pack("{s:s,s:o}", "event", "goes_on", "text", control_text(text)), err);
 }
 
+bool control_add_kept(struct buf *ret_buf, struct err *err)
+{
+    return control_add_take(ret_buf, json_pack("{s:s}", "event", "kept"), err);
+}
+
 bool control_add_item(struct buf *ret_buf, json_t *take_data, struct err *err)
 {
     return control_add_take(ret_buf, json_pack("{s:s,s:o}", "event", "item", "data", take_data),

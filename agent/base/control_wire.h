@@ -3,7 +3,8 @@
  * RUN/control.sock (SOCK_STREAM). One JSON object a line, no newline inside it.
  *
  *   request   {"v":1,"cmd":"backup","args":{…}}; while it runs one more line,
- *             {"v":1,"cmd":"cancel"}
+ *             {"v":1,"cmd":"cancel"}; after the result of a hold {"v":1,"cmd":"keep"}: without it
+ *             the hold ends with the connection
  *   answer    any number of {"event":…}, then exactly one "result" or "error"
  *
  * No I/O here, and no state but struct control_lines. Errors are ERR_PROTOCOL (not what this page
@@ -120,6 +121,7 @@ bool control_add_warning(struct buf *ret_buf, const char *text, const char *reme
                          struct err *err);
 bool control_add_released(struct buf *ret_buf, const char *id, double hold_ms, struct err *err);
 bool control_add_cancelling(struct buf *ret_buf, const char *text, struct err *err);
+bool control_add_kept(struct buf *ret_buf, struct err *err);
 bool control_add_goes_on(struct buf *ret_buf, const char *text, struct err *err);
 /* take_data is swallowed, also on failure. */
 bool control_add_item(struct buf *ret_buf, json_t *take_data, struct err *err);
@@ -139,6 +141,7 @@ bool control_add_error(struct buf *ret_buf, const struct err *why, int exit_code
  *   {"event":"warning","text":"…","remedy":"…"}
  *   {"event":"released","id":"sp-…","hold_ms":303.2}
  *   {"event":"cancelling","text":"…"}    {"event":"goes_on","text":"…"}
+ *   {"event":"kept"}
  *   {"event":"item","data":{…}}
  *   {"event":"check","name":"clock","result":"ok","text":"…","remedy":null}
  *   {"event":"result","exit":0,"data":{…}}

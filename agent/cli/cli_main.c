@@ -59,9 +59,10 @@ static void add_signal(sigset_t *set, int number)
  * with the word that it is there. */
 static bool can_be_cancelled(const struct cli_options *options)
 {
-    return options->command == CLI_BACKUP || options->command == CLI_VERIFY ||
-           options->command == CLI_ROLLBACK || options->command == CLI_PRUNE ||
-           options->command == CLI_DELETE || options->command == CLI_RESTORE;
+    return options->command == CLI_BACKUP || options->command == CLI_HOLD ||
+           options->command == CLI_VERIFY || options->command == CLI_ROLLBACK ||
+           options->command == CLI_PRUNE || options->command == CLI_DELETE ||
+           options->command == CLI_RESTORE;
 }
 
 /* These ask the daemon to cancel where others just end. -1: they end. */

@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/daemon/iam_arn.h"
 #include "agent/daemon/iam_policy.h"
+#include "agent/guard/guard_wire.h"
 
 /* --- what a value may be ------------------------------------------------------------------ */
 
@@ -67,6 +68,26 @@ static bool set_duration(const char *name, const char *value, int64_t *ret_ms, s
 
     return parse_duration_ms(value, second_ms, ten_years_ms, ret_ms, err) ||
            err_wrap(err, "--%s", name);
+}
+
+/* The guard's own cap, and what a database's session can be bounded to. */
+static bool set_lease(const char *value, int64_t *ret_ms, struct err *err)
+{
+    if (parse_duration_ms(value, 2000, GUARD_LEASE_MS_MAX, ret_ms, err))
+        return true;
+    (void)err_wrap(err, "--lease");
+    return err_suggest(err, "write 2s to %ds: longer nothing is held, whoever forgets it",
+                       GUARD_LEASE_MS_MAX / 1000);
+}
+
+static bool add_leave_out(struct strs *mounts, const char *value, struct err *err)
+{
+    if (!cli_value_is_utf8("leave-out", value, err))
+        return false;
+    if (value[0] == '/')
+        return strs_add_once(mounts, value, err);
+    (void)err_set(err, ERR_USAGE, 0, "--leave-out: '%s' is no mount point", value);
+    return err_suggest(err, "write its absolute path, as findmnt shows it");
 }
 
 static bool set_number(const char *name, const char *value, int64_t *ret_number, struct err *err)
@@ -254,7 +275,8 @@ static bool add_arn(const char *name, const char *value, bool (*check)(const cha
 bool cli_option_is_list(enum cli_option_id id)
 {
     return id == CLI_OPTION_TAG || id == CLI_OPTION_SECURITY_GROUP || id == CLI_OPTION_VOLUME ||
-           id == CLI_OPTION_WITH || id == CLI_OPTION_KMS_KEY || id == CLI_OPTION_PASS_ROLE;
+           id == CLI_OPTION_WITH || id == CLI_OPTION_LEAVE_OUT || id == CLI_OPTION_KMS_KEY ||
+           id == CLI_OPTION_PASS_ROLE;
 }
 
 bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const char *value,
@@ -277,6 +299,10 @@ bool cli_option_apply(struct cli_options *options, enum cli_option_id id, const 
     case CLI_OPTION_NO_IMAGE:
         options->image = CLI_IMAGE_NO;
         return true;
+    case CLI_OPTION_LEASE:
+        return set_lease(value, &options->lease_ms, err);
+    case CLI_OPTION_LEAVE_OUT:
+        return add_leave_out(&options->leave_out, value, err);
     case CLI_OPTION_TAG:
         return add_tag(options, value, err);
     case CLI_OPTION_SINCE:

@@ -255,6 +255,18 @@ bool cli_options_change(const struct cli_options *options)
            options->undo;
 }
 
+static bool check_hold(const struct cli_options *options, struct err *err)
+{
+    if (options->lease_ms == 0) {
+        (void)err_set(err, ERR_USAGE, 0, "hold needs --lease DURATION");
+        return err_suggest(err, "write how long it may last if nobody releases it: --lease 30s");
+    }
+    if (options->consistency == NULL || strcmp(options->consistency, "crash") != 0)
+        return true;
+    (void)err_set(err, ERR_USAGE, 0, "hold: at crash consistency there is nothing to hold");
+    return err_suggest(err, "take the snapshots, or write --consistency filesystem");
+}
+
 static bool check_wait(const struct cli_options *options, struct err *err)
 {
     const char *known = NULL;
@@ -344,6 +356,8 @@ static bool check(const struct reading *reading, struct err *err)
     }
     if (options->command == CLI_ROLLBACK && !check_rollback(options, err))
         return false;
+    if (options->command == CLI_HOLD && !check_hold(options, err))
+        return false;
     if (options->command == CLI_LIST && !check_list(options, err))
         return false;
     if (options->command == CLI_IAM_POLICY && options->role == NULL) {
@@ -399,6 +413,7 @@ void cli_options_free(struct cli_options *options)
     options->paths = NULL;
     free(options->ids);
     options->ids = NULL;
+    strs_free(&options->leave_out);
     strs_free(&options->kms_keys);
     strs_free(&options->pass_roles);
 }

@@ -24,6 +24,8 @@ struct cli_options {
     const char *reason, *consistency, *wait; /* backup, list; NULL: not given */
     enum cli_image image;
     int64_t keep_ms, max_age_ms; /* 0: not given */
+    int64_t lease_ms;            /* hold */
+    struct strs leave_out;       /* hold: mount points. Owned */
     bool pin;
     json_t *tags;            /* {"K":"V"}; NULL: none. Owned */
     bool all_nodes, by_node; /* list */

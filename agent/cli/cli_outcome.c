@@ -5,6 +5,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_hold.h"
 #include "agent/cli/cli_prune.h"
 #include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_restore.h"
@@ -35,6 +36,11 @@ static bool is_taken_back(const struct cli_options *options)
 
 static const char *same_again(const struct cli_options *options)
 {
+    if (options->command == CLI_HOLD)
+        return "see in `stillpoint status' that nothing is held, then hold again";
+    if (options->command == CLI_RELEASE)
+        return "take what was snapshotted for crash consistent; `stillpoint status' says what the "
+               "last hold came to";
     if (is_taken_back(options))
         return "see in `stillpoint status' that nothing of it is left, then give the same command "
                "again: it begins anew";
@@ -62,9 +68,11 @@ static int end_other_unknown(const struct cli_outcome *outcome, const char *text
                           "answers when it is up again");
     (void)err_suggest(&why, "%s", same_again(options));
     return cli_fail(outcome->cli, CLI_EXIT_UNKNOWN, &why,
-                    is_taken_back(options) ? "stillpointd goes on with it if it still runs, and "
-                                             "else removes what was made at its next start"
-                                           : "stillpointd goes on with it if it still runs");
+                    options->command == CLI_HOLD || options->command == CLI_RELEASE
+                        ? "the guard lets go at the lease's end whatever happens"
+                    : is_taken_back(options) ? "stillpointd goes on with it if it still runs, and "
+                                               "else removes what was made at its next start"
+                                             : "stillpointd goes on with it if it still runs");
 }
 
 static int end_unknown(const struct cli_outcome *outcome, const char *text, const char *now)
@@ -210,6 +218,15 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         else
             cli_show_made(page, data);
         break;
+    case CLI_HOLD:
+        if (options->dry_run)
+            cli_show_plan(page, data);
+        else
+            cli_hold_show(page, data, clock_utc_us());
+        break;
+    case CLI_RELEASE:
+        cli_hold_released(page, data);
+        break;
     case CLI_SHOW:
         cli_show_backup(page, data);
         break;
@@ -287,6 +304,9 @@ static int end_result(struct cli_outcome *outcome, int exit_code)
         say_less(outcome, data);
     if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_RESTORE)
         say_less_restored(outcome, data);
+    if (exit_code == CLI_EXIT_LESS && (outcome->cli->options->command == CLI_HOLD ||
+                                       outcome->cli->options->command == CLI_RELEASE))
+        cli_hold_less(outcome->cli, data);
     /* A backup that was made stays one, even if we could not print so. */
     return written || exit_code != 0 || outcome->changes ? exit_code : CLI_EXIT_FAILED;
 }

@@ -39,6 +39,8 @@ static const struct trace {
     {"identity.json.new", false, "which instance this was"},
     {"rollback.json", false, "how its last rollback ended"},
     {"rollback.json.new", false, "how its last rollback ended"},
+    {"hold.json", false, "its last hold"},
+    {"hold.json.new", false, "its last hold"},
     {"journal", true, "its journal of backups"},
     {"loans", true, "its volumes on loan"},
     {"removing", true, "the sets that it was removing"},

@@ -209,6 +209,13 @@ static void show_left_out(struct cli_page *page, const json_t *object)
         cli_page_printf(page, "  and %" PRId64 " more, for which a tag has no room\n", more);
 }
 
+void cli_show_parts(struct cli_page *page, const json_t *backup)
+{
+    show_mounts(page, json_object_get(backup, "mounts"));
+    show_databases(page, json_object_get(backup, "databases"));
+    show_left_out(page, backup);
+}
+
 /* --- one backup ------------------------------------------------------------------------------- */
 
 static void put_consistency(struct cli_page *page, const json_t *backup)

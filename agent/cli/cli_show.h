@@ -17,6 +17,8 @@ void cli_show_backup(struct cli_page *page, const json_t *backup);
 void cli_show_made(struct cli_page *page, const json_t *backup);
 /* The same of one that was used (with DRY_RUN: would be) in the place of a new one. */
 void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run);
+/* Its mounts, what is left out and its databases, a table each. */
+void cli_show_parts(struct cli_page *page, const json_t *backup);
 /* What a backup would do: {"plan":{…}}. */
 void cli_show_plan(struct cli_page *page, const json_t *data);
 

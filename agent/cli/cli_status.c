@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/cli/cli_hold.h"
 #include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_show.h"
 
@@ -188,6 +189,7 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
     status_guard(page, json_object_get(data, "guard"));
     status_identity(page, json_object_get(data, "identity"));
     status_jobs(page, data, now_utc_us);
+    cli_hold_status(page, data, now_utc_us);
     status_left(page, data, now_utc_us);
     cli_rollback_status(page, json_object_get(data, "rollback"),
                         json_object_get(data, "rollback_last"));

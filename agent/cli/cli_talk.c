@@ -14,8 +14,9 @@
 enum {
     ACCEPT_TIMEOUT_MS = 120000, /* until the daemon says anything to a backup */
     ANSWER_TIMEOUT_MS = 600000, /* silence of a question: its own deadlines are shorter */
-    TICK_MS = 1000,             /* of the progress line */
-    ROWS_MAX = 100000,          /* kept whole; of a list (cli_list.h) ten times as many */
+    KEEP_TIMEOUT_MS = 5000,
+    TICK_MS = 1000,    /* of the progress line */
+    ROWS_MAX = 100000, /* kept whole; of a list (cli_list.h) ten times as many */
     LIST_ROWS_MAX = 10 * ROWS_MAX,
 };
 
@@ -68,6 +69,21 @@ static void set_id(json_t *args, const struct cli_options *options, bool *ok)
         set_text(args, "id", options->id, ok);
 }
 
+static void set_hold_args(json_t *args, const struct cli_options *options, bool *ok)
+{
+    json_t *mounts = options->leave_out.count > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < options->leave_out.count; i++) {
+        if (json_array_append_new(mounts, control_text(options->leave_out.items[i])) != 0)
+            *ok = false;
+    }
+    if (mounts != NULL && json_object_set_new(args, "leave_out", mounts) != 0)
+        *ok = false;
+    if (options->lease_ms != 0 &&
+        json_object_set_new(args, "lease_ms", json_integer(options->lease_ms)) != 0)
+        *ok = false;
+}
+
 static void set_moment(json_t *args, const char *key, const struct cli_when *when, bool *ok)
 {
     if (when->given &&
@@ -112,6 +128,7 @@ static json_t *make_args(const struct cli_options *options)
     set_true(args, "dry_run", options->dry_run, &ok);
     set_true(args, "all_nodes", options->all_nodes, &ok);
     set_list_args(args, options, &ok);
+    set_hold_args(args, options, &ok);
     set_id(args, options, &ok);
     set_true(args, "force", options->force, &ok);
     set_paths(args, options, &ok);
@@ -130,7 +147,8 @@ static json_t *make_args(const struct cli_options *options)
 /* Tags can't be it, since each is short (tag.h), and so is their number. */
 static bool too_long(const struct cli_options *options, struct err *err)
 {
-    if (options->reason != NULL && options->command == CLI_BACKUP) {
+    if (options->reason != NULL &&
+        (options->command == CLI_BACKUP || options->command == CLI_HOLD)) {
         (void)err_set(err, ERR_USAGE, 0, "reason and tags are longer than %d bytes together",
                       CONTROL_REQUEST_BYTES_MAX);
         return err_suggest(err, "shorten --reason: a tag has room for its first %d characters",
@@ -375,6 +393,38 @@ static enum cli_end converse(struct talk *talk)
     }
 }
 
+/* The hold is there, and whoever asked for it knows: from here it lasts without us. Where we were
+ * interrupted meanwhile, or came too late (what we printed went to a disk that is held), it does
+ * not. */
+static int keep_hold(struct talk *talk, int exit_code)
+{
+    AUTO_BUF struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX);
+    json_t *event = NULL;
+    struct err err = ERR_INIT;
+
+    if (cli_client_next(&talk->client, talk->cli->signal_fd, 0, &event, &err) ||
+        err.kind == ERR_DEADLINE) {
+        json_decref(event);
+        event = NULL;
+        if (control_add_request(&line, "keep", NULL, &err) &&
+            cli_client_send(&talk->client, &line, &err) &&
+            cli_client_next(&talk->client, talk->cli->signal_fd, KEEP_TIMEOUT_MS, &event, &err)) {
+            bool kept = strcmp(cli_str(event, "event"), "kept") == 0;
+            json_decref(event);
+            if (kept)
+                return exit_code;
+        }
+    }
+    bool interrupted = err.kind == ERR_CANCELLED;
+    err = (struct err)ERR_INIT;
+    (void)err_set(&err, ERR_LEASE, 0, "hold %s %s", talk->outcome.id,
+                  interrupted ? "was interrupted" : "ended before it could be counted on");
+    (void)err_suggest(&err, interrupted ? "hold again"
+                                        : "see that the output goes to no filesystem of this node, "
+                                          "and hold again");
+    return cli_fail(talk->cli, CLI_EXIT_FAILED, &err, "everything is let go of");
+}
+
 static int talk_through(struct talk *talk, const char *socket_path)
 {
     struct err err = ERR_INIT;
@@ -395,7 +445,10 @@ static int talk_through(struct talk *talk, const char *socket_path)
     }
     end = converse(talk);
     cli_progress_clear(&talk->progress);
-    return cli_outcome_tell(&talk->outcome, end);
+    int exit_code = cli_outcome_tell(&talk->outcome, end);
+    bool is_held = talk->cli->options->command == CLI_HOLD && talk->outcome.changes &&
+                   (exit_code == CLI_EXIT_DONE || exit_code == CLI_EXIT_LESS);
+    return is_held ? keep_hold(talk, exit_code) : exit_code;
 }
 
 int cli_talk(const struct cli *cli, const char *socket_path)

@@ -30,7 +30,8 @@ static const char *const option_kinds[CLI_OPTION_COUNT] = {
 };
 
 static const enum cli_command changing[] = {
-    CLI_BACKUP, CLI_RESTORE, CLI_ROLLBACK, CLI_VERIFY, CLI_PRUNE, CLI_PIN, CLI_UNPIN, CLI_DELETE,
+    CLI_BACKUP, CLI_HOLD,  CLI_RELEASE, CLI_RESTORE, CLI_ROLLBACK,
+    CLI_VERIFY, CLI_PRUNE, CLI_PIN,     CLI_UNPIN,   CLI_DELETE,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -38,6 +39,17 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                     "Holds databases, hooks and filesystems for an instant, has EC2 record every "
                     "EBS\nvolume in it, lets go, and waits until the backup is complete. Ctrl-C "
                     "before the\ninstant cancels; after it the backup goes on in the daemon."},
+    [CLI_HOLD] = {"hold", NULL, "hold this node still for somebody else's snapshot",
+                  "Holds databases, hooks and filesystems as a backup does, and returns as soon as "
+                  "they\nare held: whoever called takes the snapshots, then calls `stillpoint "
+                  "release'. The\nlease ends by itself. Exit code 3 where less is held than asked "
+                  "for. Its output must\nnot go to a file on this node: that would wait for the "
+                  "end of the lease."},
+    [CLI_RELEASE] = {"release", "[ID]", "let go of a hold, and say what it proved",
+                     "Lets go of what `stillpoint hold' holds, and says what was proved of the "
+                     "time since:\nexit code 0 where all that was asked for was held until now, 3 "
+                     "where less was or not to\nthe end, 1 where the hold had ended before. With "
+                     "ID only of that hold."},
     [CLI_LIST] =
         {"list", NULL, "list backups, newest first",
          "Lists the backups of this node from EC2's tags, newest first; a set that lacks a\n"
@@ -104,9 +116,11 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
 };
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_REASON] = {"reason", 0, "TEXT", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
+    [CLI_OPTION_REASON] = {"reason", 0, "TEXT",
+                           CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_LIST),
                            "why: a tag, and a column of list"},
-    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_LIST),
+    [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL",
+                                CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
     [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
                          "complete (default): snapshots and image are ready;\n"
@@ -114,6 +128,12 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
     [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
                              "make none; of the two the later counts"},
+    [CLI_OPTION_LEASE] = {"lease", 0, "DURATION", CLI_FOR(CLI_HOLD),
+                          "after that it ends by itself: 2s to 60s"},
+    [CLI_OPTION_LEAVE_OUT] =
+        {"leave-out", 0, "MOUNT", CLI_FOR(CLI_HOLD),
+         "a mount that is not frozen: / where the caller writes to\nit; may be "
+         "given again"},
     [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
                          "expires after that: 30d, 12h, 8w"},
     [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
@@ -202,10 +222,10 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
                               "a role that a restored instance gets; may be given\nagain"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
-                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_THAW) | CLI_FOR(CLI_RESTORE) |
-                                CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) | CLI_FOR(CLI_PRUNE) |
-                                CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) | CLI_FOR(CLI_DELETE) |
-                                CLI_FOR(CLI_SEAL),
+                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_THAW) |
+                                CLI_FOR(CLI_RESTORE) | CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) |
+                                CLI_FOR(CLI_PRUNE) | CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) |
+                                CLI_FOR(CLI_DELETE) | CLI_FOR(CLI_SEAL),
                             "say what would be done, and do nothing"},
     [CLI_OPTION_JSON] = {"json", 0, NULL, CLI_FOR_ALL,
                          "JSON on stdout: one document; while something is changed\n"

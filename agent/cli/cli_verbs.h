@@ -9,6 +9,8 @@
 enum cli_command {
     CLI_NO_COMMAND,
     CLI_BACKUP,
+    CLI_HOLD,
+    CLI_RELEASE,
     CLI_LIST,
     CLI_SHOW,
     CLI_STATUS,
@@ -57,6 +59,8 @@ enum cli_option_id {
     CLI_OPTION_WAIT,
     CLI_OPTION_IMAGE,
     CLI_OPTION_NO_IMAGE,
+    CLI_OPTION_LEASE,
+    CLI_OPTION_LEAVE_OUT,
     CLI_OPTION_KEEP,
     CLI_OPTION_PIN,
     CLI_OPTION_TAG,

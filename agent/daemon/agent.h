@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/daemon/config.h"
+#include "agent/daemon/held.h"
 #include "agent/daemon/identity.h"
 #include "agent/daemon/job.h"
 #include "agent/daemon/strs.h"
@@ -24,6 +25,7 @@ struct agent {
 
     pthread_mutex_t mutex;   /* guards all below; before a job's mutex where both are taken */
     struct job *node_holder; /* the job that has the node, NULL */
+    struct held_state held;  /* held.h: the hold for somebody else */
     json_t *rollback;        /* the rollback that is known of, for `status`; NULL */
     bool rollback_wanted; /* the loop is to start a job that looks for one, and goes on with it */
     struct identity identity; /* as last read; identity.instance[0] == 0: not yet */

@@ -60,9 +60,9 @@ static bool judge_frozen(struct judge *judge, const struct attest_mount *mount)
         return lower(judge, LABEL_CRASH, "%s is not proved to have stayed frozen%s%s", mount->path,
                      colon(mount->why), words(mount->why));
     if (mount->thaw_begin_boot_us < input->answered_boot_us)
-        return lower(judge, LABEL_CRASH, "%s was let go %" PRId64 " ms before EC2 answered",
-                     mount->path,
-                     (input->answered_boot_us - mount->thaw_begin_boot_us + 999) / 1000);
+        return lower(judge, LABEL_CRASH, "%s was let go %" PRId64 " ms before %s", mount->path,
+                     (input->answered_boot_us - mount->thaw_begin_boot_us + 999) / 1000,
+                     input->lent ? "its release was asked for" : "EC2 answered");
     return true;
 }
 

@@ -36,6 +36,8 @@ struct attest_mount {
 
 struct attest_input {
     enum label asked;
+    bool lent;                /* a hold for somebody else: "sent" is when it was told, "answered"
+                                 when its release was asked for */
     bool cut;                 /* a good answer came */
     int64_t sent_boot_us;     /* the first byte of the request left at or after this */
     int64_t answered_boot_us; /* the answer was complete at or before this */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The main job, top to bottom: identify, plan, ready, hold, cut, release, attest, finish. */
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,32 +14,23 @@
 #include "agent/daemon/backup_within.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/cut.h"
-#include "agent/daemon/facts.h"
 #include "agent/daemon/finish.h"
 #include "agent/daemon/hold.h"
-#include "agent/daemon/hook_output.h"
 #include "agent/daemon/last_backup.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/prune.h"
 #include "agent/daemon/proof.h"
-#include "agent/daemon/resume.h"
-#include "agent/daemon/rollback_resume.h"
+#include "agent/daemon/ready.h"
 #include "agent/daemon/reuse.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 #include "agent/daemon/work_journal.h"
-#include "agent/guard/guard_wire.h"
-#include "hooks/hook_exec.h"
-#include "hooks/hook_mysql.h"
 
 enum {
     RETRY_LOCK_MS = 2000, /* before a hold that waited for a lock is tried again, and up to… */
     RETRY_LOCK_JITTER_MS = 3000,
     RETRY_SENT_JITTER_MS = 5000,
-    HOOKS_FINISH_MS = 30000,
     RAISE_MS = 60000,
-    LOOK_AGAIN_MS = 5000,
-    SETTLE_EARLIER_MS = 20000,
     REUSE_LOOK_MS = 60000,
 };
 
@@ -76,99 +65,6 @@ static bool check_rights(struct work *work, int64_t deadline_ms, struct err *err
 
     ec2_tags_free(&tags);
     return ok;
-}
-
-static void warn_of_clock(struct work *work)
-{
-    int64_t ahead_s = ec2_clock_ahead_s(work->ec2);
-    char text[160];
-
-    if (ahead_s == 0)
-        return;
-    (void)snprintf(text, sizeof(text), "this node's clock is %lld s %s EC2's",
-                   (long long)(ahead_s < 0 ? -ahead_s : ahead_s),
-                   ahead_s < 0 ? "ahead of" : "behind");
-    job_warn(work->job, text, "set it: chronyd or systemd-timesyncd should be running");
-}
-
-/* What an earlier backup left, one look; a trouble with it is no reason to have no new one. */
-static void settle_earlier(struct work *work, int64_t deadline_ms)
-{
-    struct err err = ERR_INIT;
-    size_t open = 0;
-
-    if (work->options.dry_run)
-        return;
-    if (!resume_pass(work->job, deadline_sooner(deadline_ms, SETTLE_EARLIER_MS), &open, &err))
-        log_err(LOG_LEVEL_WARNING, "not_settled", &err);
-    if (open > 0)
-        resume_want(work->job->agent);
-}
-
-/* On record before the first of them is prepared: whoever comes after us tells them of the end. */
-static bool list_hooks(struct work *work, struct err *err)
-{
-    /* A dry run runs nobody's programs. */
-    if (!survey_hooks(work, !work->options.dry_run, err))
-        return false;
-    for (size_t i = 0; i < work->hooks.count; i++) {
-        if (hook_is_exec(&work->hooks.links[i].hook))
-            return work_journal_note(work, JOURNAL_PREPARE, err);
-    }
-    return true;
-}
-
-static bool backup_plan(struct work *work, int64_t deadline_ms, struct err *err)
-{
-    bool hooks = work->options.asked == LABEL_APPLICATION;
-
-    job_set_step(work->job, "identify");
-    point_reach("identify");
-    if (!survey_identity(work, deadline_ms, err))
-        return false;
-    settle_earlier(work, deadline_ms);
-    job_set_step(work->job, "plan");
-    point_reach("plan");
-    if (!survey_cloud(work, deadline_ms, err) ||
-        !rollback_allows_backup(&work->instance->tags, err) ||
-        !survey_stays(work, deadline_ms, err) || !survey_devices(work, deadline_ms, err))
-        return false;
-    warn_of_clock(work);
-    if (hooks &&
-        (!list_hooks(work, err) ||
-         !hook_chain_prepare(&work->hooks, &work->hook_job, deadline_ms, &work->job->cancel, err)))
-        return false;
-    if (!survey_plan(work, deadline_ms, err) || !facts_begin(work, err) ||
-        (!hooks && !survey_databases(work, deadline_ms, err)) ||
-        !check_rights(work, deadline_ms, err))
-        return false;
-    for (size_t i = 0; i < work->plan->warnings.count; i++)
-        job_warn(work->job, work->plan->warnings.items[i], NULL);
-    return true;
-}
-
-/* A hook that could not be prepared is known before anybody waits: say so, or refuse. */
-static bool tell_shortfalls(struct work *work, struct err *err)
-{
-    for (size_t i = 0; i < work->hooks.count; i++) {
-        const struct hook_link *link = &work->hooks.links[i];
-        if (link->prepared || work->options.asked < LABEL_APPLICATION)
-            continue;
-        const struct err *why = &link->runs[HOOK_STEP_PREPARE].err;
-        if (work->config->backup.on_shortfall == CONFIG_SHORTFALL_DISCARD) {
-            *err = *why;
-            err->kind = ERR_PRECONDITION;
-            return err_wrap(err, "application consistency can't be had");
-        }
-        job_warn(work->job, why->text, why->remedy);
-    }
-    for (size_t i = 0; i < work->plan->shortfall_count; i++)
-        job_warn(
-            work->job, work->plan->shortfalls[i].why,
-            i + 1 < work->plan->shortfall_count
-                ? NULL
-                : "see `stillpoint doctor`; where less is enough, ask for --consistency crash");
-    return true;
 }
 
 /* --- the hold ---------------------------------------------------------------------------- */
@@ -216,15 +112,6 @@ static bool worth_retrying(const struct cut *cut, const struct err *err, int64_t
     return false;
 }
 
-static void tell_retry(struct work *work, const struct err *err, int64_t wait_ms)
-{
-    char text[ERR_TEXT_BYTES + 80];
-
-    (void)snprintf(text, sizeof(text), "%s; everything is let go, next try in %lld s", err->text,
-                   (long long)((wait_ms + 999) / 1000));
-    job_warn(work->job, text, err->remedy);
-}
-
 static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, int64_t deadline_ms,
                          struct err *err)
 {
@@ -247,7 +134,7 @@ static bool hold_and_cut(struct work *work, struct hold *hold, struct cut *cut, 
         if (i == tries || !worth_retrying(cut, err, &wait_ms) ||
             clock_boot_ms() + wait_ms >= deadline_ms)
             return false;
-        tell_retry(work, err, wait_ms);
+        ready_tell_retry(work, err, wait_ms);
         struct err nap_err = ERR_INIT;
         if (!deadline_sleep(clock_boot_ms() + wait_ms, deadline_ms, &work->job->cancel, &nap_err)) {
             *err = nap_err;
@@ -301,23 +188,6 @@ static void tell_hold(struct work *work, const struct hold *hold, const struct c
                      hold->begin_us ? (double)(hold->end_us - hold->begin_us) / 1000 : 0);
 }
 
-/* A copy without its manifest is as good, but says less of itself. */
-static void tell_manifests(struct work *work, const struct hold *hold)
-{
-    for (size_t i = 0; i < work->plan->freeze_count; i++) {
-        int32_t os_errno = hold->manifest_errnos[i];
-        char text[PATH_MAX + 128];
-        if (os_errno == 0 || guard_manifest_passed_over(os_errno))
-            continue;
-        (void)snprintf(text, sizeof(text), "%s/%s could not be written: %s",
-                       work->plan->mounts[i].path, GUARD_MANIFEST_NAME, strerror(os_errno));
-        job_warn(work->job, text,
-                 os_errno == ENOSPC || os_errno == EDQUOT
-                     ? "make room there; the copy is whole, without this description of itself"
-                     : "the copy is whole, without this description of itself");
-    }
-}
-
 static void log_hold_done(const struct work *work, const struct hold *hold, const struct cut *cut)
 {
     char request[64];
@@ -331,18 +201,6 @@ static void log_hold_done(const struct work *work, const struct hold *hold, cons
               label_name(work->backup->consistency));
 }
 
-/* The plan is as old as the hold: what was mounted since was not frozen. */
-static bool look_again(struct work *work, struct err *err)
-{
-    struct err why = ERR_INIT;
-
-    if (work->options.asked < LABEL_FILESYSTEM ||
-        survey_appeared(work, clock_boot_ms() + LOOK_AGAIN_MS, &why))
-        return true;
-    return strs_printf(&work->appeared, err,
-                       "whether something was mounted meanwhile is unknown: %s", why.text);
-}
-
 static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct verdict *verdict,
                    struct err *err)
 {
@@ -352,7 +210,7 @@ static bool attest(struct work *work, struct hold *hold, struct cut *cut, struct
     point_reach("attest");
     if (!take_ids(work, cut, err))
         return settle_discard(work, cut, verdict);
-    bool ok = look_again(work, err) && proof_judge(work, hold, cut, &result, err);
+    bool ok = ready_look_again(work, err) && proof_judge(work, hold, cut, &result, err);
     bool as_asked = ok && work->backup->consistency >= work->options.asked;
     attest_result_free(&result);
     if (ok && !as_asked && work->config->backup.on_shortfall == CONFIG_SHORTFALL_DISCARD) {
@@ -422,27 +280,6 @@ static bool finish(struct work *work, struct cut *cut, struct verdict *verdict, 
     return true;
 }
 
-/* The part that changes the node is over: the hooks are told, the guard is let go, the next backup
- * may begin while this one is copied. Idempotent. */
-static void leave_node(struct work *work, const char *outcome)
-{
-    struct err err = ERR_INIT;
-
-    if (!work->job->node)
-        return;
-    if (!hook_chain_finish(&work->hooks, outcome, clock_boot_ms() + HOOKS_FINISH_MS, &err))
-        job_warn(work->job, err.text, err.remedy);
-    hook_output_log(&work->hooks, work->job->id);
-    if (work->hooks.count > 0 && work->journal.written &&
-        (work->journal.stays || work->journal.step == JOURNAL_RAISE)) /* they have been told */
-        work_journal_try(work, work->journal.step);
-    hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
-    lease_close(work->lease);
-    work->lease = NULL;
-    if (!work->options.within)
-        job_leave_node(work->job);
-}
-
 /* --- the straight line -------------------------------------------------------------------- */
 
 static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
@@ -450,7 +287,7 @@ static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
     struct cut cut = {.ok = false};
     int64_t deadline_ms = clock_boot_ms() + 30000;
 
-    bool ok = tell_shortfalls(work, err) && cut_prepare(work, &cut, deadline_ms, err);
+    bool ok = ready_tell_shortfalls(work, err) && cut_prepare(work, &cut, deadline_ms, err);
     cut_free(&cut);
     if (!ok)
         return settle_end(verdict, work_exit_code(err), "nothing was done");
@@ -469,7 +306,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     struct err cause = ERR_INIT;
     bool told = false;
 
-    bool ok = tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
+    bool ok = ready_tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
     if (!ok) {
         (void)settle_end(verdict, work_exit_code(err),
                          "nothing was held or frozen, no snapshot was made");
@@ -482,14 +319,14 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     }
     if (ok) {
         tell_hold(work, &hold, &cut);
-        tell_manifests(work, &hold);
+        ready_tell_manifests(work, &hold);
         ok = attest(work, &hold, &cut, verdict, err);
     }
     if (ok)
         ok = raise_label(work, &cut, verdict, err);
     if (ok) {
         last_backup_set(work->job->agent, catalog_json(work->backup));
-        leave_node(work, "complete");
+        ready_leave_node(work, "complete");
         if (work->options.within) { /* resume.h brings it to its end */
             work->journal.stays = true;
             hold_close(&hold);
@@ -531,9 +368,9 @@ bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_
     (void)settle_end(&verdict, 1, "nothing was done");
     if (ok) {
         job_set_id(job, ret_id);
-        ok = backup_plan(&work, deadline_ms, err) &&
+        ok = ready_plan(&work, check_rights, deadline_ms, err) &&
              run_past_plan(&work, deadline_ms, &verdict, err);
-        leave_node(&work, ok ? "complete" : "failed");
+        ready_leave_node(&work, ok ? "complete" : "failed");
     }
     work_journal_end(&work);
     *ret_as_asked = ok && verdict.exit_code == 0;
@@ -591,14 +428,14 @@ void backup_command(struct job *job)
         job_set_id(job, id);
         if (work.options.reason_cut)
             job_warn(job, "the reason is too long for a tag: its end is left off", NULL);
-        ok = backup_plan(&work, deadline_ms, &err);
+        ok = ready_plan(&work, check_rights, deadline_ms, &err);
         if (!ok)
             (void)settle_end(&verdict, work_exit_code(&err),
                              "nothing was held or frozen, no snapshot was made");
         else
             ok = work.options.dry_run ? run_dry(&work, &verdict, &err)
                                       : run_past_plan(&work, deadline_ms, &verdict, &err);
-        leave_node(&work, ok ? "complete" : "failed");
+        ready_leave_node(&work, ok ? "complete" : "failed");
     }
     work_journal_end(&work);
     if (!ok)

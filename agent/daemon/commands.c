@@ -6,6 +6,8 @@
 /* clang-format off: a line each */
 static const struct command commands[] = {
     {"backup", backup_command},
+    {"hold", hold_command},
+    {"release", release_command},
     {"list", list_command},
     {"show", show_command},
     {"status", status_command},
@@ -38,6 +40,8 @@ const char *const *command_names(void)
     /* clang-format off: a line each */
     static const char *const names[] = {
         "backup",
+        "hold",
+        "release",
         "list",
         "show",
         "status",

@@ -17,6 +17,8 @@ const char *const *command_names(void);
 
 /* Each ends with job_result or job_fail; args and events as control_wire.h says. */
 void backup_command(struct job *job);
+void hold_command(struct job *job);
+void release_command(struct job *job);
 void rollback_command(struct job *job);
 void list_command(struct job *job);
 void show_command(struct job *job);

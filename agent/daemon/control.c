@@ -189,6 +189,18 @@ static void answer_cancel(struct client *client, struct job *job)
     buf_free(&line);
 }
 
+/* Whoever asked for a hold knows that it is there: from here it does without them. Who comes too
+ * late finds the connection closed. */
+static void answer_keep(struct client *client, struct job *job)
+{
+    struct buf line = BUF_INIT(CONTROL_ANSWER_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    if (job_keep(job) && control_add_kept(&line, &err))
+        client_write(client, &line);
+    buf_free(&line);
+}
+
 /* {"cmd":"cancel"} on a connection of its own: ends the job that has the node. */
 static void cancel_running(struct client *client, json_t *args)
 {
@@ -270,6 +282,8 @@ static bool take_line(struct client *client, const char *line, size_t len, struc
         return false;
     } else if (client->job != NULL && strcmp(cmd, "cancel") == 0) {
         answer_cancel(client, client->job);
+    } else if (client->job != NULL && strcmp(cmd, "keep") == 0) {
+        answer_keep(client, client->job);
     }
     json_decref(request);
     return true;

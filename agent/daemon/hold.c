@@ -170,6 +170,12 @@ static bool used_up(const struct work *work, struct err *err)
     return err_set(err, ERR_DEADLINE, 0, "nothing of hold_deadline is left for the freeze");
 }
 
+static int64_t length_ms(const struct work *work)
+{
+    return work->options.lease_ms > 0 ? work->options.lease_ms
+                                      : work->config->backup.hold_deadline_ms;
+}
+
 bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *err)
 {
     const struct cancel *cancel = &work->job->cancel;
@@ -181,7 +187,7 @@ bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *
     log_hold();
     hold->begin_us = clock_boot_us();
     hold->clock_offset_before_us = clock_offset_us();
-    hold->deadline_ms = hold->begin_us / 1000 + work->config->backup.hold_deadline_ms;
+    hold->deadline_ms = hold->begin_us / 1000 + length_ms(work);
     if (asked == LABEL_APPLICATION) {
         hold->hooks_called = true;
         if (!hook_chain_hold(&work->hooks, last_try, hold->deadline_ms, cancel, err))

@@ -129,6 +129,8 @@ void job_detach(struct job *job)
     job->client = NULL;
     (void)pthread_mutex_lock(&job->mutex);
     job->deaf = true;
+    if (job->bound)
+        cancel_ask(&job->cancel);
     buf_clear(&job->events);
     (void)pthread_cond_broadcast(&job->room);
     (void)pthread_mutex_unlock(&job->mutex);
@@ -153,6 +155,32 @@ char *job_copy_id(struct job *job, char *text)
     return text;
 }
 
+bool job_keep(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    bool was_bound = job->bound && !job->ended;
+    job->bound = false;
+    (void)pthread_mutex_unlock(&job->mutex);
+    return was_bound;
+}
+
+bool job_was_stopped(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    bool stopped = job->stopped;
+    (void)pthread_mutex_unlock(&job->mutex);
+    return stopped;
+}
+
+void job_bind_client(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    job->bound = true;
+    if (job->deaf)
+        cancel_ask(&job->cancel);
+    (void)pthread_mutex_unlock(&job->mutex);
+}
+
 bool job_works_on(struct agent *agent, const char *id)
 {
     bool found = false;
@@ -175,16 +203,43 @@ void job_stop(struct job *job)
     cancel_ask(&job->cancel);
 }
 
-bool job_take_node(struct job *job, struct err *err)
+/* What the job that has the node is at, in words. */
+static bool busy(const char *cmd, const char *id, const char *step, struct err *err)
 {
-    struct agent *agent = job->agent;
+    const char *which = id[0] ? id : "(starting)";
+
+    if (strcmp(step, JOB_STEP_SETTLE) == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");
+        return err_suggest(err, "wait until they are (`stillpoint status`) and try again");
+    }
+    if (strcmp(cmd, "rollback") == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "a rollback has the node: %s, at step %s", which, step);
+        return err_suggest(err, "wait until it is done: `stillpoint status` shows it");
+    }
+    if (strcmp(cmd, "doctor") == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "doctor has the node: it asks databases and guard");
+        return err_suggest(err, "try again when it is done, in less than a minute most often");
+    }
+    if (strcmp(cmd, "hold") == 0) {
+        (void)err_set(err, ERR_BUSY, 0, "a hold has the node: %s, at step %s", which, step);
+        return err_suggest(err, "wait for its release, or the end of its lease: `stillpoint "
+                                "status` shows it");
+    }
+    (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s", which, step);
+    return err_suggest(err, "wait until it is past its cut (`stillpoint status`) and try again");
+}
+
+/*   taker  NULL: only looks
+ *   false  ERR_BUSY: another has it */
+static bool take_or_look(struct agent *agent, struct job *taker, struct err *err)
+{
     char id[JOB_ID_BYTES] = "", step[24] = "";
     const char *cmd = "";
 
     (void)pthread_mutex_lock(&agent->mutex);
     struct job *holder = agent->node_holder;
     if (holder == NULL) {
-        agent->node_holder = job;
+        agent->node_holder = taker;
     } else {
         (void)pthread_mutex_lock(&holder->mutex);
         (void)snprintf(id, sizeof(id), "%s", holder->id);
@@ -193,29 +248,23 @@ bool job_take_node(struct job *job, struct err *err)
         (void)pthread_mutex_unlock(&holder->mutex);
     }
     (void)pthread_mutex_unlock(&agent->mutex);
-    if (holder == NULL) {
-        job->node = true;
-        if (loan_gate_settle(agent, clock_boot_ms() + LOAN_GATE_SETTLE_MS, &job->cancel, err))
-            return true;
-        job_leave_node(job);
+    return holder == NULL || busy(cmd, id, step, err);
+}
+
+bool job_node_is_free(struct agent *agent, struct err *err)
+{
+    return take_or_look(agent, NULL, err);
+}
+
+bool job_take_node(struct job *job, struct err *err)
+{
+    if (!take_or_look(job->agent, job, err))
         return false;
-    }
-    if (strcmp(step, JOB_STEP_SETTLE) == 0) {
-        (void)err_set(err, ERR_BUSY, 0, "hooks of an earlier backup are being let go of");
-        return err_suggest(err, "wait until they are (`stillpoint status`) and try again");
-    }
-    if (strcmp(cmd, "rollback") == 0) {
-        (void)err_set(err, ERR_BUSY, 0, "a rollback has the node: %s, at step %s",
-                      id[0] ? id : "(starting)", step);
-        return err_suggest(err, "wait until it is done: `stillpoint status` shows it");
-    }
-    if (strcmp(cmd, "doctor") == 0) {
-        (void)err_set(err, ERR_BUSY, 0, "doctor has the node: it asks databases and guard");
-        return err_suggest(err, "try again when it is done, in less than a minute most often");
-    }
-    (void)err_set(err, ERR_BUSY, 0, "another backup has the node: %s, at step %s",
-                  id[0] ? id : "(starting)", step);
-    return err_suggest(err, "wait until it is past its cut (`stillpoint status`) and try again");
+    job->node = true;
+    if (loan_gate_settle(job->agent, clock_boot_ms() + LOAN_GATE_SETTLE_MS, &job->cancel, err))
+        return true;
+    job_leave_node(job);
+    return false;
 }
 
 void job_leave_node(struct job *job)
@@ -388,10 +437,7 @@ static struct err name_the_stop(struct job *job, const struct err *err)
 {
     struct err named = *err;
 
-    (void)pthread_mutex_lock(&job->mutex);
-    bool stopped = job->stopped;
-    (void)pthread_mutex_unlock(&job->mutex);
-    if (stopped && err->kind == ERR_CANCELLED)
+    if (job_was_stopped(job) && err->kind == ERR_CANCELLED)
         (void)err_wrap(&named, "stillpointd was told to end");
     return named;
 }

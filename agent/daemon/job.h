@@ -42,6 +42,7 @@ struct job {
     bool ended;            /* run has returned */
     bool deaf;             /* no client: events are dropped */
     bool node;             /* it has the node */
+    bool bound;            /* it ends with its client: a hold that nobody was told of */
     bool past_cut;         /* a cancel can't undo it any more */
     bool stopped;          /* by the daemon's end, not by its client */
     bool leaves_open;      /* its outcome is to be settled once it has ended: resume.h */
@@ -70,6 +71,11 @@ void job_detach(struct job *job);
 bool job_cancel(struct job *job);
 /* Its id into TEXT, which has room for JOB_ID_BYTES; returns TEXT. Any thread. */
 char *job_copy_id(struct job *job, char *text);
+/* Its client knows what it was to know: from here the job does without it. Loop thread.
+ *   false  it is no job that waits for that */
+bool job_keep(struct job *job);
+/* Whether it was the daemon's end that stopped it. Any thread. */
+bool job_was_stopped(struct job *job);
 /* Whether a job is at work on the backup ID. Any thread. */
 bool job_works_on(struct agent *agent, const char *id);
 /* The daemon ends: the job too, wherever it is. Any thread. */
@@ -83,6 +89,12 @@ void job_stop(struct job *job);
  *   false  ERR_BUSY: names the job that has it; ERR_CANCELLED */
 bool job_take_node(struct job *job, struct err *err);
 void job_leave_node(struct job *job);
+/* Whether nobody has the node; takes nothing.
+ *   false  ERR_BUSY, as job_take_node */
+bool job_node_is_free(struct agent *agent, struct err *err);
+
+/* From here until job_keep the end of its client cancels it. */
+void job_bind_client(struct job *job);
 
 /* The turn of those of whom one may be at it at a time, until job_leave_turn.
  *   slot   in the agent, under its mutex: who has it

@@ -19,8 +19,8 @@
 enum { JOURNAL_VERSION = 1 };
 
 static const char *const step_names[] = {
-    [JOURNAL_PREPARE] = "prepare", [JOURNAL_HOLD] = "hold",     [JOURNAL_RAISE] = "raise",
-    [JOURNAL_DISCARD] = "discard", [JOURNAL_ABSENT] = "absent",
+    [JOURNAL_PREPARE] = "prepare", [JOURNAL_HOLD] = "hold", [JOURNAL_RAISE] = "raise",
+    [JOURNAL_DISCARD] = "discard", [JOURNAL_LENT] = "lent", [JOURNAL_ABSENT] = "absent",
 };
 
 const char *journal_step_name(enum journal_step step)

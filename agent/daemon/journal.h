@@ -19,6 +19,7 @@ enum journal_step {
     JOURNAL_HOLD,    /* the request may have been sent: what EC2 has is looked for */
     JOURNAL_RAISE,   /* the label in `backup` was proved: it may be written into the tags */
     JOURNAL_DISCARD, /* whatever was made is to go */
+    JOURNAL_LENT,    /* held for somebody else: hooks may be held, EC2 is asked for nothing */
     JOURNAL_ABSENT,  /* looked for long enough, nothing was there; a last look at each start */
 };
 

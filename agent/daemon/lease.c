@@ -189,6 +189,17 @@ void lease_close(struct lease *lease)
     free(lease);
 }
 
+void lease_forget_cancel(struct lease *lease)
+{
+    if (lease != NULL)
+        lease->cancel = NULL;
+}
+
+int lease_fd(const struct lease *lease)
+{
+    return lease->fd;
+}
+
 bool lease_hello(struct lease *lease, int64_t deadline_ms, struct guard_reply_hello *ret_hello,
                  struct err *err)
 {

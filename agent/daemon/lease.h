@@ -34,6 +34,12 @@ bool lease_mount_table(struct lease *lease, int64_t deadline_ms, struct buf *ret
 bool lease_device_of(struct lease *lease, const char *path, int64_t deadline_ms,
                      struct guard_reply_device_of *ret_device, struct err *err);
 
+/* From here no cancel ends a call: what is asked now belongs to the way out. NULL is fine. */
+void lease_forget_cancel(struct lease *lease);
+/* To be polled while nothing is asked of it: readable, or closed, means that the guard is away. -1:
+ * the connection was lost before. */
+int lease_fd(const struct lease *lease);
+
 /* Adds a mount to what will be frozen, in order. DEV is "MAJ:MIN" in numbers.
  *   flags  GUARD_ADD_… */
 bool lease_add_mount(struct lease *lease, const char *path, unsigned dev_major, unsigned dev_minor,

@@ -20,6 +20,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/agent.h"
 #include "agent/daemon/control.h"
+#include "agent/daemon/held.h"
 #include "agent/daemon/journal.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/rollback_resume.h"
@@ -210,12 +211,14 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     daemon.agent.config_source = source;
     daemon.agent.started_boot_ms = clock_boot_ms();
     open_journal(config->paths.state);
+    held_open(&daemon.agent);
     (void)pthread_mutex_init(&daemon.agent.resume_mutex, NULL);
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
     credentials_free(daemon.agent.credentials);
     free(daemon.agent.last_backup);
     strs_free(&daemon.agent.on_loan);
     free(daemon.agent.loan_names);
+    json_decref(daemon.agent.held.last);
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.rollback);
     json_decref(daemon.agent.unsettled_whys);

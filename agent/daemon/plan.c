@@ -122,9 +122,29 @@ static struct plan_item *item_at(const struct plan_maker *maker, const char *pat
     return NULL;
 }
 
+/* What was named for this job alone is there, or was meant otherwise: refused. */
+static bool read_leave_out(struct plan_maker *maker)
+{
+    const struct strs *paths = maker->input->leave_out;
+
+    for (size_t i = 0; paths != NULL && i < paths->count; i++) {
+        struct plan_item *item = item_at(maker, paths->items[i]);
+        if (item == NULL) {
+            (void)err_set(maker->err, ERR_PRECONDITION, 0, "--leave-out: nothing is mounted at %s",
+                          paths->items[i]);
+            return err_suggest(maker->err, "name a mount point as findmnt(8) shows it");
+        }
+        item->left_out = true;
+    }
+    return true;
+}
+
 static bool read_lists(struct plan_maker *maker)
 {
     const struct config_backup *config = maker->input->config;
+
+    if (!read_leave_out(maker))
+        return false;
 
     for (size_t i = 0; i < config->exclude_mounts.count; i++) {
         struct plan_item *item = item_at(maker, config->exclude_mounts.items[i]);
@@ -185,6 +205,8 @@ static bool decide_on_set(struct plan_maker *maker, struct plan_item *item)
     }
     if (item->excluded)
         return leave_out_moving(maker, item, "exclude_mounts names it");
+    if (item->left_out)
+        return leave_out_moving(maker, item, "it was to be left out");
     if (unlisted)
         return leave_out_moving(maker, item, "it is not in the list of mounts");
     if (mount->hidden)

@@ -49,6 +49,7 @@ struct plan_input {
     size_t attached_count;
     const struct strs *exclude_volumes; /* our own, of a verify beside us; NULL: none */
     const struct config_backup *config; /* mounts, exclude_mounts, on_shortfall */
+    const struct strs *leave_out;       /* by this job alone, as exclude_mounts; NULL: none */
     enum label asked;
     const struct plan_server *servers;
     size_t server_count;

@@ -29,6 +29,7 @@ struct plan_item {
     bool in_file;               /* on a loop device */
     char below[PLAN_WHY_BYTES]; /* what it lies on, in words, where that is no volume of the set */
     bool listed, excluded;      /* by the configuration */
+    bool left_out;              /* by this job's own wish */
     enum plan_fate fate;
     enum plan_use use;
 };

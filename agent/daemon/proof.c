@@ -13,7 +13,7 @@ static const char *end_cause_text(uint32_t cause)
     static const char *const texts[] = {
         [GUARD_END_NONE] = NULL,
         [GUARD_END_TOLD] = NULL,
-        [GUARD_END_DEADLINE] = "the hold's deadline came before EC2's answer",
+        [GUARD_END_DEADLINE] = "the hold's deadline came first",
         [GUARD_END_FREEZE_FAILED] = "a filesystem could not be frozen",
         [GUARD_END_OWNER_GONE] = "the daemon's connection to the guard was lost",
         [GUARD_END_FORCED] = "somebody let go by `stillpoint thaw --force`",
@@ -151,6 +151,7 @@ bool proof_judge(struct work *work, const struct hold *hold, const struct cut *c
         judge_hook(work, &work->hooks.links[i], &hooks[i]);
     const struct attest_input input = {
         .asked = work->options.asked,
+        .lent = work->options.lease_ms > 0,
         .cut = cut->ok,
         .sent_boot_us = cut->begun_us,
         .answered_boot_us = cut->answered_us,

@@ -204,11 +204,12 @@ void status_command(struct job *job)
     refresh_identity(agent);
     job_result(
         job, 0,
-        json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "daemon",
-                  "version", STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
+        json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+                  "daemon", "version", STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                   (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                   control_text(agent->config_source->path), "guard", guard_json(agent->config),
-                  "identity", identity_json(agent), "job", job_json(agent), "finishing",
+                  "identity", identity_json(agent), "job", job_json(agent), "hold",
+                  held_now_json(agent), "hold_last", held_last_json(agent), "finishing",
                   finishing_json(agent), "removing", removing_json(agent), "unsettled",
                   resume_unsettled_json(agent), "settled", resume_settled_json(agent), "loans",
                   loan_status_json(agent), "last", last_backup_json(agent), "rollback",

@@ -387,7 +387,7 @@ static enum left_fate settle(struct left *left)
                    entry->backup->instance, instance);
     if (!release_hooks(left, &err))
         return again(left, &err);
-    if (entry->step == JOURNAL_PREPARE)
+    if (entry->step == JOURNAL_PREPARE || entry->step == JOURNAL_LENT)
         return end(left, LEFT_SETTLED, "released", "its hooks were told of the end");
     if (!look(left, &err))
         return again(left, &err);

@@ -432,6 +432,7 @@ static bool plan_with(struct work *work, struct plan_server *servers, struct hoo
         .attached_count = work->attached_count,
         .exclude_volumes = &work->on_loan,
         .config = &work->config->backup,
+        .leave_out = &work->options.leave_out,
         .asked = work->options.asked,
         .servers = servers,
         .server_count = count,

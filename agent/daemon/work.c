@@ -37,6 +37,7 @@ void work_close(struct work *work)
     ec2_free(work->ec2);
     backup_free(work->backup);
     strs_free(&work->options.tags);
+    strs_free(&work->options.leave_out);
 }
 
 bool work_ec2(const struct config *config, const struct identity *identity,

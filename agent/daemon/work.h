@@ -35,6 +35,8 @@ struct work_options {
     char reason[WORK_REASON_BYTES];
     bool reason_cut; /* more was given than fits */
     struct strs tags;
+    int64_t lease_ms;      /* 0: a backup; else how long this holds, for somebody else's snapshot */
+    struct strs leave_out; /* of such a hold: mounts that are not frozen */
 };
 
 /* Of this backup's entry: work_journal.h. */

@@ -49,7 +49,7 @@ bool work_journal_note(struct work *work, enum journal_step step, struct err *er
 
     if (entry.backup == NULL)
         return false;
-    if (step == JOURNAL_PREPARE || step == JOURNAL_HOLD) {
+    if (step == JOURNAL_PREPARE || step == JOURNAL_HOLD || step == JOURNAL_LENT) {
         journal->begun_boot_ms = clock_boot_ms();
         journal->begun_utc_us = clock_utc_us();
     }

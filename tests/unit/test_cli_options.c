@@ -137,6 +137,37 @@ static void a_kind_stands_before_the_id(void **state)
             "see stillpoint restore --help");
 }
 
+static void a_hold_needs_a_lease_that_the_guard_allows(void **state)
+{
+    (void)state;
+    struct line *line = read_line("hold --lease 30s --leave-out / --leave-out /srv --reason dlm");
+
+    assert_true(line->ok);
+    assert_int_equal(line->options.lease_ms, 30000);
+    assert_int_equal(line->options.leave_out.count, 2);
+    assert_true(cli_options_change(&line->options));
+    assert_true(read_line("hold --lease 60s -n")->ok);
+    assert_true(read_line("release")->ok);
+    assert_true(read_line("release sp-20261124T081530Z-k3f9x --json")->ok);
+    refuses("hold", "hold needs --lease DURATION",
+            "write how long it may last if nobody releases it: --lease 30s");
+    static const char *const bad[] = {"0", "0s", "1s", "61s", "-3s", "1h", "x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char words[64];
+        assert_true(snprintf(words, sizeof(words), "hold --lease=%s", bad[i]) > 0);
+        line = read_line(words);
+        assert_false(line->ok);
+        assert_int_equal(line->err.kind, ERR_USAGE);
+        assert_true(line->err.remedy[0] != '\0');
+    }
+    refuses("hold --lease 5s --consistency crash",
+            "hold: at crash consistency there is nothing to hold",
+            "take the snapshots, or write --consistency filesystem");
+    refuses("hold --lease 5s --leave-out srv", "--leave-out: 'srv' is no mount point",
+            "write its absolute path, as findmnt shows it");
+    refuses("backup --lease 5s", "backup has no option --lease", "see stillpoint backup --help");
+}
+
 static void a_value_that_is_given_twice_is_refused(void **state)
 {
     (void)state;
@@ -628,6 +659,7 @@ int main(void)
         cmocka_unit_test(options_stand_before_or_behind_the_verb_and_its_argument),
         cmocka_unit_test(after_two_dashes_nothing_is_an_option),
         cmocka_unit_test(a_kind_stands_before_the_id),
+        cmocka_unit_test(a_hold_needs_a_lease_that_the_guard_allows),
         cmocka_unit_test(a_value_that_is_given_twice_is_refused),
         cmocka_unit_test(delete_takes_several_ids_and_the_others_one),
         cmocka_unit_test(a_new_instance_takes_all_its_options),

@@ -127,6 +127,7 @@ static void live_in(const struct world *world)
         "state/identity.json",
         "state/rollback.json",
         "state/identity.json.new",
+        "state/hold.json",
 
         "run/control.sock",
         "run/unmounted/mounts",
@@ -156,6 +157,7 @@ static void all_that_a_node_leaves_goes_and_again_is_harmless(void **state)
     assert_string_equal(world->err, "");
     assert_false(there(world, "state/identity.json"));
     assert_false(there(world, "state/identity.json.new"));
+    assert_false(there(world, "state/hold.json"));
     assert_false(there(world, "state/rollback.json"));
     assert_false(there(world, "state/journal"));
     assert_false(there(world, "state/removing"));

@@ -329,6 +329,37 @@ static void an_excluded_mount_on_the_set_lowers_to_crash_with_the_reason(void **
     free_world(world);
 }
 
+static void what_one_job_leaves_out_falls_as_what_is_excluded(void **state)
+{
+    (void)state;
+    struct world *world = make_world("");
+    struct strs paths = {NULL, 0};
+    assert_true(strs_add(&paths, "/", &world->err));
+    world->input.leave_out = &paths;
+    make(world);
+
+    assert_falls(world, LABEL_CRASH, "/ (ext4) was not frozen: it was to be left out");
+    assert_null(mount_at(world, "/"));
+    assert_non_null(mount_at(world, "/var/log/mysql"));
+    free_world(world);
+    strs_free(&paths);
+}
+
+static void a_mount_to_leave_out_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    struct world *world = make_world("");
+    struct strs paths = {NULL, 0};
+    assert_true(strs_add(&paths, "/typo", &world->err));
+    world->input.leave_out = &paths;
+
+    assert_false(plan_make(&world->input, &world->plan, &world->err));
+    assert_int_equal(world->err.kind, ERR_PRECONDITION);
+    assert_has(world->err.text, "nothing is mounted at /typo");
+    free_world(world);
+    strs_free(&paths);
+}
+
 static void excluding_by_a_bind_mount_excludes_the_filesystem(void **state)
 {
     (void)state;
@@ -758,6 +789,8 @@ int main(void)
         cmocka_unit_test(a_device_that_cant_be_seen_through_lowers_to_crash),
         cmocka_unit_test(an_unknown_device_that_nobody_can_write_to_lowers_nothing),
         cmocka_unit_test(an_excluded_mount_on_the_set_lowers_to_crash_with_the_reason),
+        cmocka_unit_test(what_one_job_leaves_out_falls_as_what_is_excluded),
+        cmocka_unit_test(a_mount_to_leave_out_that_is_not_there_is_refused),
         cmocka_unit_test(excluding_by_a_bind_mount_excludes_the_filesystem),
         cmocka_unit_test(an_exclusion_that_hits_nothing_is_warned_of),
         cmocka_unit_test(a_mount_not_in_the_configured_list_lowers_to_crash),

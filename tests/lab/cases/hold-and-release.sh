@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
+# hold and release: the node stands still between the two, what is snapshotted by somebody else then
+# is a consistent set to the judge, and each way in which it goes otherwise is said: less, ended
+# before, nothing held, somebody else's turn.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+start_cloud
+start_node
+start_writers
+data=$(mount_at data)
+arm_thaw 100 "$(mount_at root)" "$data" "$(mount_at binlog)"
+
+# What makes no sense is refused before anything is asked.
+for lease in 0 0s 1s 61s 5m -1s x; do
+    assert_exit 2 sp hold --lease "$lease"
+    assert_match 'do: ' "$OUT" "--lease $lease"
+done
+assert_exit 2 sp hold
+assert_match '--lease' "$OUT" "hold without a lease"
+assert_exit 2 sp hold --lease 5s --consistency crash
+assert_exit 2 sp hold --lease 5s --leave-out data
+assert_exit 5 sp hold --lease 5s --leave-out /not/mounted
+assert_match 'nothing is mounted at /not/mounted' "$OUT" "leave-out"
+assert_exit 5 sp release
+assert_match 'nothing is held' "$OUT" "release of nothing"
+assert_exit 0 sp hold --lease 5s -n
+assert_nothing_frozen
+
+# Held, snapshotted by another tool, released: whole.
+begin=$(date +%s%N)
+sp hold --lease 20s --reason 'by another' --json >"$LAB/hold.events" || fail "hold ended with $?"
+took=$((($(date +%s%N) - begin) / 1000000))
+tail -n 1 "$LAB/hold.events" >"$LAB/hold.json"
+h() { json "$1" <"$LAB/hold.json"; }
+assert_eq held "$(h "d['state']")" "state of the hold"
+assert_eq application "$(h "d['expected']")" "what may be claimed"
+assert_eq true "$(h "all(m['frozen'] for m in d['mounts']) and len(d['mounts']) == 3")" "mounts"
+assert_eq true "$(h "d['databases'][0]['binlog_pos'] > 0")" "position"
+is_frozen "$data" || fail "not frozen"
+[ "$took" -lt 10000 ] || fail "hold took $took ms"
+assert_match "hold +$(h "d['id']"), application until" "$(sp status)" "status"
+assert_exit 4 sp backup --no-image
+assert_match 'a hold has the node' "$OUT" "a backup during a hold"
+assert_exit 4 sp hold --lease 5s
+assert_exit 5 sp release sp-19990101T000000Z-aaaaa
+is_frozen "$data" || fail "let go by the release of another"
+python3 "$LIB_DIR/other_tool.py" "$LAB" >"$LAB/snapshots.json" ||
+    fail "the other tool's snapshots"
+sp release "$(h "d['id']")" --json | tail -n 1 >"$LAB/release.json"
+assert_eq 0 "${PIPESTATUS[0]}" "exit code of release: $(cat "$LAB/release.json")"
+r() { json "$1" <"$LAB/release.json"; }
+r "{**d, 'snapshots': $(cat "$LAB/snapshots.json")}" >"$LAB/set.json"
+assert_nothing_frozen
+assert_eq released "$(r "d['state']")" "state"
+assert_eq application "$(r "d['consistency']")" "what was proved"
+assert_eq true "$(r "d['whole']")" whole
+assert_eq "$(h "d['databases']")" "$(r "d['databases']")" "the position is still the same"
+assert_eq true "$(r "d['window']['begin'] < d['window']['end']")" window
+assert_match "last hold +$(h "d['id']"), released, application" "$(sp status)" "status afterwards"
+assert_exit 5 sp release
+assert_match 'was released' "$OUT" "a second release"
+assert_eq "$(h "d['id']")" "$(json "d['id']" <"$data/.stillpoint-manifest.json")" "the manifest on the disk"
+
+# The lease ends by itself; nothing is claimed, once.
+assert_exit 0 sp hold --lease 2s
+sleep 2.1
+assert_nothing_frozen
+node_sql 'CREATE DATABASE sp' || fail "the server is locked"
+assert_exit 1 sp release
+assert_match 'had ended: its lease was over.*do: ' "$(tr '\n' ' ' <<<"$OUT")" "release after the lease"
+assert_exit 5 sp release
+
+# Less than asked for: a mount is left out, and the command says so.
+assert_exit 3 sp hold --lease 20s --leave-out "$(mount_at root)"
+assert_match "$(mount_at root) .*was not frozen: it was to be left out" "$OUT" "hold of less"
+! is_frozen "$(mount_at root)" || fail "what was left out is frozen"
+is_frozen "$data" || fail "the rest is not"
+sp release --json >"$LAB/release.out" 2>"$LAB/release.err"
+assert_eq 3 $? "release of less"
+tail -n 1 "$LAB/release.out" >"$LAB/release.json"
+assert_eq crash "$(r "d['consistency']")" "what was proved of less"
+assert_eq true "$(r "d['whole']")" "and it was held to the end"
+
+# A hold while a backup has the node; a server that dies in a hold.
+cloud_set '{"latency_ms": {"CreateSnapshots": 2000}}'
+sp backup --no-image >"$LAB/out.txt" 2>&1 &
+wait_cut
+assert_exit 4 sp hold --lease 5s
+assert_exit 4 sp release
+wait $! || fail "the backup: $(cat "$LAB/out.txt")"
+
+stop_writers >/dev/null
+judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.json")"
+
+assert_exit 0 sp hold --lease 20s
+stop_part mysql KILL
+assert_exit 3 sp release
+assert_match 'filesystem consistent, application was asked for' "$OUT" "the server died in the hold"
+assert_nothing_frozen
+disarm_thaw
