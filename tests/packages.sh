@@ -98,6 +98,25 @@ sys.exit(any(u.find_spec(m) is None for m in ("moto", "boto3", "botocore", "flas
 PY
 }
 
+# Prometheus' package starts a service, and only its promtool is wanted: taken out of it.
+have_promtool() {
+    command -v promtool >/dev/null || [ -x build/promtool ]
+}
+
+fetch_promtool() {
+    local work
+    say "fetching promtool out of Debian's prometheus"
+    work=$(mktemp -d)
+    mkdir -p build
+    if ! (cd "$work" && apt-get -q download prometheus >&2) ||
+        ! dpkg-deb -x "$work"/prometheus_*.deb "$work/tree" || ! mv "$work/tree/usr/bin/promtool" build/promtool; then
+        rm -rf "$work"
+        say "could not fetch the package prometheus (no network? then put promtool into PATH)"
+        return 1
+    fi
+    rm -rf "$work"
+}
+
 missing=()
 if command -v dpkg-query >/dev/null; then
     mapfile -t missing < <(missing_packages)
@@ -106,4 +125,5 @@ else
     say "no dpkg here. Install what your system calls these, then set SKIP_SETUP=1: ${packages[*]}"
     exit 1
 fi
+have_promtool || fetch_promtool
 have_modules || install_modules

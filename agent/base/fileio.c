@@ -78,8 +78,9 @@ bool fileio_replace(const char *path, const void *bytes, size_t len, unsigned mo
     AUTO_CLOSE int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return err_set(err, ERR_SYS, errno, "create %s", beside);
-    bool ok = fileio_write_all(fd, bytes, len, err) ||
-              err_wrap(err, "%s", beside); /* err_wrap is false */
+    bool ok = fchmod(fd, mode) == 0 || err_set(err, ERR_SYS, errno, "chmod %s", beside);
+    ok = ok && (fileio_write_all(fd, bytes, len, err) ||
+                err_wrap(err, "%s", beside)); /* err_wrap is false */
     if (ok && fsync(fd) != 0)
         ok = err_set(err, ERR_SYS, errno, "fsync %s", beside);
     if (ok && rename(beside, path) != 0)

@@ -14,7 +14,8 @@ bool fileio_read(const char *path, struct buf *ret_buf, struct err *err);
 /* The same from an open descriptor, from where it stands; NAME is for messages. */
 bool fileio_read_fd(int fd, const char *name, struct buf *ret_buf, struct err *err);
 /* Replaces PATH as a whole: written next to it, fsynced, renamed, the folder fsynced. After a
- * failure the old file stands and nothing is left beside it. */
+ * failure the old file stands and nothing is left beside it.
+ *   mode  as it is said, whatever the umask */
 bool fileio_replace(const char *path, const void *bytes, size_t len, unsigned mode,
                     struct err *err);
 /* Writes all of it to a descriptor that blocks. */

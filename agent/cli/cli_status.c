@@ -180,6 +180,45 @@ static void status_loans(struct cli_page *page, const json_t *data, int64_t now_
     }
 }
 
+/* What monitoring sees; nothing where nothing is configured. */
+static void status_metrics(struct cli_page *page, const json_t *metrics, int64_t now_utc_us)
+{
+    const json_t *ping = json_object_get(metrics, "ping");
+    int64_t at;
+
+    if (cli_str(metrics, "textfile") != NULL || cli_str(metrics, "trouble") != NULL) {
+        cli_page_field(page, "metrics", CLI_FIELD_WIDTH);
+        cli_page_clean(page, cli_str(metrics, "textfile"));
+        if (cli_str(metrics, "trouble") != NULL) {
+            cli_page_styled(page, CLI_BAD, ", not up to date: ");
+            cli_page_clean(page, cli_str(metrics, "trouble"));
+        } else if (cli_time(metrics, "written_at", &at)) {
+            cli_page_text(page, ", written ");
+            put_age(page, at, now_utc_us);
+            cli_page_text(page, " ago");
+        } else {
+            cli_page_text(page, ", not written yet");
+        }
+        cli_page_text(page, "\n");
+    }
+    if (!json_is_object(ping))
+        return;
+    cli_page_field(page, "ping", CLI_FIELD_WIDTH);
+    if (cli_time(ping, "at", &at)) {
+        cli_page_clean(page, cli_str(ping, "kind"));
+        cli_page_text(page, ", ");
+        put_age(page, at, now_utc_us);
+        cli_page_text(page, " ago");
+    } else {
+        cli_page_text(page, "none since the daemon's start");
+    }
+    if (cli_str(ping, "trouble") != NULL) {
+        cli_page_styled(page, CLI_BAD, ", did not get through: ");
+        cli_page_clean(page, cli_str(ping, "trouble"));
+    }
+    cli_page_text(page, "\n");
+}
+
 void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_us)
 {
     const json_t *last = json_object_get(data, "last");
@@ -210,6 +249,7 @@ void cli_status_show(struct cli_page *page, const json_t *data, int64_t now_utc_
         cli_page_text(page, "none since the daemon's start");
     }
     cli_page_text(page, "\n");
+    status_metrics(page, json_object_get(data, "metrics"), now_utc_us);
 }
 
 /* --- doctor ----------------------------------------------------------------------------------- */

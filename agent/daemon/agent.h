@@ -20,6 +20,7 @@ struct agent {
     const struct config_source *config_source; /* where it was read from */
     struct credentials *credentials;           /* has a lock of its own */
     int64_t started_boot_ms;
+    struct metrics *metrics;      /* has locks of its own; NULL: nothing is configured */
     void (*wake)(struct agent *); /* makes the loop look at the jobs' events; any thread */
     void *loop;                   /* loop thread only */
 

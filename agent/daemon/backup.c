@@ -17,6 +17,8 @@
 #include "agent/daemon/finish.h"
 #include "agent/daemon/hold.h"
 #include "agent/daemon/last_backup.h"
+#include "agent/daemon/metrics.h"
+#include "agent/daemon/metrics_look.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/prune.h"
 #include "agent/daemon/proof.h"
@@ -326,6 +328,7 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
         ok = raise_label(work, &cut, verdict, err);
     if (ok) {
         last_backup_set(work->job->agent, catalog_json(work->backup));
+        metrics_cut(work->job->agent->metrics, work->backup);
         ready_leave_node(work, "complete");
         if (work->options.within) { /* resume.h brings it to its end */
             work->journal.stays = true;
@@ -351,6 +354,27 @@ static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict
     return ok;
 }
 
+/* What monitoring is told of the end, whatever it was. */
+static void tell_metrics(struct work *work, const char *id, const struct verdict *verdict,
+                         const struct err *err)
+{
+    struct metrics_step steps[METRICS_STEPS_MAX];
+    struct job *job = work->job;
+    struct metrics_ending ending = {.id = id,
+                                    .exit_code = verdict->exit_code,
+                                    .unfinished = work->journal.stays,
+                                    .why = err->kind != ERR_NONE ? err->text : NULL,
+                                    .steps = steps};
+
+    job_time_end(job);
+    for (size_t i = 0; i < job->time_count && i < METRICS_STEPS_MAX; i++) {
+        struct metrics_step *step = &steps[ending.step_count++];
+        (void)snprintf(step->name, sizeof(step->name), "%s", job->times[i].step);
+        step->took_ms = job->times[i].took_ms;
+    }
+    metrics_end(job->agent->metrics, &ending);
+}
+
 bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_as_asked,
                    char *ret_now, struct err *err)
 {
@@ -361,6 +385,7 @@ bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_
 
     work_open(&work, job);
     work.options.within = true;
+    bool begun = false;
     int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
     bool ok = args != NULL || err_set(err, ERR_INTERNAL, 0, "out of memory");
     ok = ok && backup_request_read(args, work.config, &work.options, err) &&
@@ -368,11 +393,15 @@ bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_
     (void)settle_end(&verdict, 1, "nothing was done");
     if (ok) {
         job_set_id(job, ret_id);
+        metrics_begin(job->agent->metrics, ret_id);
+        begun = true;
         ok = ready_plan(&work, check_rights, deadline_ms, err) &&
              run_past_plan(&work, deadline_ms, &verdict, err);
         ready_leave_node(&work, ok ? "complete" : "failed");
     }
     work_journal_end(&work);
+    if (begun)
+        tell_metrics(&work, ret_id, &verdict, err);
     *ret_as_asked = ok && verdict.exit_code == 0;
     (void)snprintf(ret_now, SETTLE_NOW_BYTES, "%s", verdict.now);
     work_close(&work);
@@ -414,7 +443,7 @@ void backup_command(struct job *job)
     struct err err = ERR_INIT;
     char id[BACKUP_ID_BYTES];
     struct work work;
-    bool reused = false;
+    bool reused = false, begun = false;
 
     work_open(&work, job);
     int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
@@ -426,6 +455,9 @@ void backup_command(struct job *job)
         (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
     if (ok && !reused) {
         job_set_id(job, id);
+        begun = !work.options.dry_run;
+        if (begun)
+            metrics_begin(job->agent->metrics, id);
         if (work.options.reason_cut)
             job_warn(job, "the reason is too long for a tag: its end is left off", NULL);
         ok = ready_plan(&work, check_rights, deadline_ms, &err);
@@ -438,7 +470,11 @@ void backup_command(struct job *job)
         ready_leave_node(&work, ok ? "complete" : "failed");
     }
     work_journal_end(&work);
+    if (begun)
+        tell_metrics(&work, id, &verdict, &err);
     if (!ok)
         job_fail(job, verdict.exit_code, &err, verdict.now);
     work_close(&work);
+    if (begun)
+        metrics_look(job);
 }

@@ -262,7 +262,8 @@ static bool check_whole(const struct config *config, struct err *err)
 static bool start(struct config *config, const char *path, struct err *err)
 {
     static const enum config_kind single[] = {CONFIG_AWS,     CONFIG_BACKUP, CONFIG_RETENTION,
-                                              CONFIG_DEVICES, CONFIG_PATHS,  CONFIG_DAEMON};
+                                              CONFIG_DEVICES, CONFIG_PATHS,  CONFIG_DAEMON,
+                                              CONFIG_METRICS};
 
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
         if (!config_kind_defaults(single[i], config_section_struct(config, single[i], ""), err) ||
@@ -321,6 +322,7 @@ void config_free(struct config *config)
     config_kind_free(CONFIG_DEVICES, &config->devices);
     config_kind_free(CONFIG_PATHS, &config->paths);
     config_kind_free(CONFIG_DAEMON, &config->daemon);
+    config_kind_free(CONFIG_METRICS, &config->metrics);
     for (size_t i = 0; i < config->mysql_count; i++) {
         config_kind_free(CONFIG_MYSQL, &config->mysql[i]);
         free(config->mysql[i].name);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agent/base/err.h"
+#include "agent/base/secret.h"
 #include "agent/daemon/label.h"
 #include "agent/daemon/retention.h"
 #include "agent/daemon/strs.h"
@@ -78,6 +79,11 @@ struct config_daemon {
     char *group; /* may use the control socket, beside root */
 };
 
+struct config_metrics {
+    char *textfile;     /* "": none is written */
+    struct secret ping; /* URL, its path is as good as a password; not set: nobody is pinged */
+};
+
 struct config_paths {
     char *run;
     char *state;
@@ -111,7 +117,7 @@ struct config_hook {
 struct config_entry {
     char *section; /* "backup", "mysql replica" */
     char *key;
-    char *value;  /* as text, durations and lists as they were written */
+    char *value;  /* as text, durations and lists as they were written; a secret's is masked */
     char *origin; /* "default", "environment AWS_REGION", "/etc/…/x.conf:12" */
 };
 
@@ -122,6 +128,7 @@ struct config {
     struct config_devices devices;
     struct config_daemon daemon;
     struct config_paths paths;
+    struct config_metrics metrics;
     struct config_mysql *mysql; /* at least one; in the order of first mention */
     size_t mysql_count;
     struct config_hook *hooks; /* [hook NAME] in the order of first mention, then executables of

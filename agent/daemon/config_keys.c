@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/daemon/config_keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static const char *const phases[] = {"prepare", "hold", "release", "finish", "st
 #define HOOK(field)      offsetof(struct config_hook, field)
 #define PATHS(field)     offsetof(struct config_paths, field)
 #define DAEMON(field)    offsetof(struct config_daemon, field)
+#define METRICS(field)   offsetof(struct config_metrics, field)
 
 static const struct config_key aws_keys[] = {
     {"identity", "imds", config_value_enum, AWS(identity), CONFIG_IDENTITY_IMDS, 0, identities,
@@ -123,6 +125,11 @@ static const struct config_key daemon_keys[] = {
     {"group", "stillpoint", config_value_word, DAEMON(group), 0, 0, NULL, false},
 };
 
+static const struct config_key metrics_keys[] = {
+    {"textfile", "", config_value_textfile, METRICS(textfile), 0, 0, NULL, false},
+    {"ping", "", config_value_secret_url, METRICS(ping), 0, 0, NULL, false},
+};
+
 static const struct config_kind_info kinds[CONFIG_KIND_COUNT] = {
     [CONFIG_AWS] = {"aws", false, aws_keys, COUNT(aws_keys)},
     [CONFIG_BACKUP] = {"backup", false, backup_keys, COUNT(backup_keys)},
@@ -132,6 +139,7 @@ static const struct config_kind_info kinds[CONFIG_KIND_COUNT] = {
     [CONFIG_HOOK] = {"hook", true, hook_keys, COUNT(hook_keys)},
     [CONFIG_PATHS] = {"paths", false, paths_keys, COUNT(paths_keys)},
     [CONFIG_DAEMON] = {"daemon", false, daemon_keys, COUNT(daemon_keys)},
+    [CONFIG_METRICS] = {"metrics", false, metrics_keys, COUNT(metrics_keys)},
 };
 
 /* --- looking things up ---------------------------------------------------------------- */
@@ -163,8 +171,8 @@ const char *config_kind_nearest(const char *name)
 
 bool config_kind_is_planned(const char *name)
 {
-    static const char *const planned[] = {"kaltura", "copy",  "share",      "archive",
-                                          "lock",    "media", "media-rule", "metrics"};
+    static const char *const planned[] = {"kaltura", "copy",  "share",     "archive",
+                                          "lock",    "media", "media-rule"};
 
     for (size_t i = 0; i < COUNT(planned); i++) {
         if (strcmp(planned[i], name) == 0)
@@ -202,6 +210,23 @@ const char *config_key_section(const char *name)
 
 /* --- setting -------------------------------------------------------------------------- */
 
+bool config_key_is_secret(const struct config_key *key)
+{
+    return key->read == config_value_secret_url;
+}
+
+const char *config_key_shown(const struct config_key *key, const char *text, char *shown)
+{
+    if (!config_key_is_secret(key) || *text == '\0')
+        return text;
+    const char *host = strstr(text, "://");
+    size_t len = host ? (size_t)(host + 3 - text) : 0;
+    len += strcspn(text + len, "/");
+    (void)snprintf(shown, CONFIG_SHOWN_BYTES, "%.*s/(not shown)", (int)(len < 280 ? len : 280),
+                   text);
+    return shown;
+}
+
 bool config_key_set(const struct config_key *key, void *section, const char *text, struct err *err)
 {
     return key->read(key, text, (char *)section + key->offset, err);
@@ -223,10 +248,13 @@ void config_kind_free(enum config_kind kind, void *section)
         const struct config_key *key = &kinds[kind].keys[i];
         void *slot = (char *)section + key->offset;
         if (key->read == config_value_text || key->read == config_value_word ||
-            key->read == config_value_path || key->read == config_value_url)
+            key->read == config_value_path || key->read == config_value_url ||
+            key->read == config_value_textfile)
             free(*(char **)slot);
         else if (key->read == config_value_paths || key->read == config_value_tags ||
                  key->read == config_value_mounts)
             strs_free(slot);
+        else if (config_key_is_secret(key))
+            secret_free(slot);
     }
 }

@@ -20,6 +20,7 @@ enum config_kind { /* of section */
                    CONFIG_HOOK,
                    CONFIG_PATHS,
                    CONFIG_DAEMON,
+                   CONFIG_METRICS,
                    CONFIG_KIND_COUNT
 };
 
@@ -51,6 +52,12 @@ const struct config_key *config_key_by_name(enum config_kind kind, const char *n
 const char *config_key_nearest(enum config_kind kind, const char *name); /* or NULL */
 /* The section that has a key of this name, for "that key is in [x]"; NULL. */
 const char *config_key_section(const char *name);
+
+/* TEXT as it may be shown to anybody: itself, of a secret only what is none. SHOWN has room for
+ * CONFIG_SHOWN_BYTES; borrowed. */
+enum { CONFIG_SHOWN_BYTES = 320 };
+const char *config_key_shown(const struct config_key *key, const char *text, char *shown);
+bool config_key_is_secret(const struct config_key *key);
 
 /* Reads TEXT into the section's struct; the old value is freed. On failure it stands. */
 bool config_key_set(const struct config_key *key, void *section, const char *text, struct err *err);

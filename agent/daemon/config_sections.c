@@ -82,6 +82,8 @@ void *config_section_struct(struct config *config, enum config_kind kind, const 
         return &config->paths;
     case CONFIG_DAEMON:
         return &config->daemon;
+    case CONFIG_METRICS:
+        return &config->metrics;
     case CONFIG_MYSQL:
         for (size_t i = 0; i < config->mysql_count; i++) {
             if (strcmp(config->mysql[i].name, name) == 0)
@@ -160,7 +162,7 @@ bool config_section_set(struct config *config, enum config_kind kind, const char
                         const struct config_key *key, const char *value, const char *origin,
                         struct err *err)
 {
-    char title[80];
+    char title[80], shown[CONFIG_SHOWN_BYTES];
     void *section = config_section_open(config, kind, name, err);
 
     if (section == NULL)
@@ -176,7 +178,7 @@ bool config_section_set(struct config *config, enum config_kind kind, const char
         config, config_section_title(kind, name, title, sizeof(title)), key->name);
     if (entry == NULL)
         return err_set(err, ERR_INTERNAL, 0, "no entry for %s", key->name);
-    return config_swap_text(&entry->value, value, err) &&
+    return config_swap_text(&entry->value, config_key_shown(key, value, shown), err) &&
            config_swap_text(&entry->origin, origin, err);
 }
 

@@ -6,16 +6,29 @@
 
 #include "agent/daemon/config_keys.h"
 
-static bool is_list(const struct config_entry *entry)
+/* NULL: there is none. */
+static const struct config_key *key_of(const struct config_entry *entry)
 {
     char word[32];
     enum config_kind kind;
 
     (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(entry->section, " "), entry->section);
-    if (!config_kind_by_name(word, &kind))
-        return false;
-    const struct config_key *key = config_key_by_name(kind, entry->key);
+    return config_kind_by_name(word, &kind) ? config_key_by_name(kind, entry->key) : NULL;
+}
+
+static bool is_list(const struct config_entry *entry)
+{
+    const struct config_key *key = key_of(entry);
+
     return key != NULL && key->list;
+}
+
+/* A secret that is set: what is shown in its place must not be taken for its value. */
+static bool is_masked(const struct config_entry *entry)
+{
+    const struct config_key *key = key_of(entry);
+
+    return key != NULL && config_key_is_secret(key) && entry->value[0] != '\0';
 }
 
 /* A list that one line of inih has no room for goes on in further lines. */
@@ -23,7 +36,8 @@ static bool print_value(const struct config_entry *entry, struct buf *ret_text, 
 {
     const char *at = entry->value;
 
-    if (!buf_printf(ret_text, err, "%s =%s", entry->key, *at ? " " : ""))
+    if (!buf_printf(ret_text, err, "%s%s =%s", is_masked(entry) ? "#" : "", entry->key,
+                    *at ? " " : ""))
         return false;
     while (is_list(entry) && strlen(at) > 100) {
         const char *comma = strchr(at + 60, ',');

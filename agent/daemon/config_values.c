@@ -102,6 +102,44 @@ bool config_value_url(const struct config_key *key, const char *text, void *slot
     return true;
 }
 
+bool config_value_textfile(const struct config_key *key, const char *text, void *slot,
+                           struct err *err)
+{
+    const char *name = strrchr(text, '/');
+    size_t len = name ? strlen(name + 1) : 0;
+
+    if (*text != '\0' && (len <= 5 || strcmp(name + 1 + len - 5, ".prom") != 0)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is no file that node_exporter would read", text);
+        return err_suggest(err, "write a path that ends in .prom, as "
+                                "/run/stillpoint/metrics/stillpoint.prom");
+    }
+    return config_value_path(key, text, slot, err);
+}
+
+bool config_value_secret_url(const struct config_key *key, const char *text, void *slot,
+                             struct err *err)
+{
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : NULL;
+    size_t len = strlen(text);
+
+    (void)key;
+    while (len > 0 && text[len - 1] == '/')
+        len--;
+    if (*text == '\0') {
+        secret_free(slot);
+        return true;
+    }
+    if (host == NULL || strchr("/:", *host) != NULL || len > 1000 ||
+        strpbrk(text, " \t@?#\"'<>\\") != NULL) {
+        (void)err_set(err, ERR_USAGE, 0, "it is not an address that can be pinged");
+        return err_suggest(err, "write https://HOST/PATH, without user, ? and #: /start and /fail "
+                                "are put behind it");
+    }
+    return secret_set(slot, text, len, err);
+}
+
 bool config_value_duration(const struct config_key *key, const char *text, void *slot,
                            struct err *err)
 {

@@ -18,12 +18,14 @@
 #include "agent/daemon/config_show.h"
 #include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/hook_ready.h"
+#include "agent/daemon/metrics.h"
 #include "agent/daemon/survey.h"
 #include "hooks/db.h"
 #include "hooks/hook_mysql.h"
 
 enum {
     STEP_MS = 30000,
+    METRICS_MS = 5000,
     TURN_MS = 90000, /* for another doctor; the client waits longer */
     CLOCK_ERROR_WARN_US = 500000,
     STATE_BYTES_MIN = 16 * 1024 * 1024,
@@ -322,6 +324,32 @@ static void check_state(struct doctor *doctor)
                enough ? NULL : "make room");
 }
 
+/* By writing it: whether the daemon may is the sandbox's business as well as the folder's. */
+static void check_metrics(struct doctor *doctor)
+{
+    struct metrics *metrics = doctor->job->agent->metrics;
+    const char *textfile = doctor->work.config->metrics.textfile;
+    char text[TEXT_BYTES];
+    struct err err = ERR_INIT;
+
+    if (metrics == NULL)
+        return;
+    if (!metrics_try(metrics, clock_boot_ms() + METRICS_MS, &err)) {
+        (void)err_wrap(&err, "monitoring does not see what the last backup was");
+        doctor_say(doctor, "metrics", "failed", err.text, err.remedy);
+    } else if (textfile[0] != '\0') {
+        (void)snprintf(text, sizeof(text), "%s can be written", textfile);
+        doctor_say(doctor, "metrics", "ok", text, NULL);
+    }
+    if (!secret_is_set(&doctor->work.config->metrics.ping))
+        return;
+    if (!metrics_ping_went_well(metrics, &err))
+        doctor_say(doctor, "ping", "warning", err.text, err.remedy);
+    else
+        doctor_say(doctor, "ping", "ok",
+                   "the last one got through, or there was none since the start", NULL);
+}
+
 /* --- all --------------------------------------------------------------------------------- */
 
 static void examine_node(struct doctor *doctor)
@@ -340,6 +368,7 @@ static void examine_node(struct doctor *doctor)
     check_hook_program(doctor);
     check_hook_files(doctor);
     check_state(doctor);
+    check_metrics(doctor);
     doctor_check_unsettled(doctor);
     if (cloud)
         doctor_check_last_backup(doctor);

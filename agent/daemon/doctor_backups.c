@@ -8,6 +8,7 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/inventory_gather.h"
+#include "agent/daemon/metrics.h"
 #include "agent/daemon/resume.h"
 
 enum { BACKUP_AGE_WARN_MS = 26 * 3600 * 1000 }; /* a nightly one and its jitter */
@@ -147,6 +148,8 @@ void doctor_find_backups(struct doctor *doctor)
     doctor->inventory_err = (struct err)ERR_INIT;
     doctor->inventory_ok = inventory_gather(&doctor->work, &query, doctor_soon(),
                                             &doctor->inventory, &doctor->inventory_err);
+    if (doctor->inventory_ok)
+        metrics_sets(doctor->job->agent->metrics, &doctor->inventory);
 }
 
 void doctor_check_last_backup(struct doctor *doctor)

@@ -11,6 +11,7 @@
 #include "agent/base/point.h"
 #include "agent/daemon/facts.h"
 #include "agent/daemon/manifest.h"
+#include "agent/daemon/metrics.h"
 #include "hooks/hook_mysql.h"
 
 enum {
@@ -184,6 +185,8 @@ bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *
     if (asked < LABEL_FILESYSTEM)
         return true;
     work->held = true;
+    metrics_hold(work->job->agent->metrics);
+    hold->quiet = true;
     log_hold();
     hold->begin_us = clock_boot_us();
     hold->clock_offset_before_us = clock_offset_us();
@@ -256,6 +259,9 @@ bool hold_release(struct work *work, struct hold *hold, bool attest, const char 
         (void)clock_error_us(&hold->clock_error_us, &hold->clock_synced);
     }
     log_release();
+    if (hold->quiet)
+        metrics_release(work->job->agent->metrics);
+    hold->quiet = false;
     return ok;
 }
 

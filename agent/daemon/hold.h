@@ -22,6 +22,7 @@ struct hold {
     bool hooks_called; /* hook_chain_release is due */
     bool lease_called; /* lease_thaw is due */
     bool story_known;  /* the guard told how it ended */
+    bool quiet;        /* metrics_release is due */
     int64_t deadline_ms;
     /* clock_boot_us; 0 where it did not come to it */
     int64_t begin_us, hooks_held_us, frozen_us;

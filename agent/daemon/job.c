@@ -352,10 +352,33 @@ void job_set_id(struct job *job, const char *id)
     TELL(job, false, false, control_add_accepted(&line, id, &tell_err));
 }
 
+void job_time_end(struct job *job)
+{
+    if (job->timed_boot_ms != 0)
+        job->times[job->time_last].took_ms += clock_boot_ms() - job->timed_boot_ms;
+    job->timed_boot_ms = 0;
+}
+
+static void time_step(struct job *job, const char *step)
+{
+    size_t i = 0;
+
+    job_time_end(job);
+    while (i < job->time_count && strcmp(job->times[i].step, step) != 0)
+        i++;
+    if (i == JOB_TIMES_MAX)
+        return;
+    if (i == job->time_count)
+        job->times[job->time_count++] = (struct job_time){step, 0};
+    job->time_last = i;
+    job->timed_boot_ms = clock_boot_ms();
+}
+
 void job_set_step(struct job *job, const char *step)
 {
     int64_t now_us = clock_utc_us();
 
+    time_step(job, step);
     (void)pthread_mutex_lock(&job->mutex);
     job->step = step;
     job->step_since_utc_us = now_us;

@@ -21,9 +21,15 @@ enum {
     JOB_COUNT_MAX = 16,                     /* running at once, of all commands */
     JOB_EVENTS_BYTES_MAX = 4 * 1024 * 1024, /* told and not yet taken by the loop */
     JOB_ID_BYTES = 48,
+    JOB_TIMES_MAX = 12,
 };
 
 struct agent;
+
+struct job_time {
+    const char *step; /* static */
+    int64_t took_ms;  /* each time that it was taken, together */
+};
 
 struct job {
     struct agent *agent;
@@ -32,8 +38,11 @@ struct job {
     json_t *args;                 /* the thread's own */
     struct cancel cancel;
     pthread_t thread;
-    struct job *next;       /* agent->jobs */
-    void *client;           /* loop only; NULL once it has gone */
+    struct job *next;                     /* agent->jobs */
+    void *client;                         /* loop only; NULL once it has gone */
+    struct job_time times[JOB_TIMES_MAX]; /* the thread's own: how long its steps took so far */
+    size_t time_count, time_last;
+    int64_t timed_boot_ms;  /* times[time_last] has been going on since then; 0: none does */
     char set[JOB_ID_BYTES]; /* that it works on, "": none; agent->mutex: set_use.h */
 
     pthread_mutex_t mutex; /* guards all below; taken after agent->mutex where both are */
@@ -111,6 +120,8 @@ void job_set_id(struct job *job, const char *id); /* tells "accepted" */
 /* While the hooks of an earlier backup are let go of; by a job that is no backup itself. */
 #define JOB_STEP_SETTLE "settle"
 void job_set_step(struct job *job, const char *step); /* static text; tells "step" */
+/* The step that goes on ends here, and none begins: what follows is not on the clock. */
+void job_time_end(struct job *job);
 void job_tell_step(struct job *job, const char *step,
                    int64_t at_utc_us); /* of a hold, afterwards */
 void job_progress(struct job *job, const char *step, int64_t done, int64_t total, const char *text);

@@ -22,6 +22,7 @@
 #include "agent/daemon/control.h"
 #include "agent/daemon/held.h"
 #include "agent/daemon/journal.h"
+#include "agent/daemon/metrics.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/rollback_resume.h"
 
@@ -151,6 +152,15 @@ static bool open_credentials(struct agent *agent, struct err *err)
     return credentials_open(&options, &agent->credentials, err);
 }
 
+/* Once the control socket is ours: a second daemon must not write in the first one's name. */
+static void open_metrics(struct agent *agent)
+{
+    struct err err = ERR_INIT;
+
+    if (!metrics_open(agent->config, &agent->metrics, &err))
+        log_err(LOG_LEVEL_WARNING, "metrics", &err); /* backups go on without */
+}
+
 static bool run_loop(struct daemon *daemon, struct err *err)
 {
     if (uv_loop_init(&daemon->loop) < 0)
@@ -164,6 +174,7 @@ static bool run_loop(struct daemon *daemon, struct err *err)
         (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
         return false;
     }
+    open_metrics(&daemon->agent);
     watch(daemon, &daemon->on_term, SIGTERM);
     watch(daemon, &daemon->on_int, SIGINT);
     watch(daemon, &daemon->on_hup, SIGHUP);
@@ -214,6 +225,10 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     held_open(&daemon.agent);
     (void)pthread_mutex_init(&daemon.agent.resume_mutex, NULL);
     bool ok = open_credentials(&daemon.agent, err) && run_loop(&daemon, err);
+    if (!metrics_close(daemon.agent.metrics)) { /* what hangs in it uses what is freed below */
+        log_event(LOG_LEVEL_WARNING, "metrics_hang", "textfile=%s", config->metrics.textfile);
+        _exit(ok ? 0 : 1);
+    }
     credentials_free(daemon.agent.credentials);
     free(daemon.agent.last_backup);
     strs_free(&daemon.agent.on_loan);

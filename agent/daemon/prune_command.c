@@ -7,6 +7,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/control_wire.h"
 #include "agent/daemon/commands.h"
+#include "agent/daemon/metrics_look.h"
 #include "agent/daemon/prune_rollback.h"
 #include "agent/daemon/prune_run.h"
 
@@ -94,6 +95,8 @@ void prune_command(struct job *job)
         fail(job, &err);
     prune_leave_turn(job);
     work_close(&work);
+    if (ok && !dry_run)
+        metrics_look(job);
 }
 
 /* --- delete ----------------------------------------------------------------------------------- */
@@ -294,5 +297,7 @@ void delete_command(struct job *job)
         fail(job, &err);
     prune_leave_turn(job);
     work_close(&work);
+    if (ok && !deletion->dry_run)
+        metrics_look(job);
     free(deletion);
 }

@@ -12,6 +12,7 @@
 #include "agent/daemon/inventory_json.h"
 #include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_status.h"
+#include "agent/daemon/metrics.h"
 #include "agent/daemon/resume.h"
 #include "agent/daemon/rollback_last.h"
 #include "agent/daemon/rollback_resume.h"
@@ -204,7 +205,7 @@ void status_command(struct job *job)
     refresh_identity(agent);
     job_result(
         job, 0,
-        json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+        json_pack("{s:{s:s,s:I,s:I,s:o},s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
                   "daemon", "version", STILLPOINT_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
                   (json_int_t)((clock_boot_ms() - agent->started_boot_ms) / 1000), "config",
                   control_text(agent->config_source->path), "guard", guard_json(agent->config),
@@ -213,5 +214,6 @@ void status_command(struct job *job)
                   finishing_json(agent), "removing", removing_json(agent), "unsettled",
                   resume_unsettled_json(agent), "settled", resume_settled_json(agent), "loans",
                   loan_status_json(agent), "last", last_backup_json(agent), "rollback",
-                  rollback_status_json(agent), "rollback_last", rollback_last_json(agent)));
+                  rollback_status_json(agent), "rollback_last", rollback_last_json(agent),
+                  "metrics", metrics_json(agent->metrics)));
 }

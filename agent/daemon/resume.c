@@ -10,6 +10,8 @@
 #include "agent/daemon/catalog_json.h"
 #include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_sweep.h"
+#include "agent/daemon/metrics.h"
+#include "agent/daemon/metrics_look.h"
 #include "agent/daemon/resume_left.h"
 #include "agent/daemon/survey.h"
 
@@ -206,8 +208,10 @@ static bool settle_one(struct work *work, const char *id, int64_t deadline_ms)
     if (journal_read(agent->config->paths.state, id, &entry, &err)) {
         bool told = entry.step == JOURNAL_ABSENT;
         fate = left_settle(work, &entry, deadline_ms, &note);
-        if (fate == LEFT_SETTLED)
+        if (fate == LEFT_SETTLED) {
             note_last(agent, entry.backup, note.outcome);
+            metrics_settled(agent->metrics, entry.backup, note.outcome, entry.image);
+        }
         if (fate != LEFT_QUIET || !told)
             tell(agent, id, fate, &note);
     } else if (err.kind != ERR_NOT_FOUND) { /* else another has settled it */
@@ -279,7 +283,7 @@ void resume_command(struct job *job)
     bool told = false;
 
     know_the_node(job);
-    for (;;) {
+    for (size_t round = 0;; round++) {
         struct err err = ERR_INIT, nap_err = ERR_INIT;
         size_t open = 0, lent = 0;
         bool ok = resume_pass(job, clock_boot_ms() + PASS_MS, &open, &err);
@@ -287,6 +291,8 @@ void resume_command(struct job *job)
         if (!ok && !told)
             log_err(LOG_LEVEL_WARNING, "not_settled", &err);
         told = !ok;
+        if (round == 0 || open + lent == 0)
+            metrics_look(job);
         if ((ok && open + lent == 0) ||
             !deadline_sleep(clock_boot_ms() + wait_ms, until_ms, &job->cancel, &nap_err))
             return;

@@ -10,6 +10,7 @@
 #include "agent/daemon/facts.h"
 #include "agent/daemon/loan_gate.h"
 #include "agent/daemon/loan_record.h"
+#include "agent/daemon/metrics.h"
 #include "hooks/db.h"
 #include "hooks/hook_exec.h"
 #include "hooks/hook_mysql.h"
@@ -41,6 +42,7 @@ bool survey_identity(struct work *work, int64_t deadline_ms, struct err *err)
     if (was[0] != '\0')
         log_event(LOG_LEVEL_NOTICE, "identity_changed", "was=%s now=%s", was,
                   work->identity.document.instance_id);
+    metrics_own(work->job->agent->metrics, work->identity.document.instance_id);
     return true;
 }
 

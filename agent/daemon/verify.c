@@ -15,6 +15,8 @@
 #include "agent/daemon/hook_ready.h"
 #include "agent/daemon/last_backup.h"
 #include "agent/daemon/loan_names.h"
+#include "agent/daemon/metrics.h"
+#include "agent/daemon/metrics_look.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/survey.h"
 
@@ -215,6 +217,8 @@ static void tell_verdict(struct verify *verify, bool back)
     log_event(verdict.result == VERIFY_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "verified",
               "id=%s result=%s took_ms=%lld", verify->set.backup->id,
               verify_result_name(verdict.result), (long long)(clock_boot_ms() - verify->begun_ms));
+    verify->judged = true;
+    metrics_verified(verify->job->agent->metrics, verify->set.backup->id, &verdict);
     json_t *json = head_json(verify, verify_result_name(verdict.result));
     (void)json_object_set_new(json, "verified", control_text(text));
     (void)json_object_set_new(json, "skipped", json_false());
@@ -288,4 +292,6 @@ void verify_command(struct job *job)
     json_decref(verify.databases);
     whole_set_free(&verify.set);
     work_close(&verify.work);
+    if (verify.judged)
+        metrics_look(job);
 }

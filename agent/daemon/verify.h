@@ -15,6 +15,7 @@ struct verify {
     struct work work;
     const char *id; /* as asked */
     bool deep, again, dry_run;
+    bool judged; /* a verdict was written */
     int64_t deadline_ms, begun_ms;
     struct whole_set set;
     struct loan loan;

@@ -126,6 +126,10 @@ step_completion() {
     need zsh || return
     bash tests/lint/completion.sh
 }
+step_monitoring() {
+    need python3 || return
+    bash tests/monitoring/check.sh
+}
 step_units() {
     need systemd-analyze || return
     bash tests/lint/units.sh "$BUILD"
@@ -136,7 +140,7 @@ trap 'rm -rf "$work"' EXIT
 tidy_noise=$work/tidy
 
 [ -n "$(files '*.c')" ] || { echo "lint: no source found" >&2; exit 1; }
-steps=(tree format headers shell python frozen guard_libs no_points hazards man completion units cppcheck tidy)
+steps=(tree format headers shell python frozen guard_libs no_points hazards man completion units monitoring cppcheck tidy)
 [ $# = 0 ] || steps=("$@")
 for step in "${steps[@]}"; do
     declare -F "step_$step" >/dev/null || { echo "lint: no step named $step" >&2; exit 2; }

@@ -693,6 +693,54 @@ static void what_is_printed_can_be_read_again_and_means_the_same(void **state)
     buf_free(&first);
 }
 
+/* A secret with one letter wrong is still one. */
+static void the_ping_s_path_is_in_no_output_and_no_message(void **state)
+{
+    static const char *const bad[] = {
+        "ftp://hc/SECRET", "https://u:p@hc/SECRET", "https://hc/SECRET?a", "https:///SECRET",
+        "SECRET",          "https://hc/SECRET two"};
+    struct buf text = BUF_INIT(1 << 20);
+    char line[200];
+    struct err err = ERR_INIT;
+
+    tree_write(*state, MAIN, "[metrics]\nping = https://hc-ping.com:8000/SECRET/\n");
+    struct config *config = load_good(*state);
+    assert_string_equal(config->metrics.ping.bytes, "https://hc-ping.com:8000/SECRET");
+    assert_string_equal(entry_of(config, "metrics", "ping")->value,
+                        "https://hc-ping.com:8000/(not shown)");
+    assert_true(config_print(config, &text, &err));
+    assert_non_null(strstr(buf_text(&text), "\n#ping = https://hc-ping.com:8000/(not shown)\n"));
+    assert_null(strstr(buf_text(&text), "SECRET"));
+    config_free(config);
+    buf_free(&text);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)snprintf(line, sizeof(line), "[metrics]\nping = %s\n", bad[i]);
+        tree_write(*state, MAIN, line);
+        assert_false(load_env(*state, NULL, &config, &err));
+        assert_non_null(strstr(err.text, MAIN ":2"));
+        assert_non_null(strstr(err.remedy, "https://HOST/PATH"));
+        assert_null(strstr(err.text, "SECRET"));
+        err = (struct err)ERR_INIT;
+    }
+}
+
+static void a_textfile_is_one_that_node_exporter_reads(void **state)
+{
+    static const char *const bad[] = {"/run/x/stillpoint.txt", "/run/x/.prom", "stillpoint.prom",
+                                      "/run/../stillpoint.prom"};
+    char line[200];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)snprintf(line, sizeof(line), "[metrics]\ntextfile = %s\n", bad[i]);
+        refuse_text(*state, line, MAIN ":2", bad[i], i < 2 ? ".prom" : "/");
+    }
+    tree_write(*state, MAIN, "[metrics]\ntextfile = /run/x/s.prom\n");
+    struct config *config = load_good(*state);
+    assert_string_equal(config->metrics.textfile, "/run/x/s.prom");
+    assert_false(secret_is_set(&config->metrics.ping));
+    config_free(config);
+}
+
 static void the_json_has_every_key_with_its_origin(void **state)
 {
     tree_write(*state, MAIN, "[backup]\nimage = no\n");
@@ -757,6 +805,8 @@ int main(void)
         T(a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting),
         T(the_earliest_of_several_faults_is_told),
         T(what_is_printed_can_be_read_again_and_means_the_same),
+        T(the_ping_s_path_is_in_no_output_and_no_message),
+        T(a_textfile_is_one_that_node_exporter_reads),
         T(the_json_has_every_key_with_its_origin),
     };
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/daemon/metrics_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define GIB          (INT64_C(1) << 30)
+
+static const char *const results[] = {"none",   "success",     "degraded",
+                                      "failed", "interrupted", "open"};
+
+const char *metrics_result_name(enum metrics_result result)
+{
+    return (size_t)result < COUNT(results) ? results[result] : "none";
+}
+
+static void copy(char *to, size_t size, const char *text)
+{
+    (void)snprintf(to, size, "%s", text ? text : "");
+}
+
+/* --- attempts --------------------------------------------------------------------------------- */
+
+void metrics_record_begin(struct metrics_record *record, const char *id, int64_t now_utc_us)
+{
+    struct metrics_attempt attempt = {.begun_utc_us = now_utc_us};
+
+    copy(attempt.id, sizeof(attempt.id), id);
+    record->attempts++;
+    record->last = attempt;
+    if (record->running_count < METRICS_RUNNING_MAX)
+        record->running[record->running_count++] = attempt;
+}
+
+void metrics_record_cut(struct metrics_record *record, const struct backup *backup)
+{
+    struct metrics_set *set = &record->set;
+
+    memset(set, 0, sizeof(*set));
+    copy(set->id, sizeof(set->id), backup->id);
+    set->label = backup->consistency;
+    set->asked = backup->asked;
+    set->timing = backup->timing;
+    set->instant_utc_us =
+        backup->window_begin_utc_us != BACKUP_UNKNOWN ? backup->window_begin_utc_us : 0;
+    for (size_t i = 0; i < backup->snapshot_count && i < METRICS_VOLUMES_MAX; i++) {
+        const struct backup_snapshot *snapshot = &backup->snapshots[i];
+        struct metrics_volume *volume = &set->volumes[set->volume_count++];
+        copy(volume->id, sizeof(volume->id), snapshot->volume);
+        copy(volume->device, sizeof(volume->device), snapshot->device);
+        volume->size_bytes = snapshot->size_gib != BACKUP_UNKNOWN ? snapshot->size_gib * GIB : -1;
+    }
+}
+
+/* Takes it out of those that run; without one (more than there is room for) it began now. */
+static struct metrics_attempt take_running(struct metrics_record *record, const char *id,
+                                           int64_t now_utc_us)
+{
+    struct metrics_attempt found = {.begun_utc_us = now_utc_us};
+
+    copy(found.id, sizeof(found.id), id);
+    for (size_t i = 0; i < record->running_count; i++) {
+        if (strcmp(record->running[i].id, id) != 0)
+            continue;
+        found = record->running[i];
+        record->running_count--;
+        memmove(&record->running[i], &record->running[i + 1],
+                (record->running_count - i) * sizeof(record->running[0]));
+        break;
+    }
+    return found;
+}
+
+static enum metrics_result result_of(const struct metrics_ending *ending)
+{
+    if (ending->exit_code == 6)
+        return METRICS_OPEN;
+    if (ending->exit_code != 0 && ending->exit_code != 3)
+        return METRICS_FAILED;
+    if (ending->unfinished)
+        return METRICS_OPEN;
+    return ending->exit_code == 0 ? METRICS_SUCCESS : METRICS_DEGRADED;
+}
+
+/* Data is as old as its cut, however long EC2 copied it. */
+static void note_success(struct metrics_record *record, const struct metrics_attempt *attempt)
+{
+    int64_t at_us = attempt->begun_utc_us;
+
+    if (strcmp(record->set.id, attempt->id) == 0 && record->set.instant_utc_us > 0)
+        at_us = record->set.instant_utc_us;
+    if (at_us > record->success_utc_us)
+        record->success_utc_us = at_us;
+}
+
+static bool is_failure(enum metrics_result result)
+{
+    return result != METRICS_SUCCESS && result != METRICS_NONE;
+}
+
+static bool note_end(struct metrics_record *record, const struct metrics_attempt *attempt,
+                     enum metrics_result result, int exit_code, int64_t now_utc_us)
+{
+    bool later = attempt->begun_utc_us >= record->ended.begun_utc_us;
+
+    record->failures += is_failure(result);
+    if (result == METRICS_SUCCESS)
+        note_success(record, attempt);
+    if (!later && (!is_failure(result) || is_failure(record->result)))
+        return false;
+    record->ended = *attempt;
+    record->result = result;
+    record->exit_code = exit_code;
+    record->ended_utc_us = now_utc_us;
+    record->why[0] = '\0';
+    return true;
+}
+
+bool metrics_record_end(struct metrics_record *record, const struct metrics_ending *ending,
+                        int64_t now_utc_us)
+{
+    struct metrics_attempt attempt = take_running(record, ending->id, now_utc_us);
+
+    if (!note_end(record, &attempt, result_of(ending), ending->exit_code, now_utc_us))
+        return false;
+    if (record->result != METRICS_SUCCESS)
+        copy(record->why, sizeof(record->why), ending->why);
+    record->step_count = 0;
+    for (size_t i = 0; i < ending->step_count && i < METRICS_STEPS_MAX; i++)
+        record->steps[record->step_count++] = ending->steps[i];
+    return true;
+}
+
+bool metrics_record_settle(struct metrics_record *record, const struct backup *backup,
+                           bool complete, bool as_asked, int64_t now_utc_us)
+{
+    bool open = record->result == METRICS_OPEN || record->result == METRICS_INTERRUPTED;
+    bool shown = open && strcmp(record->ended.id, backup->id) == 0;
+    struct metrics_attempt attempt = record->ended;
+
+    if (complete)
+        metrics_record_cut(record, backup);
+    if (!shown)
+        return false;
+    record->result = !complete ? METRICS_FAILED : as_asked ? METRICS_SUCCESS : METRICS_DEGRADED;
+    record->exit_code = !complete ? 1 : as_asked ? 0 : 3;
+    record->ended_utc_us = now_utc_us;
+    copy(record->why, sizeof(record->why),
+         !complete  ? "it was settled later: nothing of it is left"
+         : as_asked ? ""
+                    : "it was settled later, and is less than was asked");
+    if (record->result == METRICS_SUCCESS)
+        note_success(record, &attempt);
+    return true;
+}
+
+bool metrics_record_interrupt(struct metrics_record *record, int64_t now_utc_us)
+{
+    bool any = record->running_count > 0;
+
+    while (record->running_count > 0) {
+        struct metrics_attempt attempt = take_running(record, record->running[0].id, now_utc_us);
+        if (!note_end(record, &attempt, METRICS_INTERRUPTED, -1, now_utc_us))
+            continue;
+        record->step_count = 0;
+        copy(record->why, sizeof(record->why), "stillpointd ended in the middle of it");
+    }
+    return any;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------
+ */
+
+void metrics_record_verified(struct metrics_record *record, const char *id,
+                             const struct verify_verdict *verdict)
+{
+    copy(record->verify_id, sizeof(record->verify_id), id);
+    record->verify_result = verdict->result;
+    record->verify_utc_us = verdict->at_utc_us;
+}
+
+void metrics_record_sets(struct metrics_record *record, const struct inventory *inventory,
+                         int64_t now_utc_us)
+{
+    record->seen_utc_us = now_utc_us;
+    record->good = record->broken = record->other = 0;
+    record->oldest_good_utc_us = record->newest_good_utc_us = 0;
+    for (size_t i = 0; i < inventory->count; i++) {
+        const struct inventory_set *set = &inventory->sets[i];
+        int64_t taken_us = inventory_taken_us(set);
+        struct verify_verdict verdict;
+        if (verify_verdict_parse(set->verified, &verdict) &&
+            verdict.at_utc_us > record->verify_utc_us)
+            metrics_record_verified(record, set->id, &verdict);
+        if (!inventory_is_good(set)) {
+            *(inventory_is_broken(set) ? &record->broken : &record->other) += 1;
+            continue;
+        }
+        if (record->good == 0 || taken_us < record->oldest_good_utc_us)
+            record->oldest_good_utc_us = taken_us;
+        if (record->good == 0 || taken_us > record->newest_good_utc_us)
+            record->newest_good_utc_us = taken_us;
+        record->good++;
+    }
+}
+
+bool metrics_record_own(struct metrics_record *record, const char *instance)
+{
+    bool other = record->instance[0] != '\0' && strcmp(record->instance, instance) != 0;
+    struct metrics_record fresh = {.exit_code = -1};
+
+    if (strcmp(record->instance, instance) == 0 || instance[0] == '\0')
+        return false;
+    if (other) {
+        fresh.running_count = record->running_count;
+        memcpy(fresh.running, record->running, sizeof(fresh.running));
+        fresh.attempts = (int64_t)record->running_count;
+        if (record->running_count > 0)
+            fresh.last = record->last;
+        *record = fresh;
+    }
+    copy(record->instance, sizeof(record->instance), instance);
+    return true;
+}
