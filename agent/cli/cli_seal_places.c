@@ -18,6 +18,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/fileio.h"
 #include "agent/cli/cli_sweep.h"
+#include "agent/daemon/metrics_record.h"
 #include "agent/daemon/mounts.h"
 #include "agent/guard/guard_wire.h"
 #include "agent/hookrun/hook_wire.h"
@@ -37,6 +38,8 @@ static const struct trace {
 } state_traces[] = {
     {"identity.json", false, "which instance this was"},
     {"identity.json.new", false, "which instance this was"},
+    {METRICS_RECORD_NAME, false, "what monitoring was told of its backups"},
+    {METRICS_RECORD_NAME ".new", false, "what monitoring was told of its backups"},
     {"rollback.json", false, "how its last rollback ended"},
     {"rollback.json.new", false, "how its last rollback ended"},
     {"hold.json", false, "its last hold"},
@@ -231,6 +234,28 @@ static bool sweep_run(struct cli_seal_places *places, struct err *err)
     return ok;
 }
 
+/* --- monitoring ------------------------------------------------------------------------------- */
+
+/* On a disk it would tell of this machine's backups in another's name, until the daemon there knows
+ * who it is. */
+static bool sweep_textfile(struct cli_seal_places *places, struct err *err)
+{
+    const char *path = places->config->metrics.textfile, *slash = strrchr(path, '/');
+    char folder[PATH_MAX], beside[NAME_MAX + 8];
+    AUTO_CLOSE int fd = -1;
+
+    if (slash == NULL)
+        return true;
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    (void)snprintf(beside, sizeof(beside), "%s.new", slash + 1);
+    const struct trace traces[] = {{slash + 1, false, "what monitoring reads of its backups"},
+                                   {beside, false, "what monitoring reads of its backups"}};
+    bool ok = open_place(places, folder, &fd, err);
+    for (size_t i = 0; ok && fd >= 0 && i < 2; i++)
+        ok = sweep(places, fd, folder, &traces[i], err);
+    return ok;
+}
+
 /* --- manifests -------------------------------------------------------------------------------- */
 
 /* On a disk that may be a volume: the rest the guard never wrote onto, and some of it hangs. */
@@ -315,6 +340,6 @@ static bool sweep_stamps(struct cli_seal_places *places, struct err *err)
 
 bool cli_seal_places(struct cli_seal_places *places, struct err *err)
 {
-    return sweep_state(places, err) && sweep_run(places, err) && sweep_manifests(places, err) &&
-           sweep_stamps(places, err);
+    return sweep_state(places, err) && sweep_run(places, err) && sweep_textfile(places, err) &&
+           sweep_manifests(places, err) && sweep_stamps(places, err);
 }

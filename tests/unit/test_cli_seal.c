@@ -48,7 +48,7 @@ static bool there(const struct world *world, const char *path)
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
-    char text[TREE_PATH_BYTES * 2];
+    char text[TREE_PATH_BYTES * 3];
     struct err err = ERR_INIT;
 
     assert_non_null(world);
@@ -60,8 +60,10 @@ static int set_up(void **state)
     tree_folder(&world->tree, "state");
     tree_folder(&world->tree, "run");
     tree_write(&world->tree, "mountinfo", "");
-    (void)snprintf(text, sizeof(text), "[paths]\nstate = %s/state\nrun = %s/run\n",
-                   world->tree.root, world->tree.root);
+    (void)snprintf(
+        text, sizeof(text),
+        "[paths]\nstate = %s/state\nrun = %s/run\n[metrics]\ntextfile = %s/prom/x.prom\n",
+        world->tree.root, world->tree.root, world->tree.root);
     if (!config_from_text("/etc/stillpoint/stillpoint.conf", text, strlen(text), &world->config,
                           &err))
         fail_msg("%s", err.text);
@@ -128,6 +130,9 @@ static void live_in(const struct world *world)
         "state/rollback.json",
         "state/identity.json.new",
         "state/hold.json",
+        "state/metrics.json",
+        "prom/x.prom",
+        "prom/x.prom.new",
 
         "run/control.sock",
         "run/unmounted/mounts",
@@ -159,6 +164,9 @@ static void all_that_a_node_leaves_goes_and_again_is_harmless(void **state)
     assert_false(there(world, "state/identity.json.new"));
     assert_false(there(world, "state/hold.json"));
     assert_false(there(world, "state/rollback.json"));
+    assert_false(there(world, "state/metrics.json"));
+    assert_false(there(world, "prom/x.prom"));
+    assert_false(there(world, "prom/x.prom.new"));
     assert_false(there(world, "state/journal"));
     assert_false(there(world, "state/removing"));
     assert_int_equal(there(world, "run/control.sock"), !is_on_disk(world));
