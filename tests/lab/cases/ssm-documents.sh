@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
+# The documents of packaging/ssm: the service takes them, their scripts are what shellcheck likes, no
+# value of a parameter becomes a word of the shell, and run as the agent runs them they back up, and
+# hold for the snapshots of Data Lifecycle Manager: a consistent set to the judge, each other way its
+# exit code.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+backup=$TOP/packaging/ssm/stillpoint-backup.yaml
+dlm=$TOP/packaging/ssm/stillpoint-dlm.yaml
+document() { python3 "$LIB_DIR/ssm_document.py" "$@"; }
+need shellcheck
+start_cloud
+for one in "$backup" "$dlm"; do
+    document check "$one" || fail "$one: what is wrong stands above"
+    document hostile "$one" || fail "$one takes what it must not"
+    document script "$one" "$LAB/script.sh" || fail "no script in $one"
+    shellcheck -s sh "$LAB/script.sh" || fail "$one: its script"
+done
+
+# A stand-in says what it was called with: each value that is allowed arrives as it is, and runs nothing.
+mkdir "$LAB/said" "$LAB/bin"
+# shellcheck disable=SC2016 # the stand-in's own
+printf '#!/bin/sh\nprintf "%%s\\n" "$@" >"%s/said/words"\nexit "${CODE:-0}"\n' "$LAB" >"$LAB/said/stillpoint"
+chmod 755 "$LAB/said/stillpoint"
+for reason in 'a  b' '-n' '#=;/(x)' 'x@y, (z) + 1: 2' '--config=/x'; do
+    document script "$backup" "$LAB/script.sh" "Reason=$reason" Keep=30d Image=no || fail "refuses '$reason'"
+    for shell in sh bash; do
+        (cd "$LAB/said" && PATH=$LAB/said:$PATH "$shell" "$LAB/script.sh") || fail "'$reason': ended with $?"
+        assert_eq "backup --reason $reason --wait cut --no-image --keep 30d" \
+            "$(paste -sd ' ' "$LAB/said/words")" "words of '$reason'"
+    done
+done
+CODE=3 PATH=$LAB/said:$PATH sh "$LAB/script.sh"
+assert_eq 3 $? "the exit code of stillpoint"
+document script "$backup" "$LAB/script.sh" OnLess=accept
+CODE=3 PATH=$LAB/said:$PATH sh "$LAB/script.sh"
+assert_eq 0 $? "less is accepted"
+CODE=4 PATH=$LAB/said:$PATH sh "$LAB/script.sh"
+assert_eq 4 $? "another job has the node"
+
+start_node
+printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$BUILD/stillpoint" "$LAB/stillpoint.conf" >"$LAB/bin/stillpoint"
+chmod 755 "$LAB/bin/stillpoint"
+start_writers
+arm_thaw 100 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+run() { # WANTED DOCUMENT NAME=VALUE...: the script, as root, its code and what it said in $OUT
+    document script "$2" "$LAB/script.sh" "${@:3}" || fail "no script for ${*:2}"
+    OUT=$(PATH=$LAB/bin:$PATH sh "$LAB/script.sh" 2>&1)
+    assert_eq "$1" $? "${*:3}: $OUT"
+}
+
+run 0 "$backup" 'Reason=a fleet' Image=no Wait=complete
+assert_match 'a fleet' "$(sp list)" "the reason of the backup"
+
+# Pre-script, somebody else's snapshots, post-script.
+id=executionId=0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f other=executionId=ffffffff-0a1b-2c3d-4e5f-0a1b2c3d4e5f
+run 0 "$dlm" command=dry-run
+assert_nothing_frozen
+run 205 "$dlm" command=post-script "$id"
+run 0 "$dlm" command=pre-script "$id" Lease=30s
+is_frozen "$(mount_at data)" || fail "the pre-script holds nothing"
+run 204 "$dlm" command=pre-script "$id"
+run 205 "$dlm" command=post-script "$other"
+is_frozen "$(mount_at data)" || fail "let go by another execution's post-script"
+python3 "$LIB_DIR/other_tool.py" "$LAB" >"$LAB/snapshots.json" || fail "the snapshots"
+run 0 "$dlm" command=post-script "$id"
+assert_nothing_frozen
+json "{**d['hold_last'], 'snapshots': $(cat "$LAB/snapshots.json")}" < <(sp status --json) >"$LAB/set.json"
+assert_eq application "$(json "d['consistency']" <"$LAB/set.json")" "what the hold proved"
+run 205 "$dlm" command=post-script "$id"
+
+# Let go before the post-script; another backup at work; a server that dies in the hold; no Stillpoint.
+run 0 "$dlm" command=pre-script "$id" Lease=2s
+sleep 2.1
+run 203 "$dlm" command=post-script "$id"
+cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
+sp backup --no-image --wait cut >"$LAB/out.txt" 2>&1 &
+wait_cut
+run 206 "$dlm" command=pre-script "$id"
+wait $! || fail "the backup: $(cat "$LAB/out.txt")"
+stop_writers >/dev/null
+judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.json")"
+run 0 "$dlm" command=pre-script "$id"
+stop_part mysql KILL
+run 202 "$dlm" command=post-script "$id"
+run 201 "$dlm" command=pre-script "$id" OnLess=fail
+assert_nothing_frozen
+rm "$LAB/bin/stillpoint"
+run 206 "$dlm" command=pre-script "$id"
+disarm_thaw
