@@ -261,9 +261,9 @@ static bool check_whole(const struct config *config, struct err *err)
 
 static bool start(struct config *config, const char *path, struct err *err)
 {
-    static const enum config_kind single[] = {CONFIG_AWS,     CONFIG_BACKUP, CONFIG_RETENTION,
-                                              CONFIG_DEVICES, CONFIG_PATHS,  CONFIG_DAEMON,
-                                              CONFIG_METRICS};
+    static const enum config_kind single[] = {CONFIG_AWS,     CONFIG_BACKUP,  CONFIG_RETENTION,
+                                              CONFIG_UPGRADE, CONFIG_DEVICES, CONFIG_PATHS,
+                                              CONFIG_DAEMON,  CONFIG_METRICS};
 
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
         if (!config_kind_defaults(single[i], config_section_struct(config, single[i], ""), err) ||
@@ -319,6 +319,7 @@ void config_free(struct config *config)
     config_kind_free(CONFIG_AWS, &config->aws);
     config_kind_free(CONFIG_BACKUP, &config->backup);
     config_kind_free(CONFIG_RETENTION, &config->retention);
+    config_kind_free(CONFIG_UPGRADE, &config->upgrade);
     config_kind_free(CONFIG_DEVICES, &config->devices);
     config_kind_free(CONFIG_PATHS, &config->paths);
     config_kind_free(CONFIG_DAEMON, &config->daemon);

@@ -29,6 +29,11 @@ enum config_db_method {
     CONFIG_DB_FTWRL,
     CONFIG_DB_NONE /* this server is not held; the label does not fall for it */
 };
+enum config_upgrade_policy { /* [upgrade] policy */
+                             CONFIG_UPGRADE_OFF,
+                             CONFIG_UPGRADE_BEST_EFFORT,
+                             CONFIG_UPGRADE_REQUIRED
+};
 enum config_phase { /* bits, [hook] phases */
                     CONFIG_PHASE_PREPARE = 1,
                     CONFIG_PHASE_HOLD = 2,
@@ -73,6 +78,13 @@ struct config_retention {
 
 struct config_devices {
     char *map; /* path of a JSON file; "" */
+};
+
+struct config_upgrade {
+    enum config_upgrade_policy policy;
+    struct strs packages; /* patterns as in fnmatch(3) */
+    int64_t wait_ms;      /* the package manager never waits longer */
+    int64_t max_age_ms;   /* a good backup younger than that is used; 0: none */
 };
 
 struct config_daemon {
@@ -125,6 +137,7 @@ struct config {
     struct config_aws aws;
     struct config_backup backup;
     struct config_retention retention;
+    struct config_upgrade upgrade;
     struct config_devices devices;
     struct config_daemon daemon;
     struct config_paths paths;

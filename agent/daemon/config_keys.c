@@ -12,10 +12,17 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
+/* A Kaltura node's own packages, the database servers of every vendor and distribution, and what
+ * else keeps data there. */
+#define CONFIG_UPGRADE_PACKAGES                                                                    \
+    "kaltura-*, mysql*-server*, mariadb*-server*, percona-server*, elasticsearch*, opensearch*, "  \
+    "sphinx, sphinxsearch*, manticore*, rabbitmq-server"
+
 /* --- the table ------------------------------------------------------------------------ */
 
 static const char *const identities[] = {"imds", "none", NULL};
 static const char *const shortfalls[] = {"keep", "discard", NULL};
+static const char *const policies[] = {"off", "best-effort", "required", NULL};
 static const char *const labels[] = {"crash", "filesystem", "application", NULL};
 static const char *const methods[] = {
     "auto", "backup-stage", "lock-instance", "percona", "ftwrl", "none", NULL};
@@ -24,6 +31,7 @@ static const char *const phases[] = {"prepare", "hold", "release", "finish", "st
 #define AWS(field)       offsetof(struct config_aws, field)
 #define BACKUP(field)    offsetof(struct config_backup, field)
 #define RETENTION(field) offsetof(struct config_retention, field)
+#define UPGRADE(field)   offsetof(struct config_upgrade, field)
 #define DEVICES(field)   offsetof(struct config_devices, field)
 #define MYSQL(field)     offsetof(struct config_mysql, field)
 #define HOOK(field)      offsetof(struct config_hook, field)
@@ -84,6 +92,15 @@ static const struct config_key retention_keys[] = {
     {"after_backup", "no", config_value_bool, RETENTION(after_backup), 0, 0, NULL, false},
 };
 
+static const struct config_key upgrade_keys[] = {
+    {"policy", "best-effort", config_value_enum, UPGRADE(policy), CONFIG_UPGRADE_OFF, 0, policies,
+     false},
+    {"packages", CONFIG_UPGRADE_PACKAGES, config_value_patterns, UPGRADE(packages), 0, 0, NULL,
+     true},
+    {"wait", "5m", config_value_duration, UPGRADE(wait_ms), 5L * SECOND, HOUR, NULL, false},
+    {"max_age", "30m", config_value_duration, UPGRADE(max_age_ms), 0, 7L * DAY, NULL, false},
+};
+
 static const struct config_key devices_keys[] = {
     {"map", "", config_value_path, DEVICES(map), 0, 0, NULL, false},
 };
@@ -134,6 +151,7 @@ static const struct config_kind_info kinds[CONFIG_KIND_COUNT] = {
     [CONFIG_AWS] = {"aws", false, aws_keys, COUNT(aws_keys)},
     [CONFIG_BACKUP] = {"backup", false, backup_keys, COUNT(backup_keys)},
     [CONFIG_RETENTION] = {"retention", false, retention_keys, COUNT(retention_keys)},
+    [CONFIG_UPGRADE] = {"upgrade", false, upgrade_keys, COUNT(upgrade_keys)},
     [CONFIG_DEVICES] = {"devices", false, devices_keys, COUNT(devices_keys)},
     [CONFIG_MYSQL] = {"mysql", true, mysql_keys, COUNT(mysql_keys)},
     [CONFIG_HOOK] = {"hook", true, hook_keys, COUNT(hook_keys)},
@@ -252,7 +270,7 @@ void config_kind_free(enum config_kind kind, void *section)
             key->read == config_value_textfile)
             free(*(char **)slot);
         else if (key->read == config_value_paths || key->read == config_value_tags ||
-                 key->read == config_value_mounts)
+                 key->read == config_value_mounts || key->read == config_value_patterns)
             strs_free(slot);
         else if (config_key_is_secret(key))
             secret_free(slot);

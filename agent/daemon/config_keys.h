@@ -15,6 +15,7 @@ enum config_kind { /* of section */
                    CONFIG_AWS,
                    CONFIG_BACKUP,
                    CONFIG_RETENTION,
+                   CONFIG_UPGRADE,
                    CONFIG_DEVICES,
                    CONFIG_MYSQL,
                    CONFIG_HOOK,

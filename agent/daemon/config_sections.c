@@ -76,6 +76,8 @@ void *config_section_struct(struct config *config, enum config_kind kind, const 
         return &config->backup;
     case CONFIG_RETENTION:
         return &config->retention;
+    case CONFIG_UPGRADE:
+        return &config->upgrade;
     case CONFIG_DEVICES:
         return &config->devices;
     case CONFIG_PATHS:

@@ -188,7 +188,8 @@ bool config_value_enum(const struct config_key *key, const char *text, void *slo
 
 _Static_assert(sizeof(enum label) == sizeof(int) && sizeof(enum config_db_method) == sizeof(int) &&
                    sizeof(enum config_identity) == sizeof(int) &&
-                   sizeof(enum config_shortfall) == sizeof(int),
+                   sizeof(enum config_shortfall) == sizeof(int) &&
+                   sizeof(enum config_upgrade_policy) == sizeof(int),
                "enums are written as int");
 
 /* Calls EACH for every item of a list that commas part, without the blanks round it. */
@@ -227,6 +228,24 @@ static bool add_path(const struct config_key *key, char *item, void *self, struc
         return err_suggest(err, "keep one of the two");
     }
     return path_ok(item, err) && strs_add(self, item, err);
+}
+
+static bool add_pattern(const struct config_key *key, char *item, void *self, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789._+-*?[]!";
+
+    (void)key;
+    if (strspn(item, allowed) != strlen(item)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is no pattern for the name of a package", item);
+        return err_suggest(err, "write names, with * ? and [] where more than one is meant, and "
+                                "commas between them");
+    }
+    if (strs_has(self, item)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' is there twice", item);
+        return err_suggest(err, "keep one of the two");
+    }
+    return strs_add(self, item, err);
 }
 
 static bool add_tag(const struct config_key *key, char *item, void *self, struct err *err)
@@ -271,6 +290,12 @@ static bool read_list(const struct config_key *key, const char *text, struct str
 bool config_value_paths(const struct config_key *key, const char *text, void *slot, struct err *err)
 {
     return read_list(key, text, slot, add_path, err);
+}
+
+bool config_value_patterns(const struct config_key *key, const char *text, void *slot,
+                           struct err *err)
+{
+    return read_list(key, text, slot, add_pattern, err);
 }
 
 bool config_value_tags(const struct config_key *key, const char *text, void *slot, struct err *err)

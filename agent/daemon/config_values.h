@@ -40,6 +40,9 @@ bool config_value_enum(const struct config_key *key, const char *text, void *slo
 /* struct strs; absolute paths, each once */
 bool config_value_paths(const struct config_key *key, const char *text, void *slot,
                         struct err *err);
+/* struct strs; patterns for the names of packages, as fnmatch(3) takes them, each once */
+bool config_value_patterns(const struct config_key *key, const char *text, void *slot,
+                           struct err *err);
 /* struct strs; KEY=VALUE as tag.h has it, each key once */
 bool config_value_tags(const struct config_key *key, const char *text, void *slot, struct err *err);
 /* struct config_backup.mounts, and mounts_auto beside it */

@@ -444,8 +444,39 @@ static void a_policy_is_read_and_by_default_keeps_no_count(void **state)
     config_free(config);
 }
 
+static void an_upgrade_is_backed_up_before_unless_that_is_off(void **state)
+{
+    struct config *config = NULL;
+    struct err err = ERR_INIT;
+    static const char text[] = "[upgrade]\npolicy = required\npackages = my-app*,\n  [ab]?\n"
+                               "wait = 10s\nmax_age = 0\n";
+
+    (void)state;
+    assert_true(config_from_text("x", "", 0, &config, &err));
+    assert_int_equal(config->upgrade.policy, CONFIG_UPGRADE_BEST_EFFORT);
+    assert_string_equal(config->upgrade.packages.items[0], "kaltura-*");
+    assert_int_equal(config->upgrade.wait_ms, 5 * 60000);
+    assert_int_equal(config->upgrade.max_age_ms, 30 * 60000);
+    config_free(config);
+
+    assert_true(config_from_text("x", text, strlen(text), &config, &err));
+    assert_int_equal(config->upgrade.policy, CONFIG_UPGRADE_REQUIRED);
+    assert_int_equal(config->upgrade.packages.count, 2);
+    assert_string_equal(config->upgrade.packages.items[1], "[ab]?");
+    assert_int_equal(config->upgrade.wait_ms, 10000);
+    assert_int_equal(config->upgrade.max_age_ms, 0);
+    config_free(config);
+}
+
 static void bad_values_are_refused_with_what_would_be_good(void **state)
 {
+    refuse_text(*state, "[upgrade]\npolicy = yes\n", MAIN ":2: policy", "none of its values",
+                "required");
+    refuse_text(*state, "[upgrade]\npackages = kaltura-* mysql\n", MAIN ":2: packages",
+                "no pattern", "commas");
+    refuse_text(*state, "[upgrade]\npackages = a, b, a\n", MAIN ":2: packages", "there twice",
+                "keep one");
+    refuse_text(*state, "[upgrade]\nwait = 2h\n", MAIN ":2: wait", "out of range", "5s to 1h");
     refuse_text(*state, "[retention]\nkeep_daily = -1\n", MAIN ":2: keep_daily", "out of range",
                 "0 to 10000");
     refuse_text(*state, "[retention]\nkeep_daily = 7d\n", MAIN ":2: keep_daily",
@@ -788,6 +819,7 @@ int main(void)
         T(unknown_keys_and_sections_are_refused_with_the_nearest_known_one),
         T(sections_of_later_versions_are_told_apart_from_mistakes),
         T(a_policy_is_read_and_by_default_keeps_no_count),
+        T(an_upgrade_is_backed_up_before_unless_that_is_off),
         T(bad_values_are_refused_with_what_would_be_good),
         T(a_tags_key_is_as_long_as_with_the_commands_option),
         T(a_bad_value_is_refused_also_where_a_later_one_would_win),
