@@ -10,6 +10,10 @@ static const char exit_codes[] =
     "4 another job holds the node, 5 a precondition failed and nothing was touched (no such\n"
     "backup, too), 6 the outcome is not known here, or the backup goes on (says how to look).\n";
 
+static const char exit_codes_of_run[] =
+    "Exit codes: COMMAND's own; 128 and the number of the signal that ended it; 127 there is no\n"
+    "such program; 126 it can't be run; 125 COMMAND was not run, for a reason of ours.\n";
+
 /* Where an option is another thing than its table says. */
 static const struct differing {
     enum cli_option_id id;
@@ -21,6 +25,10 @@ static const struct differing {
     {CLI_OPTION_CONSISTENCY, CLI_LIST, NULL, "of this level: application, filesystem or crash"},
     {CLI_OPTION_FORCE, CLI_SEAL, NULL,
      "give up what is not settled in EC2 yet: nobody looks for it\nany more"},
+    {CLI_OPTION_WAIT, CLI_RUN, NULL,
+     "cut (default): the instant is fixed and the node is free;\n"
+     "complete: snapshots and image are ready"},
+    {CLI_OPTION_JSON, CLI_RUN, NULL, "the backup's events and the way back, a line each on stderr"},
     {CLI_OPTION_WAIT, CLI_RESTORE, NULL, "running (default), or none"},
     {CLI_OPTION_TYPE, CLI_RESTORE, "volumes", "gp3 (default), gp2, io1, io2, st1, sc1 or standard"},
     {CLI_OPTION_ZONE, CLI_RESTORE, "volumes",
@@ -86,13 +94,14 @@ static bool add_kinds(enum cli_command command, struct buf *text, struct err *er
 }
 
 /* Those of every command. */
-static bool add_common(struct buf *text, struct err *err)
+static bool add_common(enum cli_command command, struct buf *text, struct err *err)
 {
     bool ok = buf_add_text(text, "\nOptions of every command\n", err);
 
     for (unsigned id = 0; ok && id < CLI_OPTION_COUNT; id++) {
         if (cli_option_table[id].commands == CLI_FOR_ALL)
-            ok = add_option(&cli_option_table[id], cli_option_table[id].about, text, err);
+            ok = add_option(&cli_option_table[id],
+                            cli_help_option((enum cli_option_id)id, command, NULL), text, err);
     }
     return ok;
 }
@@ -139,7 +148,7 @@ static bool help_of_program(struct buf *text, struct err *err)
         ok = buf_printf(text, err, "  %-15s  %s\n",
                         how_written((enum cli_command)i, left, sizeof(left)), cli_verbs[i].line);
     }
-    return ok && add_common(text, err) &&
+    return ok && add_common(CLI_NO_COMMAND, text, err) &&
            buf_add_text(text,
                         "\n`stillpoint COMMAND --help' has a command's own options; "
                         "stillpoint(8) has it all.\n",
@@ -153,9 +162,12 @@ bool cli_help_make(enum cli_command command, struct buf *ret_text, struct err *e
 
     if (command == CLI_NO_COMMAND)
         return help_of_program(ret_text, err);
-    return buf_printf(ret_text, err, "usage: stillpoint %s [OPTIONS]\n\n%s\n",
-                      how_written(command, written, sizeof(written)), cli_verbs[command].about) &&
+    const char *usage = command == CLI_RUN ? "run [OPTIONS] -- COMMAND [ARGUMENT]..."
+                                           : how_written(command, written, sizeof(written));
+    return buf_printf(ret_text, err, "usage: stillpoint %s%s\n\n%s\n", usage,
+                      command == CLI_RUN ? "" : " [OPTIONS]", cli_verbs[command].about) &&
            add_kinds(command, ret_text, err) && add_options(command, NULL, ret_text, err) &&
-           add_options_of_kinds(command, ret_text, err) && add_common(ret_text, err) &&
-           buf_add_text(ret_text, "\n", err) && buf_add_text(ret_text, exit_codes, err);
+           add_options_of_kinds(command, ret_text, err) && add_common(command, ret_text, err) &&
+           buf_add_text(ret_text, "\n", err) &&
+           buf_add_text(ret_text, command == CLI_RUN ? exit_codes_of_run : exit_codes, err);
 }

@@ -46,12 +46,17 @@ static bool fill_standard_descriptors(void)
     return fd >= 0 && close(fd) == 0;
 }
 
-/* Unless whoever started us has it ignored, as a shell does for what runs behind its back. */
-static void add_signal(sigset_t *set, int number)
+static bool is_ignored(int number)
 {
     struct sigaction now;
 
-    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+/* Unless whoever started us has it ignored, as a shell does for what runs behind its back. */
+static void add_signal(sigset_t *set, int number)
+{
+    if (!is_ignored(number))
         (void)sigaddset(set, number);
 }
 
@@ -60,6 +65,7 @@ static void add_signal(sigset_t *set, int number)
 static bool can_be_cancelled(const struct cli_options *options)
 {
     return options->command == CLI_BACKUP || options->command == CLI_HOLD ||
+           options->command == CLI_RUN || options->command == CLI_PRE_UPGRADE ||
            options->command == CLI_VERIFY || options->command == CLI_ROLLBACK ||
            options->command == CLI_PRUNE || options->command == CLI_DELETE ||
            options->command == CLI_RESTORE;
@@ -93,6 +99,7 @@ int main(int argc, char **argv)
         return CLI_EXIT_FAILED;
     (void)setlocale(LC_CTYPE, "");
     tzset();
+    bool pipe_ignored = is_ignored(SIGPIPE);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone must not end a backup's report */
     if (argc > 1 && strcmp(argv[1], "--complete") == 0) /* a shell asks, no person: in no help */
         return cli_complete_run(argc - 2, argv + 2, get_env);
@@ -103,12 +110,16 @@ int main(int argc, char **argv)
                       .err_look = cli_look_of(STDERR_FILENO, get_env),
                       .signal_fd = -1,
                       .env = get_env,
-                      .self_folder = find_self(self_folder) ? self_folder : NULL};
+                      .self_folder = find_self(self_folder) ? self_folder : NULL,
+                      .pipe_ignored = pipe_ignored};
+    (void)sigprocmask(SIG_SETMASK, NULL, &cli.own_mask);
     if (cli_options_read(argc, argv, &options, &err)) {
         cli.signal_fd = catch_signals(&options);
         exit_code = cli_run(&cli);
     } else {
-        exit_code = cli_fail(&cli, cli_exit_of(err.kind), &err, NULL);
+        exit_code =
+            cli_fail(&cli, options.command == CLI_RUN ? CLI_EXIT_NOT_RUN : cli_exit_of(err.kind),
+                     &err, NULL);
     }
     cli_options_free(&options);
     if (cli.signal_fd >= 0)

@@ -152,6 +152,10 @@ static const struct plain {
     SETS(ATTACH, TEXT, attach),
     SETS(DEVICE, TEXT, device),
     SETS(TO, TEXT, to),
+    SETS(BEST_EFFORT, FLAG, best_effort),
+    SETS(APT, FLAG, apt),
+    SETS(DNF, FLAG, dnf),
+    SETS(AFTER, FLAG, after),
 #undef SETS
 };
 

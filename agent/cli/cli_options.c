@@ -194,6 +194,11 @@ static bool read_word(struct reading *reading, const char *word, struct err *err
         return options->version = true;
     if (options->command == CLI_NO_COMMAND)
         return read_verb(reading, word, err);
+    if (options->command == CLI_RUN) { /* and whatever looks like an option of ours behind it */
+        options->words = &reading->argv[reading->at];
+        reading->at = reading->argc;
+        return true;
+    }
     const struct cli_verb *verb = &cli_verbs[options->command];
     if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL) {
         if (cli_verbs_kind(options->command, word) == NULL)
@@ -317,6 +322,17 @@ static bool check_words(const struct cli_options *options, struct err *err)
 
     if (cli_verbs_kinds(options->command) != NULL && options->kind == NULL)
         return unknown_kind(options->command, NULL, err);
+    if (options->command == CLI_RUN) {
+        if (options->words != NULL && options->words[0][0] != '\0')
+            return true;
+        (void)err_set(err, ERR_USAGE, 0, "run needs a COMMAND");
+        return err_suggest(err, "write stillpoint run [OPTIONS] -- COMMAND [ARGUMENT]...");
+    }
+    if (options->command == CLI_PRE_UPGRADE && options->apt == options->dnf) {
+        (void)err_set(err, ERR_USAGE, 0, "pre-upgrade needs one of --apt and --dnf");
+        return err_suggest(err, "apt and dnf call it by themselves; for anything else there is "
+                                "stillpoint run");
+    }
     if (verb->argument != NULL && verb->argument[0] != '[' && options->id == NULL) {
         (void)err_set(err, ERR_USAGE, 0, "%s%s%s needs %s", verb->name, options->kind ? " " : "",
                       options->kind ? options->kind : "", verb->argument);

@@ -55,9 +55,13 @@ struct cli_options {
     unsigned with;    /* IAM_WITH_… */
     bool billed;
     struct strs kms_keys, pass_roles; /* ARNs, checked. Owned */
+    char *const *words;               /* run: COMMAND and its arguments, NULL at the end */
+    bool best_effort;
+    bool apt, dnf, after; /* pre-upgrade: one of the first two */
 };
 
-/* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them.
+/* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them,
+ * and so does the COMMAND of run: what stands behind it is its own.
  *   ret_options  given to the caller (cli_options_free), also on false
  *   false        ERR_USAGE, with the nearest known word as remedy; what was read so far is set, so
  *                that --json holds for the error too */

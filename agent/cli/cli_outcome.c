@@ -128,6 +128,8 @@ static int end_error(const struct cli_outcome *outcome, int exit_code)
     const char *text = cli_str(outcome->last, "text"), *remedy = cli_str(outcome->last, "remedy");
     struct err why = ERR_INIT;
 
+    if (exit_code == CLI_EXIT_BUSY && outcome->cli->busy_is_told)
+        return exit_code;
     (void)err_set(&why, err_kind_named(cli_str(outcome->last, "kind")), 0, "%s",
                   text ? text : "stillpointd gave no reason");
     if (remedy != NULL)
@@ -256,6 +258,8 @@ static void render(const struct cli_outcome *outcome, struct cli_page *page, con
         break;
     case CLI_NO_COMMAND:
     case CLI_LIST: /* cli_list_end */
+    case CLI_RUN:  /* asked as backup */
+    case CLI_PRE_UPGRADE:
     case CLI_CONFIG:
     case CLI_THAW:
     case CLI_IAM_POLICY:
@@ -336,11 +340,13 @@ int cli_outcome_tell(struct cli_outcome *outcome, enum cli_end end)
         if (!outcome->changes)
             break;
         /* Past the cut no cancel comes in time. */
-        return end_unknown(outcome, "left alone before the daemon had answered the cancel",
-                           outcome->released
-                               ? "nothing is held; the backup goes on"
-                               : "stillpointd lets go of it if the cancel came in time; else the "
-                                 "backup goes on");
+        return end_unknown(
+            outcome,
+            outcome->timed_out ? "stillpointd did not answer in the time that there was"
+                               : "left alone before the daemon had answered the cancel",
+            outcome->released ? "nothing is held; the backup goes on"
+                              : "stillpointd lets go of it if the cancel came in time; else the "
+                                "backup goes on");
     case CLI_END_LOST:
         break;
     }

@@ -28,6 +28,7 @@ struct cli_outcome {
     char id[CLI_ID_BYTES];       /* of the backup, once it was accepted; else "" */
     bool changes;                /* what was asked for changes something */
     bool released;               /* the daemon has said that everything runs again */
+    bool timed_out;              /* cli->deadline_ms came first */
     char warned[ERR_TEXT_BYTES]; /* the last warning's text; "" */
     struct err why;
 };

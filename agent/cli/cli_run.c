@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_run.h"
 
-#include <glob.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,13 +8,16 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/control_wire.h"
+#include "agent/cli/cli_command.h"
 #include "agent/cli/cli_files.h"
 #include "agent/cli/cli_help.h"
 #include "agent/cli/cli_iam.h"
+#include "agent/cli/cli_lenient.h"
 #include "agent/cli/cli_rollback.h"
 #include "agent/cli/cli_seal.h"
 #include "agent/cli/cli_talk.h"
 #include "agent/cli/cli_thaw.h"
+#include "agent/cli/cli_upgrade.h"
 #include "agent/daemon/config.h"
 #include "agent/daemon/config_show.h"
 
@@ -147,32 +148,14 @@ static int show_config(const struct cli *cli, const struct config *config)
 
 /* --- the last resort, whatever is wrong with the configuration ------------------------------- */
 
-static int take_run(void *user, const char *section, const char *name, const char *value)
-{
-    char *run = user;
-
-    if (strcmp(section, "paths") == 0 && strcmp(name, "run") == 0 && value[0] == '/' &&
-        strlen(value) < PATH_MAX)
-        strcpy(run, value);
-    return 1; /* what else is wrong is no matter here */
-}
-
 /* [paths] run of a configuration that has a fault: as stillpoint-guard --thaw finds it. */
 static void find_run(const char *path, char run[PATH_MAX])
 {
-    char pattern[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    glob_t found = {.gl_pathc = 0};
+    char found[PATH_MAX];
 
     strcpy(run, DEFAULT_RUN);
-    (void)ini_parse(path, take_run, run);
-    (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.conf",
-                   slash != NULL ? (int)(slash - path) + 1 : 0, path);
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            (void)ini_parse(found.gl_pathv[i], take_run, run);
-    }
-    globfree(&found);
+    if (cli_lenient_get(path, "paths", "run", found, sizeof(found)) && found[0] == '/')
+        strcpy(run, found);
 }
 
 static int thaw_anyway(const struct cli *cli, const struct config_source *source,
@@ -188,6 +171,19 @@ static int thaw_anyway(const struct cli *cli, const struct config_source *source
     return cli_thaw(cli, run);
 }
 
+/* Whether a fault in the configuration stops an upgrade is for its policy to say. */
+static int upgrade_anyway(const struct cli *cli, const struct config_source *source,
+                          const struct err *err)
+{
+    struct config *config = cli_upgrade_salvage(source->path);
+
+    if (config == NULL)
+        return cli_fail(cli, CLI_EXIT_USAGE, err, NULL);
+    int exit_code = cli_upgrade(cli, config, err);
+    config_free(config);
+    return exit_code;
+}
+
 static int run_with_config(const struct cli *cli)
 {
     const struct cli_options *options = cli->options;
@@ -199,16 +195,22 @@ static int run_with_config(const struct cli *cli)
     int exit_code;
 
     if (!config_load(&source, &config, &err)) {
+        if (options->command == CLI_PRE_UPGRADE)
+            return upgrade_anyway(cli, &source, &err);
         /* The last resort must not hang on a typing error in a file. */
         if (options->command != CLI_THAW)
-            return cli_fail(cli, CLI_EXIT_USAGE, &err,
-                            cli_verbs_changes(options->command) ? "nothing was done" : NULL);
+            return cli_fail(cli, options->command == CLI_RUN ? CLI_EXIT_NOT_RUN : CLI_EXIT_USAGE,
+                            &err, cli_verbs_changes(options->command) ? "nothing was done" : NULL);
         return thaw_anyway(cli, &source, &err);
     }
     if (options->command == CLI_THAW)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_SEAL)
         exit_code = cli_seal(cli, config, &cli_seal_this_machine);
+    else if (options->command == CLI_RUN)
+        exit_code = cli_command(cli, config->control_socket);
+    else if (options->command == CLI_PRE_UPGRADE)
+        exit_code = cli_upgrade(cli, config, NULL);
     else if (options->command == CLI_CONFIG)
         exit_code = show_config(cli, config);
     else if (options->command == CLI_ROLLBACK)

@@ -3,7 +3,9 @@
 #define STILLPOINT_CLI_RUN_H
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "agent/base/err.h"
@@ -18,8 +20,14 @@ enum cli_exit {
     CLI_EXIT_LESS = 3,
     CLI_EXIT_BUSY = 4,
     CLI_EXIT_PRECONDITION = 5,
-    CLI_EXIT_UNKNOWN = 6
+    CLI_EXIT_UNKNOWN = 6,
+    CLI_EXIT_NOT_RUN = 125, /* of run: COMMAND was not, for a reason of ours */
+    CLI_EXIT_NOT_EXECUTABLE = 126,
+    CLI_EXIT_NO_PROGRAM = 127,
+    CLI_EXIT_SIGNALLED = 128 /* and the signal's number */
 };
+
+enum { CLI_CANCEL_GRACE_MS = 3000 };
 
 /* What one run of `stillpoint` has to do with. main makes it; tests make their own. */
 struct cli {
@@ -27,9 +35,14 @@ struct cli {
     FILE *out, *err;
     struct cli_look look, err_look; /* of out and err */
     bool looks_only;                /* results are not printed, failures are */
+    bool busy_is_told;              /* that another job has the node is no news, and not printed */
+    int64_t deadline_ms;            /* clock_boot_ms(): a backup is cancelled then, and its answer
+                                     * waited for CLI_CANCEL_GRACE_MS more; 0: never */
     int signal_fd;                  /* SIGINT and SIGTERM as a signalfd, -1: they do what they do */
     const char *(*env)(const char *name);
     const char *self_folder; /* where our executable lies; NULL: not known */
+    sigset_t own_mask;       /* what whoever started us has blocked, */
+    bool pipe_ignored;       /* and whether SIGPIPE is ignored there: for what we run */
 };
 
 /* Does what the options say; returns the exit code. */

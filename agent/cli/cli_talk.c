@@ -26,6 +26,8 @@ struct talk {
     struct cli_progress progress;
     struct cli_outcome outcome;
     bool cancelled; /* a cancel was sent */
+    bool interrupted;
+    int64_t leave_ms; /* the answer is waited for no longer; 0: for ever */
 };
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -199,7 +201,9 @@ static void cancel(struct talk *talk)
     if (control_add_request(&line, "cancel", NULL, &passed_over))
         (void)cli_client_send(&talk->client, &line, &passed_over);
     if (!talk->cli->options->quiet && !talk->cli->options->json)
-        (void)fputs("stillpoint: asking the daemon to cancel; once more leaves it alone\n",
+        (void)fputs(talk->outcome.timed_out
+                        ? "stillpoint: the time to wait is over: asking the daemon to cancel\n"
+                        : "stillpoint: asking the daemon to cancel; once more leaves it alone\n",
                     talk->cli->err);
 }
 
@@ -364,8 +368,35 @@ static int patience_ms(const struct talk *talk, int64_t silent_since_ms, bool *r
                            : ANSWER_TIMEOUT_MS;
     int64_t left_ms = limit_ms < 0 ? -1 : limit_ms - (clock_boot_ms() - silent_since_ms);
 
+    int64_t leave_left_ms = talk->leave_ms - clock_boot_ms();
+    if (talk->leave_ms != 0 && (left_ms < 0 || leave_left_ms < left_ms))
+        left_ms = leave_left_ms > 0 ? leave_left_ms : 0;
     *ret_is_tick = talk->progress.file != NULL && (left_ms < 0 || left_ms > TICK_MS);
     return *ret_is_tick ? TICK_MS : left_ms < 0 && limit_ms >= 0 ? 0 : (int)left_ms;
+}
+
+/* Whoever has a deadline hears soon whether a cancel came in time, or goes without. */
+static void cancel_by(struct talk *talk)
+{
+    cancel(talk);
+    if (talk->leave_ms != 0 && talk->leave_ms > clock_boot_ms() + CLI_CANCEL_GRACE_MS)
+        talk->leave_ms = clock_boot_ms() + CLI_CANCEL_GRACE_MS;
+}
+
+static bool is_late(const struct talk *talk)
+{
+    return talk->leave_ms != 0 && clock_boot_ms() >= talk->leave_ms;
+}
+
+/* The deadline has passed. False: the answer to the cancel is still to come. */
+static bool give_up(struct talk *talk)
+{
+    if (talk->cancelled)
+        return true;
+    talk->outcome.timed_out = true;
+    talk->leave_ms = clock_boot_ms() + CLI_CANCEL_GRACE_MS;
+    cancel(talk);
+    return false;
 }
 
 static enum cli_end converse(struct talk *talk)
@@ -376,6 +407,8 @@ static enum cli_end converse(struct talk *talk)
     for (;;) {
         bool is_tick;
         json_t *event = NULL;
+        if (is_late(talk) && give_up(talk))
+            return CLI_END_LEFT;
         int timeout_ms = patience_ms(talk, silent_since_ms, &is_tick);
         cli_progress_draw(&talk->progress, clock_boot_ms());
         if (cli_client_next(&talk->client, talk->cli->signal_fd, timeout_ms, &event,
@@ -386,8 +419,9 @@ static enum cli_end converse(struct talk *talk)
         } else if (talk->outcome.why.kind == ERR_CANCELLED) {
             if (talk->cancelled)
                 return CLI_END_LEFT;
-            cancel(talk);
-        } else if (talk->outcome.why.kind != ERR_DEADLINE || !is_tick) {
+            talk->interrupted = true;
+            cancel_by(talk);
+        } else if (talk->outcome.why.kind != ERR_DEADLINE || !(is_tick || is_late(talk))) {
             return CLI_END_LOST;
         }
     }
@@ -460,13 +494,24 @@ int cli_talk(const struct cli *cli, const char *socket_path)
 
 int cli_talk_named(const struct cli *cli, const char *socket_path, char ret_id[CLI_ID_BYTES])
 {
+    struct cli_heard heard;
+
+    int exit_code = cli_talk_heard(cli, socket_path, &heard);
+    memcpy(ret_id, heard.id, CLI_ID_BYTES);
+    json_decref(heard.data);
+    return exit_code;
+}
+
+int cli_talk_heard(const struct cli *cli, const char *socket_path, struct cli_heard *ret_heard)
+{
     const struct cli_options *options = cli->options;
     struct talk talk = {.cli = cli,
                         .client = CLI_CLIENT_INIT,
                         .outcome = {.cli = cli,
                                     .rows = json_array(),
                                     .changes = cli_options_change(options),
-                                    .why = ERR_INIT}};
+                                    .why = ERR_INIT},
+                        .leave_ms = cli->deadline_ms};
 
     if (cli->err_look.moving && !options->quiet && !options->json) {
         talk.progress.file = cli->err;
@@ -474,7 +519,10 @@ int cli_talk_named(const struct cli *cli, const char *socket_path, char ret_id[C
     }
     cli_list_begin(&talk.outcome.list, cli);
     int exit_code = talk_through(&talk, socket_path);
-    memcpy(ret_id, talk.outcome.id, CLI_ID_BYTES);
+    *ret_heard = (struct cli_heard){.data = json_incref(json_object_get(talk.outcome.last, "data")),
+                                    .interrupted = talk.interrupted,
+                                    .timed_out = talk.outcome.timed_out};
+    memcpy(ret_heard->id, talk.outcome.id, CLI_ID_BYTES);
     cli_list_free(&talk.outcome.list);
     cli_client_close(&talk.client);
     json_decref(talk.outcome.rows);

@@ -30,8 +30,8 @@ static const char *const option_kinds[CLI_OPTION_COUNT] = {
 };
 
 static const enum cli_command changing[] = {
-    CLI_BACKUP, CLI_HOLD,  CLI_RELEASE, CLI_RESTORE, CLI_ROLLBACK,
-    CLI_VERIFY, CLI_PRUNE, CLI_PIN,     CLI_UNPIN,   CLI_DELETE,
+    CLI_BACKUP,   CLI_HOLD,   CLI_RELEASE, CLI_RUN, CLI_PRE_UPGRADE, CLI_RESTORE,
+    CLI_ROLLBACK, CLI_VERIFY, CLI_PRUNE,   CLI_PIN, CLI_UNPIN,       CLI_DELETE,
 };
 
 const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
@@ -50,6 +50,17 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
                      "time since:\nexit code 0 where all that was asked for was held until now, 3 "
                      "where less was or not to\nthe end, 1 where the hold had ended before. With "
                      "ID only of that hold."},
+    [CLI_RUN] = {"run", "COMMAND...", "take a backup, then run a command",
+                 "Takes a backup, waits until its instant is fixed, and runs COMMAND, whose exit "
+                 "code\nis ours (killed by signal N: 128+N). Without a backup as good as asked "
+                 "for COMMAND\ndoes not run. At the end the one command that goes back is said, "
+                 "on stderr, like all\nthat is ours: stdin and stdout are COMMAND's."},
+    [CLI_PRE_UPGRADE] =
+        {"pre-upgrade", NULL, "what apt and dnf call before an upgrade",
+         "Called by the hooks of apt and dnf, with the list of packages on stdin. Where "
+         "one\nmatches [upgrade] packages and is upgraded, downgraded or removed, a backup is "
+         "taken\nfirst, or a recent one used; what happens where there is none, [upgrade] policy "
+         "says.\nSTILLPOINT_SKIP_BACKUP=1 in the environment goes past it."},
     [CLI_LIST] =
         {"list", NULL, "list backups, newest first",
          "Lists the backups of this node from EC2's tags, newest first; a set that lacks a\n"
@@ -117,16 +128,20 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
 
 const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
     [CLI_OPTION_REASON] = {"reason", 0, "TEXT",
-                           CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_LIST),
+                           CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_RUN) |
+                               CLI_FOR(CLI_LIST),
                            "why: a tag, and a column of list"},
     [CLI_OPTION_CONSISTENCY] = {"consistency", 0, "LEVEL",
-                                CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_LIST),
+                                CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_RUN) |
+                                    CLI_FOR(CLI_LIST),
                                 "application, filesystem or crash"},
-    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
+    [CLI_OPTION_WAIT] = {"wait", 0, "UNTIL",
+                         CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN) | CLI_FOR(CLI_RESTORE),
                          "complete (default): snapshots and image are ready;\n"
                          "cut: the instant is fixed and the node is free"},
-    [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP), "make an AMI of the snapshots"},
-    [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_IMAGE] = {"image", 0, NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN),
+                          "make an AMI of the snapshots"},
+    [CLI_OPTION_NO_IMAGE] = {"no-image", 0, NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN),
                              "make none; of the two the later counts"},
     [CLI_OPTION_LEASE] = {"lease", 0, "DURATION", CLI_FOR(CLI_HOLD),
                           "after that it ends by itself: 2s to 60s"},
@@ -134,12 +149,14 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
         {"leave-out", 0, "MOUNT", CLI_FOR(CLI_HOLD),
          "a mount that is not frozen: / where the caller writes to\nit; may be "
          "given again"},
-    [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_KEEP] = {"keep", 0, "DURATION", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN),
                          "expires after that: 30d, 12h, 8w"},
-    [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP), "never expires until it is unpinned"},
-    [CLI_OPTION_TAG] = {"tag", 0, "K=V", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RESTORE),
+    [CLI_OPTION_PIN] = {"pin", 0, NULL, CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN),
+                        "never expires until it is unpinned"},
+    [CLI_OPTION_TAG] = {"tag", 0, "K=V",
+                        CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN) | CLI_FOR(CLI_RESTORE),
                         "a tag of your own; may be given again"},
-    [CLI_OPTION_MAX_AGE] = {"max-age", 0, "DURATION", CLI_FOR(CLI_BACKUP),
+    [CLI_OPTION_MAX_AGE] = {"max-age", 0, "DURATION", CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_RUN),
                             "where there is a good one younger than that, use it"},
     [CLI_OPTION_ALL_NODES] = {"all-nodes", 0, NULL, CLI_FOR(CLI_LIST) | CLI_FOR(CLI_PRUNE),
                               "of every node of the account"},
@@ -221,8 +238,17 @@ const struct cli_option cli_option_table[CLI_OPTION_COUNT] = {
                             "the ARN of one that volumes are encrypted with; may be\ngiven again"},
     [CLI_OPTION_PASS_ROLE] = {"pass-role", 0, "ARN", CLI_FOR(CLI_IAM_POLICY),
                               "a role that a restored instance gets; may be given\nagain"},
+    [CLI_OPTION_BEST_EFFORT] = {"best-effort", 0, NULL, CLI_FOR(CLI_RUN),
+                                "run COMMAND also without a backup, or with a lesser one"},
+    [CLI_OPTION_APT] = {"apt", 0, NULL, CLI_FOR(CLI_PRE_UPGRADE),
+                        "for apt, in version 2 or 3 of its protocol"},
+    [CLI_OPTION_DNF] = {"dnf", 0, NULL, CLI_FOR(CLI_PRE_UPGRADE),
+                        "for our plugin for dnf, which writes the same"},
+    [CLI_OPTION_AFTER] = {"after", 0, NULL, CLI_FOR(CLI_PRE_UPGRADE),
+                          "the upgrade is over: say the way back once more"},
     [CLI_OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
-                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_THAW) |
+                            CLI_FOR(CLI_BACKUP) | CLI_FOR(CLI_HOLD) | CLI_FOR(CLI_RUN) |
+                                CLI_FOR(CLI_PRE_UPGRADE) | CLI_FOR(CLI_THAW) |
                                 CLI_FOR(CLI_RESTORE) | CLI_FOR(CLI_ROLLBACK) | CLI_FOR(CLI_VERIFY) |
                                 CLI_FOR(CLI_PRUNE) | CLI_FOR(CLI_PIN) | CLI_FOR(CLI_UNPIN) |
                                 CLI_FOR(CLI_DELETE) | CLI_FOR(CLI_SEAL),

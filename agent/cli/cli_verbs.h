@@ -11,6 +11,8 @@ enum cli_command {
     CLI_BACKUP,
     CLI_HOLD,
     CLI_RELEASE,
+    CLI_RUN,
+    CLI_PRE_UPGRADE,
     CLI_LIST,
     CLI_SHOW,
     CLI_STATUS,
@@ -105,6 +107,10 @@ enum cli_option_id {
     CLI_OPTION_BILLED,
     CLI_OPTION_KMS_KEY,
     CLI_OPTION_PASS_ROLE,
+    CLI_OPTION_BEST_EFFORT,
+    CLI_OPTION_APT,
+    CLI_OPTION_DNF,
+    CLI_OPTION_AFTER,
     CLI_OPTION_COUNT
 };
 

@@ -29,9 +29,11 @@ static struct line *read_line(const char *words)
 {
     static struct line line;
     static char room[4096];
-    char *argv[ARGS_MAX] = {(char *)(uintptr_t) "stillpoint"};
+    static char *argv[ARGS_MAX]; /* run keeps a part of it */
     int argc = 1;
 
+    memset(argv, 0, sizeof(argv));
+    argv[0] = (char *)(uintptr_t) "stillpoint";
     cli_options_free(&line.options);
     memset(&line, 0, sizeof(line));
     assert_true(snprintf(room, sizeof(room), "%s", words) < (int)sizeof(room));
@@ -404,6 +406,49 @@ static void bytes_that_are_no_text_are_refused_not_replaced(void **state)
                         "\xe2\x82\xac");
 }
 
+static void what_stands_behind_the_command_of_run_is_its_own(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"--json run --pin --best-effort -- apt-get --json -y",
+                                        "run --json --pin --best-effort apt-get --json -y"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct line *line = read_line(lines[i]);
+        assert_true(line->ok);
+        const struct cli_options *options = &line->options;
+        assert_int_equal(options->command, CLI_RUN);
+        assert_true(options->json && options->pin && options->best_effort);
+        assert_string_equal(options->words[0], "apt-get");
+        assert_string_equal(options->words[1], "--json");
+        assert_string_equal(options->words[2], "-y");
+        assert_true(cli_options_change(options));
+    }
+    assert_string_equal(read_line("run -- --odd")->options.words[0], "--odd");
+    assert_true(read_line("run --help")->options.help);
+    refuses("run", "run needs a COMMAND",
+            "write stillpoint run [OPTIONS] -- COMMAND [ARGUMENT]...");
+    refuses("run --pin --", "run needs a COMMAND",
+            "write stillpoint run [OPTIONS] -- COMMAND [ARGUMENT]...");
+    refuses("run --force ls", "run has no option --force", "see stillpoint run --help");
+    refuses("backup --best-effort", "backup has no option --best-effort",
+            "see stillpoint backup --help");
+    refuses("run --wait running ls", "--wait: 'running' is not known", "write complete or cut");
+}
+
+static void pre_upgrade_is_for_one_package_manager(void **state)
+{
+    (void)state;
+    assert_true(read_line("pre-upgrade --apt")->options.apt);
+    struct line *line = read_line("pre-upgrade --dnf --after");
+    assert_true(line->ok && line->options.dnf && line->options.after && !line->options.apt);
+    refuses("pre-upgrade", "pre-upgrade needs one of --apt and --dnf",
+            "apt and dnf call it by themselves; for anything else there is stillpoint run");
+    refuses("pre-upgrade --apt --dnf", "pre-upgrade needs one of --apt and --dnf",
+            "apt and dnf call it by themselves; for anything else there is stillpoint run");
+    refuses("pre-upgrade --apt now", "pre-upgrade: 'now' is one word too many",
+            "see stillpoint pre-upgrade --help");
+}
+
 static void help_and_version_need_nothing_else(void **state)
 {
     (void)state;
@@ -674,6 +719,8 @@ int main(void)
         cmocka_unit_test(a_tags_value_that_is_too_long_is_refused_not_cut),
         cmocka_unit_test(more_tags_than_a_resource_has_room_for_are_refused),
         cmocka_unit_test(bytes_that_are_no_text_are_refused_not_replaced),
+        cmocka_unit_test(what_stands_behind_the_command_of_run_is_its_own),
+        cmocka_unit_test(pre_upgrade_is_for_one_package_manager),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_of_a_command_names_each_option_that_it_takes),
         cmocka_unit_test(every_option_has_a_meaning),

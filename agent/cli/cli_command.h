@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef STILLPOINT_CLI_COMMAND_H
+#define STILLPOINT_CLI_COMMAND_H
+
+#include "agent/cli/cli_run.h"
+
+/* run: takes a backup, then runs cli->options->words with our stdin and stdout, in our process
+ * group (so that Ctrl-C and Ctrl-Z at the terminal are its own), passing on the signals that only
+ * we get. Afterwards, how to go back is said on stderr. Returns the exit code: COMMAND's, or
+ * CLI_EXIT_NOT_RUN and what follows it. */
+int cli_command(const struct cli *cli, const char *socket_path);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/cli/cli_lenient.h"
+
+#include <glob.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { VALUE_BYTES = 8192 };
+
+struct search {
+    const char *section, *key;
+    char value[VALUE_BYTES];
+    bool found;
+    bool found_here; /* in this file: what comes then goes on with it */
+};
+
+static int take(void *user, const char *section, const char *name, const char *value)
+{
+    struct search *search = user;
+    size_t len = search->found_here ? strlen(search->value) : 0;
+
+    if (strcmp(section, search->section) != 0 || strcmp(name, search->key) != 0)
+        return 1; /* what else is wrong is no matter here */
+    if (len > 0 && search->value[len - 1] != ',')
+        len += (size_t)snprintf(search->value + len, VALUE_BYTES - len, ", ");
+    if (len + strlen(value) < VALUE_BYTES)
+        strcpy(search->value + len, value);
+    search->found = search->found_here = true;
+    return 1;
+}
+
+static void look_into(const char *path, struct search *search)
+{
+    search->found_here = false;
+    (void)ini_parse(path, take, search);
+}
+
+bool cli_lenient_get(const char *path, const char *section, const char *key, char *ret_value,
+                     size_t size)
+{
+    struct search search = {.section = section, .key = key};
+    char pattern[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    glob_t found = {.gl_pathc = 0};
+
+    look_into(path, &search);
+    (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.conf",
+                   slash != NULL ? (int)(slash - path) + 1 : 0, path);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            look_into(found.gl_pathv[i], &search);
+    }
+    globfree(&found);
+    if (search.found && strlen(search.value) < size)
+        strcpy(ret_value, search.value);
+    return search.found;
+}
