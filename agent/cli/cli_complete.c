@@ -184,7 +184,8 @@ static bool offer_words(const struct line *line, struct buf *lines, bool *ret_id
         return offer_commands(lines, err);
     if (cli_verbs_kinds(line->command) != NULL && kind == NULL)
         return offer_kinds(line, lines, err);
-    *ret_ids = takes(line, "ID") && (line->words == 0 || takes(line, "ID..."));
+    *ret_ids = takes(line, "ID") && line->command != CLI_RELEASE && /* a hold's, and there is one */
+               (line->words == 0 || takes(line, "ID..."));
     if (*ret_ids)
         return offer(lines, "", "latest", "this node's newest", err);
     if (kind != NULL && kind->paths)

@@ -91,14 +91,14 @@ step_cppcheck() {
         --template='{file}:{line}: {id}: {message}'
 }
 
-step_shell() {
+step_shell() { # side by side: what each one sources is read again and again
     need shellcheck bash || return
     {
         files '*.sh' '*.bash' '.ci/*'
         files '*' | while read -r file; do
             if head -c 64 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba)?sh\b'; then echo "$file"; fi
         done
-    } | sort -u | xargs -r shellcheck -x
+    } | sort -u | xargs -r -P "$jobs" -n 12 shellcheck -x
 }
 
 step_python() { # syntax and warnings; the labs are judged by the tests that they carry

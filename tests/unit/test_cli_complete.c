@@ -108,6 +108,7 @@ static void ids_are_asked_for_where_one_may_come_of_the_configuration_that_is_na
     assert_true(ask("delete sp-1 _")->rest.ids);
     assert_true(ask("rollback _")->rest.ids);
     assert_false(ask("show -")->rest.ids);
+    assert_false(ask("release _")->rest.ids);
     assert_false(ask("list _")->rest.ids);
     assert_false(ask("restore _")->rest.ids);
     assert_true(ask("restore volumes _")->rest.ids);
