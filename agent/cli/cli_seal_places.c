@@ -118,9 +118,11 @@ static bool open_place(struct cli_seal_places *places, const char *path, int *re
 
 /* --- the state directory ---------------------------------------------------------------------- */
 
+/* The state directory is also the home of the daemon's user, whose .aws is configuration; keys in
+ * it are warned of. */
 static bool is_known(const char *name)
 {
-    static const char *const others[] = {".", "..", "lost+found"};
+    static const char *const others[] = {".", "..", "lost+found", ".aws"};
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strcmp(name, others[i]) == 0)

@@ -369,6 +369,7 @@ static void examine_node(struct doctor *doctor)
     check_hook_files(doctor);
     check_state(doctor);
     check_metrics(doctor);
+    doctor_check_image(doctor);
     doctor_check_unsettled(doctor);
     if (cloud)
         doctor_check_last_backup(doctor);

@@ -34,6 +34,8 @@ bool doctor_check_backup_rights(struct doctor *doctor);
 bool doctor_check_image_rights(struct doctor *doctor);
 /* Those of the ways back, for information: none is missed. */
 bool doctor_check_restore_rights(struct doctor *doctor);
+/* What a copy of these disks would have, or this one has from another: told only where it is so. */
+void doctor_check_image(struct doctor *doctor);
 /* What earlier backups left, as far as the journal knows of it. */
 void doctor_check_unsettled(struct doctor *doctor);
 /* The newest good backup of this node, and sets in EC2 that nobody works on. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/fileio.h"
 
 enum { IDENTITY_FILE_BYTES_MAX = 4096, NOTICE_BYTES_MAX = 4096 };
@@ -75,37 +76,73 @@ bool identity_stays(const struct config *config, int64_t deadline_ms, const stru
     return stays;
 }
 
-/* The instance id in the state file; "" where there is none that can be read. */
-static void read_remembered(const char *path, char *ret_id)
+static void take_id(const json_t *object, const char *key, char *ret_id)
+{
+    const char *id = json_string_value(json_object_get(object, key));
+
+    if (id != NULL && strlen(id) < IMDS_ID_BYTES)
+        strcpy(ret_id, id);
+}
+
+static bool make_path(const char *state_dir, char path[PATH_MAX])
+{
+    return snprintf(path, PATH_MAX, "%s/identity.json", state_dir) < PATH_MAX;
+}
+
+/* The instance ids in the state file; "" where there is none that can be read. */
+static void read_remembered(const char *path, char *ret_id, char *ret_was)
 {
     AUTO_BUF struct buf text = BUF_INIT(IDENTITY_FILE_BYTES_MAX);
     struct err ignored = ERR_INIT;
     json_error_t where;
 
-    ret_id[0] = '\0';
+    ret_id[0] = ret_was[0] = '\0';
     if (!fileio_read(path, &text, &ignored))
         return;
     json_t *object = json_loadb(buf_text(&text), text.len, JSON_REJECT_DUPLICATES, &where);
-    const char *id = json_string_value(json_object_get(object, "instance"));
-    if (id != NULL && strlen(id) < IMDS_ID_BYTES)
-        strcpy(ret_id, id);
+    take_id(object, "instance", ret_id);
+    take_id(object, "was", ret_was);
     json_decref(object);
+}
+
+/* {"instance", "region", "was"}: the last only where there is one. */
+static char *make_text(const struct identity *identity, const char *was)
+{
+    json_t *object = json_pack("{s:s,s:s,s:s*}", "instance", identity->document.instance_id,
+                               "region", identity->document.region, "was", was[0] ? was : NULL);
+    char *text = json_dumps(object, 0);
+
+    json_decref(object);
+    return text;
 }
 
 bool identity_remember(const struct identity *identity, const char *state_dir, char *ret_was,
                        struct err *err)
 {
-    char path[PATH_MAX], text[2 * IMDS_ID_BYTES + 64];
+    char path[PATH_MAX], before[IMDS_ID_BYTES];
 
-    if (snprintf(path, sizeof(path), "%s/identity.json", state_dir) >= (int)sizeof(path))
+    if (!make_path(state_dir, path))
         return err_set(err, ERR_LIMIT, 0, "path too long: %s", state_dir);
-    read_remembered(path, ret_was);
+    read_remembered(path, ret_was, before);
     if (strcmp(ret_was, identity->document.instance_id) == 0) {
         ret_was[0] = '\0';
         return true;
     }
-    int len = snprintf(text, sizeof(text), "{\"instance\": \"%s\", \"region\": \"%s\"}\n",
-                       identity->document.instance_id, identity->document.region);
-    return fileio_replace(path, text, (size_t)len, 0600, err) ||
+    AUTO_FREE char *text = make_text(identity, ret_was);
+    if (text == NULL)
+        return err_set(err, ERR_INTERNAL, 0, "out of memory");
+    return fileio_replace(path, text, strlen(text), 0600, err) ||
            fileio_suggest_room(state_dir, err);
+}
+
+void identity_came_from(const char *state_dir, const char *instance, char *ret_was)
+{
+    char path[PATH_MAX], id[IMDS_ID_BYTES];
+
+    ret_was[0] = '\0';
+    if (!make_path(state_dir, path))
+        return;
+    read_remembered(path, id, ret_was);
+    if (strcmp(id, instance) != 0)
+        ret_was[0] = '\0';
 }

@@ -30,10 +30,15 @@ bool identity_read(const struct config *config, int64_t deadline_ms, const struc
 bool identity_stays(const struct config *config, int64_t deadline_ms, const struct cancel *cancel,
                     struct err *err);
 
-/* Compares with STATE/identity.json and writes it anew where it differs or is not there.
+/* Compares with STATE/identity.json and writes it anew where it differs or is not there; the one
+ * before stays in it, for identity_came_from.
  *   ret_was   the instance id that stood there, "" for none or the same; IMDS_ID_BYTES
  *   false     ERR_SYS: the state directory can't be written (full, not ours), nothing is lost */
 bool identity_remember(const struct identity *identity, const char *state_dir, char *ret_was,
                        struct err *err);
+
+/* Whose state directory this was before it was INSTANCE's into RET_WAS (IMDS_ID_BYTES): its disk
+ * came here with an image that was not sealed, or from a backup. "": nobody's that is known. */
+void identity_came_from(const char *state_dir, const char *instance, char *ret_was);
 
 #endif

@@ -82,6 +82,29 @@ static void a_clone_is_noticed_once(void **state)
     assert_string_equal(was, "");
 }
 
+static void whose_disk_it_was_stays_known(void **state)
+{
+    struct identity parent = named("i-1"), clone = named("i-2"), heir = named("i-3");
+    char was[IMDS_ID_BYTES];
+    struct err err = ERR_INIT;
+    (void)state;
+
+    identity_came_from(folder, "i-1", was);
+    assert_string_equal(was, "");
+    assert_true(identity_remember(&parent, folder, was, &err));
+    identity_came_from(folder, "i-1", was);
+    assert_string_equal(was, "");
+    assert_true(identity_remember(&clone, folder, was, &err));
+    assert_true(identity_remember(&clone, folder, was, &err)); /* its next start */
+    identity_came_from(folder, "i-2", was);
+    assert_string_equal(was, "i-1");
+    identity_came_from(folder, "i-3", was); /* that has not looked yet */
+    assert_string_equal(was, "");
+    assert_true(identity_remember(&heir, folder, was, &err));
+    identity_came_from(folder, "i-3", was);
+    assert_string_equal(was, "i-2");
+}
+
 static void a_broken_file_counts_as_none(void **state)
 {
     struct identity identity = named("i-1");
@@ -196,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_first_identity_is_remembered),
+        CASE(whose_disk_it_was_stays_known),
         CASE(a_clone_is_noticed_once),
         CASE(a_broken_file_counts_as_none),
         CASE(a_state_directory_that_is_not_there_is_named),

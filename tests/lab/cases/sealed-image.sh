@@ -48,6 +48,15 @@ backs_up
 [ -n "$(manifests)" ] || fail "a backup leaves no manifests: nothing to test"
 [ -e "$LAB/state/identity.json" ] || fail "a node leaves no identity: nothing to test"
 
+# What an instance of the image is tested with knows this one.
+mkdir "$LAB/bin"
+printf '#!/bin/sh\nexec %q --config %q "$@"\n' "$BUILD/stillpoint" "$LAB/stillpoint.conf" >"$LAB/bin/stillpoint"
+chmod 755 "$LAB/bin/stillpoint"
+imds=$(sed -nE 's/^endpoint_imds = //p' "$LAB/stillpoint.conf")
+assert_exit 0 env PATH="$LAB/bin:$PATH" AWS_EC2_METADATA_SERVICE_ENDPOINT="$imds" bash "$TOP/packaging/ami/test.sh"
+assert_match "ok +it knows that this is $(node_get "['instance']")" "$OUT" "the test of an instance"
+assert_exit 1 env PATH="$LAB/bin:$PATH" AWS_EC2_METADATA_SERVICE_ENDPOINT="$imds/other" bash "$TOP/packaging/ami/test.sh"
+
 # Somebody is at work.
 refused 5 'stillpointd runs, and would write down again which instance this is' 'systemctl stop stillpointd' sealing
 cloud_set '{"latency_ms": {"CreateSnapshots": 3000}}'
@@ -104,10 +113,19 @@ boot() { # INSTANCE FOLDER: a daemon on a copy of the image's state
 }
 boot i-0aaaaaaaaaaaaaaa1 "$LAB/first"
 boot i-0bbbbbbbbbbbbbbb2 "$LAB/second"
+sleep 0.2
 ! grep -h event=identity_changed "$LAB/first/log" "$LAB/second/log" || fail "an instance took itself for another"
+doctor() { "$BUILD/stillpoint" --config "$LAB/$1/stillpoint.conf" doctor 2>&1; }
+OUT=$(doctor second)
+[[ $OUT == *i-0bbbbbbbbbbbbbbb2* && $OUT != *sealed* ]] || fail "the doctor of a sealed image's instance: $OUT"
 # The first was not sealed before its own image was made.
 rm -r "$LAB/state"
 cp -a "$LAB/first/state" "$LAB/state"
 boot i-0ccccccccccccccc3 "$LAB/third"
+for _ in {1..200}; do # written before it is logged
+    ! grep -q 'event=identity_changed was=i-0aaaaaaaaaaaaaaa1 now=i-0ccccccccccccccc3' "$LAB/third/log" || break
+    sleep 0.02
+done
 grep -q 'event=identity_changed was=i-0aaaaaaaaaaaaaaa1 now=i-0ccccccccccccccc3' "$LAB/third/log" ||
     fail "an image that was not sealed is not told: $(cat "$LAB/third/log")"
+assert_match 'warning +image +the image .* was not sealed: the state of i-0aaaaaaaaaaaaaaa1' "$(doctor third)" "doctor"
