@@ -59,14 +59,11 @@ assert_exit 1 env PATH="$LAB/bin:$PATH" AWS_EC2_METADATA_SERVICE_ENDPOINT="$imds
 
 # Somebody is at work.
 refused 5 'stillpointd runs, and would write down again which instance this is' 'systemctl stop stillpointd' sealing
-cloud_set '{"latency_ms": {"CreateSnapshots": 3000}}'
-sp backup --no-image >"$LAB/out.txt" 2>&1 &
-client=$!
-wait_cut
+assert_exit 0 sp hold --lease 20s
 refused 4 'this node is being held' 'stillpoint thaw -n' sealing --force
 assert_match 'now: nothing was removed' "$OUT" "what is said to be"
-wait "$client" || fail "the backup did not go on: $(cat "$LAB/out.txt")"
-cloud_set '{"latency_ms": {"CreateSnapshots": 60}, "snapshot_time_s": 600}'
+assert_exit 0 sp release
+cloud_set '{"snapshot_time_s": 600}'
 sp backup --no-image --wait cut >/dev/null || fail "no backup"
 refused 4 'stillpointd is at work: sp-' 'wait for its end' sealing
 cloud_set '{"snapshot_time_s": 0.1}'
@@ -83,7 +80,7 @@ assert_match 'not sealed yet' "$OUT" "the dry run"
 assert_eq "$before" "$(manifests)" "manifests after a dry run"
 assert_eq "$had" "$(traces)" "the state after a dry run"
 assert_exit 0 sealing --force
-for path in $before "$LAB/state/identity.json" "$LAB/state/journal"; do
+for path in $before "$LAB"/state/{identity.json,hold.json,journal}; do
     grep -qF "removed $path: " <<<"$OUT" || fail "$path is not told: $OUT"
 done
 assert_eq '' "$(manifests)" "manifests of a sealed image"
