@@ -48,6 +48,16 @@ both "$conf:4: tags: the tag Name is set by Stillpoint" 'choose another key'
 written 'some words\n'
 both "$conf:3: neither" 'comments begin with'
 
+# The one key that the guard has of its own; the others are none of its business, lest a typing error
+# keep a node without its guard. Neither is started again and again for it.
+printf '[paths]\nrun = here\n' >"$conf"
+both "$conf:2: run: 'here' is not a plain absolute path" 'write it from / on'
+assert_exit 2 timeout 10 "$BUILD/stillpoint-guard" --config "$conf"
+assert_match "$conf: \[paths\] run: not an absolute path" "$OUT" "the guard's message"
+for unit in stillpointd stillpoint-guard; do
+    grep -q '^RestartPreventExitStatus=2$' "$TOP/packaging/systemd/$unit.service" || fail "$unit would start again and again"
+done
+
 # A drop-in is named as itself; later ones win, so the main file can't make up for it.
 written '[backup]\nlock_wait = 1s\n'
 printf '[backup]\nlock_wait = 1h\n' >"$more"
