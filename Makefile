@@ -157,6 +157,9 @@ fuzz: setup
 # What others land in packaging/ is taken along by its place. HOOKS: whose package manager's hooks.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 HOOKS   ?= $(if $(wildcard /etc/apt),apt) $(if $(wildcard /etc/dnf),dnf)
+# Where dnf looks for plugins: below the Python that it runs with, which on RHEL 8 is not python3.
+PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ ! -x $$p ] || exec $$p -c \
+             'import sys; print("/usr/lib/python%d.%d/site-packages" % sys.version_info[:2])'; done)
 TO      := $(DESTDIR)$(PREFIX)
 put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
 put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f ! -name README.md) | \
@@ -183,7 +186,7 @@ install: all
 	$(call put_tree,monitoring,$(TO)/share/stillpoint/monitoring)
 	$(call put_tree,ssm,$(TO)/share/stillpoint/ssm)
 	$(if $(filter apt,$(HOOKS)),$(call put,644,$(wildcard packaging/apt/*),$(DESTDIR)/etc/apt/apt.conf.d))
-	$(if $(filter dnf,$(HOOKS)),$(call put_tree,dnf,$(DESTDIR)))
+	$(if $(filter dnf,$(HOOKS)),$(call put,644,$(if $(PYSITE),$(wildcard packaging/dnf/*.py)),$(DESTDIR)$(PYSITE)/dnf-plugins))
 
 # Apart, since it is a package of its own: a node without Kaltura does not need it.
 KALTURA_DESTDIR ?= $(DESTDIR)
