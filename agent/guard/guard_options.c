@@ -70,14 +70,14 @@ int guard_options_find_run(const char *text, char *ret_run, size_t bytes)
     bool is_in_paths = false;
     int found = 0;
 
-    while (*text != '\0') {
+    for (int number = 1; *text != '\0'; number++) {
         size_t length = strcspn(text, "\n");
         if (length < sizeof(line)) { /* a longer one can't be ours: run would not fit */
             memcpy(line, text, length);
             line[length] = '\0';
             int one = read_line(trim(line), &is_in_paths, ret_run, bytes);
             if (one < 0)
-                return -1;
+                return -number;
             found |= one;
         }
         text += length + (text[length] == '\n');
@@ -119,11 +119,13 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
         length += (size_t)got;
     text[length] = '\0';
     (void)close(fd);
-    if ((got < 0 || guard_options_find_run(text, options->run, GUARD_SOCKET_PATH_BYTES - 16) < 0) &&
-        !options->thaw) {
-        /* not reached: strerror's half, of a disk that fails */
-        (void)snprintf(ret_error, GUARD_PATH_BYTES, "%s: [paths] run: %s", path,
-                       got < 0 ? strerror(errno) : "not an absolute path, or too long");
+    if (got < 0 && !options->thaw)
+        return refuse(path, strerror(errno), ret_error); /* not reached: a disk that fails */
+    int found = guard_options_find_run(text, options->run, GUARD_SOCKET_PATH_BYTES - 16);
+    if (found < 0 && !options->thaw) {
+        (void)snprintf(ret_error, GUARD_PATH_BYTES,
+                       "%.*s:%d: [paths] run: not an absolute path, or too long",
+                       GUARD_PATH_BYTES - 80, path, -found);
         return false;
     }
     return true;

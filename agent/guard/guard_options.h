@@ -32,7 +32,8 @@ bool guard_options_read(int argc, char **argv, struct guard_options *ret_options
                         char ret_error[GUARD_PATH_BYTES]);
 
 /* The value of [paths] run in the text of a configuration file: the last one wins.
- *   returns 1 found, 0 not named, -1 named, but not an absolute path that fits into BYTES */
+ *   returns 1 found, 0 not named, -N named in line N, but not an absolute path that fits into
+ *   BYTES */
 int guard_options_find_run(const char *text, char *ret_run, size_t bytes);
 
 extern const char guard_options_help[];

@@ -105,7 +105,7 @@ static void the_configuration_is_refused_by_name(void **state)
 
     write_config("[paths]\nrun = here\n");
     assert_false(READS("--config", config));
-    assert_non_null(strstr(error, "stillpoint.conf: [paths] run: not an absolute path"));
+    assert_non_null(strstr(error, "stillpoint.conf:2: [paths] run: not an absolute path"));
     write_config("");
     assert_int_equal(chmod(config, 0622), 0);
     assert_false(READS("--config", config));

@@ -210,9 +210,9 @@ static void run_is_read_from_its_section_alone(void **state)
                      1);
     assert_string_equal(run, "/b");
     assert_int_equal(guard_options_find_run("[paths]\nrunner=/a\nstate=/s", run, sizeof(run)), 0);
-    assert_int_equal(guard_options_find_run("[paths]\nrun=relative", run, sizeof(run)), -1);
-    assert_int_equal(guard_options_find_run("[paths]\nrun=", run, sizeof(run)), -1);
-    assert_int_equal(guard_options_find_run("[paths]\nrun=/too/long", run, 5), -1);
+    assert_int_equal(guard_options_find_run("[paths]\nrun=relative", run, sizeof(run)), -2);
+    assert_int_equal(guard_options_find_run("[paths]\nrun=", run, sizeof(run)), -2);
+    assert_int_equal(guard_options_find_run("[paths]\nrun=/too/long", run, 5), -2);
 }
 
 int main(void)

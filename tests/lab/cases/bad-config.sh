@@ -53,7 +53,7 @@ both "$conf:3: neither" 'comments begin with'
 printf '[paths]\nrun = here\n' >"$conf"
 both "$conf:2: run: 'here' is not a plain absolute path" 'write it from / on'
 assert_exit 2 timeout 10 "$BUILD/stillpoint-guard" --config "$conf"
-assert_match "$conf: \[paths\] run: not an absolute path" "$OUT" "the guard's message"
+assert_match "$conf:2: \[paths\] run: not an absolute path" "$OUT" "the guard's message"
 for unit in stillpointd stillpoint-guard; do
     grep -q '^RestartPreventExitStatus=2$' "$TOP/packaging/systemd/$unit.service" || fail "$unit would start again and again"
 done
