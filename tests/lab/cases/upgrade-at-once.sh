@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Two that ask before an upgrade at once: the second waits for the first one's backup and uses it, also where
+# EC2 does not show yet what is new.
+# shellcheck source=tests/lab/lib.sh disable=SC2119
+. "$(dirname "$0")/../lib.sh"
+
+need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
+start_cloud
+# shellcheck source=tests/lab/cases/lib_upgrade.sh
+. "$(dirname "$0")/lib_upgrade.sh"
+start_node --no-mysql
+cloud_set '{"snapshot_time_s": 600, "visible_after_ms": 1000, "latency_ms": {"CreateSnapshots": 500}}'
+sp_program
+arm_thaw 60 "$(mount_at root)"
+ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt"; }
+
+ask >"$LAB/first.txt" 2>&1 &
+first=$!
+wait_cut
+assert_exit 0 ask
+assert_match "another backup has the node.*waiting until that is done.*there is a backup as good.*stillpoint rollback sp-" "$OUT" "the second"
+wait "$first" || fail "the first: $(cat "$LAB/first.txt")"
+assert_eq 1 "$(count_calls CreateSnapshots)" "backups"
+disarm_thaw
