@@ -33,6 +33,21 @@ bool config_hooks_dir(const char *path, char **ret_path, struct err *err)
     return true;
 }
 
+/* What a package manager or an editor leaves beside a file that it replaces: the hook's own older
+ * or newer version, which must not run beside it. */
+static bool is_leftover(const char *name)
+{
+    static const char *const ends[] = {".rpmnew", ".rpmsave", ".rpmorig", "~"};
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+        if (len >= end && strcmp(name + len - end, ends[i]) == 0)
+            return true;
+    }
+    return strstr(name, ".dpkg-") != NULL || strstr(name, ".ucf-") != NULL;
+}
+
 /* Executables of hooks.d that no section names run too, with defaults. */
 bool config_hooks_find(struct config *config, struct err *err)
 {
@@ -51,8 +66,9 @@ bool config_hooks_find(struct config *config, struct err *err)
         }
         for (size_t k = 0; k < config->hook_count; k++)
             named = named || strcmp(config->hooks[k].exec, path) == 0;
-        /* What is not executable is a README, an editor's backup of one, … */
-        if (named || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & S_IXUSR) == 0)
+        /* What is not executable is a README or the like. */
+        if (named || is_leftover(name) || stat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+            (st.st_mode & S_IXUSR) == 0)
             continue;
         ok = config_name_check("hook", name, err) || err_wrap(err, "%s", path);
         ok = ok &&

@@ -298,6 +298,30 @@ static void a_program_of_the_folder_under_another_name_does_not_run_twice(void *
     config_free(config);
 }
 
+static void what_a_package_manager_leaves_beside_a_hook_does_not_run(void **state)
+{
+    const struct tree *tree = *state;
+    static const char *const names[] = {"hooks.d/real",           "hooks.d/real.dpkg-dist",
+                                        "hooks.d/real.dpkg-old",  "hooks.d/real.ucf-dist",
+                                        "hooks.d/real.rpmsave",   "hooks.d/real.rpmnew",
+                                        "hooks.d/real.rpmorig",   "hooks.d/real~",
+                                        "hooks.d/real.rpmnew.sh", NULL};
+    char path[TREE_PATH_BYTES];
+
+    tree_write(tree, MAIN, "");
+    for (size_t i = 0; names[i] != NULL; i++) {
+        tree_write(tree, names[i], "");
+        assert_int_equal(chmod(tree_path(tree, names[i], path), 0755), 0);
+    }
+
+    struct config *config = load_good(tree);
+
+    assert_int_equal(config->hook_count, 2);
+    assert_string_equal(config->hooks[0].name, "real");
+    assert_string_equal(config->hooks[1].name, "real.rpmnew.sh");
+    config_free(config);
+}
+
 static void a_relative_main_file_has_its_hooks_by_absolute_path(void **state)
 {
     const struct tree *tree = *state;
@@ -810,6 +834,7 @@ int main(void)
         T(windows_line_ends_and_a_byte_order_mark_do_no_harm),
         T(hooks_come_from_sections_first_then_from_the_folder_by_name),
         T(a_program_of_the_folder_under_another_name_does_not_run_twice),
+        T(what_a_package_manager_leaves_beside_a_hook_does_not_run),
         T(a_relative_main_file_has_its_hooks_by_absolute_path),
         T(the_environment_overrides_as_the_aws_tools_do),
         T(a_bad_value_in_the_environment_names_its_variable),
