@@ -18,8 +18,10 @@ ok     = $(shell $(CC) -Werror $1 -xc -c /dev/null -o /dev/null 2>/dev/null && e
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
           -Wmissing-prototypes
+# A distribution has its own level of _FORTIFY_SOURCE.
 HARD   := -fPIE -fstack-protector-strong $(call ok,-fstack-clash-protection) \
-          $(call ok,-fcf-protection) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+          $(call ok,-fcf-protection) $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,\
+          -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # gcc sees ghosts in what the sanitizers put in: these two are judged in the plain build.
 # Without the optimiser lines are what they are in the source.
 COVFL  := $(if $(COVER),--coverage -fprofile-update=atomic -O0 -D_exit=cover_exit)
@@ -59,7 +61,7 @@ CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread
 
-.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb \
+.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb rpm \
         clean setup programs-for-tests points
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -195,11 +197,11 @@ install-kaltura:
 	$(call put,755,$(wildcard packaging/kaltura/hooks.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/hooks.d)
 
 # --- packages ---------------------------------------------------------------------------------
-# Into build/deb; the same bytes for the same sources. PKG_VERSION=0.1.0~1 names another
+# Into build/deb and build/rpm; the same bytes for the same sources. PKG_VERSION=0.1.0~1 names another
 # version (tests upgrade from it).
 PKG_VERSION ?= $(VERSION)
-deb: setup
-	@PKG_VERSION='$(PKG_VERSION)' bash packaging/build-deb.sh
+deb rpm: setup
+	@PKG_VERSION='$(PKG_VERSION)' bash packaging/build-$@.sh
 
 clean:
-	rm -rf build/plain build/deb build/points* build/address* build/undefined* build/thread build/fuzz
+	rm -rf build/plain build/deb build/rpm build/points* build/address* build/undefined* build/thread build/fuzz

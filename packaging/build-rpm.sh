@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# `make rpm`: the packages for this machine and the source package into build/rpm (OUT). The same sources
+# give the same bytes, wherever they lie. For another distribution: rpmbuild --rebuild (or mock) with the
+# source package there; here, on Debian, it is for tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=packaging/build-lib.sh
+. packaging/build-lib.sh
+
+out=$(realpath -m "${OUT:-build/rpm}")
+version=${PKG_VERSION:-$(sed -n 's/^Version: *//p' packaging/rpm/stillpoint.spec)}
+name=stillpoint-$version
+
+rm -rf "$out"
+mkdir -p "$out/work/SOURCES"
+copy_sources "$out/work/$name"
+sed "s/^Version:.*/Version:        $version/" packaging/rpm/stillpoint.spec >"$out/work/stillpoint.spec"
+tar -C "$out/work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 -c "$name" |
+    gzip -9n >"$out/work/SOURCES/$name.tar.gz"
+
+# --nodeps: where dpkg has the libraries, rpm's database knows of none.
+missing=()
+! command -v dpkg >/dev/null || missing=(--nodeps)
+rpmbuild -ba "${missing[@]}" --define "_topdir $out/work" --define '_buildhost stillpoint' \
+    --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' \
+    "$out/work/stillpoint.spec" >"$out/build.log" 2>&1 || {
+    tail -n 40 "$out/build.log"
+    echo "rpm: rpmbuild failed; all of it is in $out/build.log" >&2
+    exit 1
+}
+find "$out/work/RPMS" "$out/work/SRPMS" -name '*.rpm' -exec mv -t "$out" {} +
+rm -rf "$out/work"
+printf '%s\n' "$out"/*.rpm
