@@ -59,7 +59,8 @@ UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard t
 LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c tests/servers/*.c))
 CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
-CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread
+CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread \
+           check-packages
 
 .PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb rpm \
         clean setup programs-for-tests points
@@ -158,6 +159,7 @@ fuzz: setup
 # --- installing -------------------------------------------------------------------------------
 # What others land in packaging/ is taken along by its place. HOOKS: whose package manager's hooks.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 HOOKS   ?= $(if $(wildcard /etc/apt),apt) $(if $(wildcard /etc/dnf),dnf)
 # Where dnf looks for plugins: below the Python that it runs with, which on RHEL 8 is not python3.
 PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ ! -x $$p ] || exec $$p -c \
@@ -165,7 +167,8 @@ PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ 
 TO      := $(DESTDIR)$(PREFIX)
 put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
 put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f ! -name README.md) | \
-           while read -r f; do install -D -m 644 "packaging/$1/$$f" "$2/$$f" || exit; done
+           while read -r f; do install -D -m "$$([ -x "packaging/$1/$$f" ] && echo 755 || echo 644)" \
+           "packaging/$1/$$f" "$2/$$f" || exit; done
 
 install: all
 	$(call put,755,$B/stillpoint,$(TO)/bin)
@@ -183,7 +186,7 @@ install: all
 	$(call put_tree,preset,$(TO)/lib/systemd/system-preset)
 	for f in packaging/completion/*.bash; do [ ! -e $$f ] || \
 	    install -D -m 644 $$f $(TO)/share/bash-completion/completions/$$(basename $$f .bash); done
-	$(call put,644,$(wildcard packaging/completion/_*),$(TO)/share/zsh/site-functions)
+	$(call put,644,$(wildcard packaging/completion/_*),$(DESTDIR)$(ZSHDIR))
 	$(call put_tree,ami,$(TO)/share/stillpoint/ami)
 	$(call put_tree,monitoring,$(TO)/share/stillpoint/monitoring)
 	$(call put_tree,ssm,$(TO)/share/stillpoint/ssm)

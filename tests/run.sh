@@ -3,13 +3,15 @@
 # Runs the tests and counts them. `make check` and its parts call it when everything is built.
 #
 #   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab whole servers sample
-#                                               faults thread
+#                                               faults thread packages
 #
 # unit     build/…/tests/unit/test_*: cmocka, one test counted for each that the binary has
 # guard    build/…/tests/guard/test_* the same way, and tests/guard/*.sh
 # corpus   build/…/tests/fuzz/fuzz_*: every fuzz target once over its corpus
 # lab      tests/lab/cases/*.sh: exit 0 passed, 77 skipped (the last line says why), else failed
 # whole    those of them that say `# whole: yes`: they take long, so `all` leaves them out
+# packages tests/pkg/*.sh, as lab; `all` has those without `# whole: yes` or `# asked: yes`, and `whole` the
+#          former; the latter fetch other releases of Debian
 # servers  tests/servers/run.sh: lines "ok …", "not ok …", "skip …"; tests/servers/consistency.sh,
 #          as lab
 # faults   tests/faults/arguments.sh and selftest.sh, as lab, and the whole matrix (matrix.sh), as lines;
@@ -95,12 +97,12 @@ add_scripts() { # DIRECTORY
     done
 }
 
-add_lab_cases() { # WHOLE: those whose `# whole:` says so
+add_cases() { # FOLDER WHOLE: those whose `# whole:` says so
     local script
-    for script in tests/lab/cases/*.sh; do
+    for script in "$1"/*.sh; do
         case ${script##*/} in
         lib*.sh | '*.sh') ;;
-        *) [ "$(says "$script" whole)" != "$1" ] || add shell "$script" ;;
+        *) [ "$(says "$script" whole)$(says "$script" asked | sed s,yes,asked,)" != "$2" ] || add shell "$script" ;;
         esac
     done
 }
@@ -115,8 +117,9 @@ add_group() {
         ;;
     corpus) add_binaries fuzz fuzz ;;
     lab) add_scripts tests/lab/cases ;;
-    short) add_lab_cases '' ;;
-    whole) add_lab_cases yes ;;
+    short) for script in tests/lab/cases tests/pkg; do add_cases "$script" ''; done ;;
+    whole) for script in tests/lab/cases tests/pkg; do add_cases "$script" yes; done ;;
+    packages) add_scripts tests/pkg ;;
     servers)
         [ ! -e tests/servers/run.sh ] || add lines tests/servers/run.sh
         [ ! -e tests/servers/consistency.sh ] || add shell tests/servers/consistency.sh

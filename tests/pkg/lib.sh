@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the tests of the packages share. Sourced, in the repository's root.
+
+PACKAGES_DIR=$(pwd)/build/packages
+# shellcheck disable=SC2034 # for those who source this
+VERSION=$(sed -n 's/^VERSION := //p' Makefile)
+PREVIOUS=$VERSION~previous # sorts before it, for dpkg and for rpm
+
+fail() {
+    echo "${0##*/}: $*" >&2
+    exit 1
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+need() {
+    local tool
+    for tool in "$@"; do command -v "$tool" >/dev/null || skip "no $tool: tests/packages.sh installs it"; done
+}
+
+# packages_built deb|rpm [VERSION]: says where they are, built of the sources as they stand.
+packages_built() {
+    local kind=$1 version=${2:-$VERSION} out lock
+    out=$PACKAGES_DIR/$kind-$version
+    mkdir -p "$PACKAGES_DIR"
+    exec {lock}>"$out.lock"
+    flock "$lock" # one builder at a time, also of two test runs
+    if [ ! -e "$out/done" ] || [ -n "$(find Makefile README.md agent aws hooks conf.d packaging \
+        -newer "$out/done" -print -quit)" ]; then
+        OUT=$out PKG_VERSION=$version bash "packaging/build-$kind.sh" >"$out.said" 2>&1 || {
+            cat "$out.said" >&2
+            fail "make $kind does not build"
+        }
+        touch -d "@$(stat -c %Y "$out/build.log")" "$out/done"
+    fi
+    exec {lock}>&-
+    echo "$out"
+}
+
+# tree_made: the archive of a Debian with all that our packages need and nothing of ours.
+tree_made() {
+    local suite=${1:-bookworm} include=$2 tar mirror lock
+    tar=$PACKAGES_DIR/$suite.tar
+    mkdir -p "$PACKAGES_DIR"
+    exec {lock}>"$tar.lock"
+    flock "$lock"
+    if [ "$(cat "$tar.packages" 2>/dev/null)" != "$include" ]; then
+        # shellcheck source=tests/servers/lib.sh
+        . tests/servers/lib.sh
+        mirror=$(servers_mirror)
+        [ -n "$mirror" ] || skip "apt has no mirror"
+        timeout 300 mmdebstrap --quiet --variant=apt --include="$include" \
+            --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$tar" "$mirror" >"$tar.log" 2>&1 ||
+            skip "no $suite could be had: $(grep -m 1 '^E:' "$tar.log")"
+        echo "$include" >"$tar.packages"
+    fi
+    exec {lock}>&-
+    echo "$tar"
+}
+
+# in_tree TREE COMMAND...: there, with its own /proc, /run and processes. What hangs is killed with it.
+in_tree() {
+    local tree=$1
+    shift
+    # shellcheck disable=SC2016 # the inner shell expands these
+    unshare --mount --pid --fork --kill-child sh -c '
+        mount --make-rprivate / && mount -t proc proc "$0/proc" && mount -t tmpfs run "$0/run" || exit 125
+        cd / && exec chroot "$0" env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' "$tree" "$@" </dev/null
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the packages' scripts have done with the services, in which order; with a systemctl of the test's
+# own, in a mount namespace with a /run of its own.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/pkg/lib.sh
+. tests/pkg/lib.sh
+[ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
+
+if [ "${1-}" != inside ]; then
+    exec unshare --mount bash "$0" inside
+fi
+mount --make-rprivate /
+mount -t tmpfs run /run
+work=/run/work
+mkdir -p $work/bin $work/libexec
+cp packaging/libexec/stillpoint-services $work/libexec/
+cat >$work/libexec/stillpoint-guard <<'GUARD'
+#!/bin/sh
+echo "guard $*" >>/run/work/log
+GUARD
+cat >$work/bin/systemctl <<'SYSTEMCTL'
+#!/bin/sh
+echo "$*" >>/run/work/log
+case $* in
+*is-active*) [ -e /run/work/active ] ;;
+*is-enabled*) [ ! -e /run/work/disabled ] ;;
+esac
+SYSTEMCTL
+chmod 755 $work/bin/* $work/libexec/*
+# Without Debian's deb-systemd-invoke, as on an rpm system; the lifes of the packages have it.
+for tool in sh date timeout rm sleep; do ln -s "$(command -v $tool)" $work/bin/; done
+
+run() { # VERB: the calls that it makes, one a line
+    : >$work/log
+    PATH=$work/bin $work/libexec/stillpoint-services "$1" >$work/said 2>&1 || fail "$1: exit $?"
+    cat $work/log
+}
+
+expect() { # VERB WHAT EXPECTED
+    local got
+    got=$(run "$1")
+    [ "$got" = "$3" ] || fail "$1, $2: expected
+$3
+got
+$got"
+}
+
+# A chroot or an image: nothing is asked of a systemd that does not run.
+for verb in start let-go come-back reread stop; do expect $verb "no systemd" ''; done
+
+mkdir -p /run/systemd/system /run/stillpoint
+units='stillpoint-backup@*.timer stillpoint-prune.timer stillpoint-backup@*.service stillpoint-prune.service'
+expect stop "nothing frozen" "stop $units
+stop stillpointd.service
+stop stillpoint-hook.socket
+stop stillpoint-guard.service"
+
+# The daemon lets go of what it holds; what the record says is thawed before and after the guard ends.
+: >/run/stillpoint/guard.lease
+expect stop "a record of a lease" "stop $units
+stop stillpointd.service
+guard --thaw
+stop stillpoint-hook.socket
+stop stillpoint-guard.service
+guard --thaw"
+
+touch $work/active
+expect let-go "a daemon that runs" "--quiet is-active stillpointd.service
+stop stillpointd.service
+guard --thaw"
+expect come-back "it ran before" "daemon-reload
+try-restart stillpoint-guard.service
+start stillpointd.service"
+expect come-back "a second time" "daemon-reload
+try-restart stillpoint-guard.service"
+
+rm $work/active
+expect let-go "a daemon that was stopped" "--quiet is-active stillpointd.service
+stop stillpointd.service
+guard --thaw"
+expect come-back "it did not run before" "daemon-reload
+try-restart stillpoint-guard.service"
+
+expect reread "" "try-restart stillpointd.service"
+
+[ "$(run start | grep -c '^start ')" = 4 ] || fail "start: not each of the four was started"
+touch $work/disabled
+! run start | grep '^start ' || fail "start: what is disabled was started"
+
+! PATH=$work/bin $work/libexec/stillpoint-services nonsense 2>/dev/null || fail "a verb that isn't one is taken"
