@@ -3,8 +3,8 @@
 # What the tests of the packages share. Sourced, in the repository's root.
 
 PACKAGES_DIR=$(pwd)/build/packages
-# shellcheck disable=SC2034 # for those who source this
 VERSION=$(sed -n 's/^VERSION := //p' Makefile)
+# shellcheck disable=SC2034 # for those who source this
 PREVIOUS=$VERSION~previous # sorts before it, for dpkg and for rpm
 
 fail() {
@@ -16,6 +16,9 @@ skip() {
     echo "$*"
     exit 77
 }
+
+# grep -q that reads to the end: with pipefail a writer that loses its reader is a failure.
+has() { grep "$@" >/dev/null; }
 
 need() {
     local tool
