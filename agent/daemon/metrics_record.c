@@ -15,9 +15,16 @@ const char *metrics_result_name(enum metrics_result result)
     return (size_t)result < COUNT(results) ? results[result] : "none";
 }
 
+/* Cut between characters: one broken one, and node_exporter takes nothing of the file. */
 static void copy(char *to, size_t size, const char *text)
 {
-    (void)snprintf(to, size, "%s", text ? text : "");
+    size_t len = text ? strlen(text) : 0;
+
+    if (len >= size)
+        len = size - 1;
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    (void)snprintf(to, size, "%.*s", (int)len, text ? text : "");
 }
 
 /* --- attempts --------------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include "agent/base/control_wire.h"
 #include "agent/daemon/metrics_record.h"
 
+#define NUMBER_MAX (INT64_C(1) << 53)
+
 enum { FORMAT = 1 };
 
 /* --- writing -----------------------------------------------------------------------------------
@@ -101,15 +103,18 @@ static void get_text(const json_t *object, const char *key, char *to, size_t siz
 {
     const char *text = json_string_value(json_object_get(object, key));
 
-    (void)snprintf(to, size, "%s", text ? text : "");
+    /* What is too long is none of ours; cut, it might be no UTF-8 any more. */
+    (void)snprintf(to, size, "%s", text && strlen(text) < size ? text : "");
 }
 
-/* Never less than LEAST. */
+/* Never less than LEAST, nor so much that it can't be counted with any more. */
 static int64_t get_number(const json_t *object, const char *key, int64_t least)
 {
     const json_t *number = json_object_get(object, key);
     int64_t value = json_is_integer(number) ? json_integer_value(number) : least;
 
+    if (value > NUMBER_MAX)
+        return NUMBER_MAX;
     return value < least ? least : value;
 }
 

@@ -284,6 +284,21 @@ static void what_is_written_is_read(void **state)
     buf_free(&text);
 }
 
+static void a_long_reason_is_cut_between_characters(void **state)
+{
+    char why[METRICS_WHY_BYTES + 10] = "";
+    const struct metrics_ending ending = {.id = A, .exit_code = 1, .why = why};
+
+    (void)state;
+    for (size_t i = 0; i + 2 < sizeof(why); i += 2)
+        memcpy(why + i, "\xc3\xa4", 3); /* a-umlaut: 399 bytes would end in half of one */
+    metrics_record_begin(&record, A, T0);
+
+    (void)metrics_record_end(&record, &ending, T0 + SECOND);
+
+    assert_int_equal(strlen(record.why), METRICS_WHY_BYTES - 2);
+}
+
 static void what_is_none_of_ours_is_refused_and_what_is_odd_is_no_success(void **state)
 {
     static const char *const bad[] = {
@@ -317,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup(more_at_once_than_there_is_room_for_are_counted, set_up),
         cmocka_unit_test_setup(another_instances_record_is_dropped, set_up),
         cmocka_unit_test_setup(what_is_written_is_read, set_up),
+        cmocka_unit_test_setup(a_long_reason_is_cut_between_characters, set_up),
         cmocka_unit_test_setup(what_is_none_of_ours_is_refused_and_what_is_odd_is_no_success,
                                set_up),
     };

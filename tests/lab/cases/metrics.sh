@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# thread: yes
 # node_exporter's file and the dead-man's ping: success, degraded and failed as they are, a failure never
 # hidden, the last success kept; a killed daemon, a folder that can't be written, a server that hangs, refuses
 # or fails; nothing in a hold, and the secret nowhere.
