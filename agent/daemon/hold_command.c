@@ -15,6 +15,7 @@
 #include "agent/daemon/held.h"
 #include "agent/daemon/hold.h"
 #include "agent/daemon/hold_record.h"
+#include "agent/daemon/metrics.h"
 #include "agent/daemon/plan_json.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/ready.h"
@@ -293,6 +294,8 @@ static void finish(struct lent *lent, enum held_end end, int64_t asked_us)
     ready_tell_manifests(work, &lent->hold);
     ready_leave_node(work, why == NULL ? "complete" : "failed");
     work_journal_end(work);
+    metrics_lent(work->job->agent->metrics, exit_code == 0,
+                 lent->hold.end_us - lent->hold.begin_us);
     held_end(work->job->agent,
              why == NULL ? hold_record_released(work->backup, &facts) : ended_json(lent, why),
              exit_code);
@@ -352,6 +355,7 @@ void hold_command(struct job *job)
     struct err err = ERR_INIT;
     char id[BACKUP_ID_BYTES];
     struct work work;
+    bool begun = false;
 
     work_open(&work, job);
     work.options.image = false;
@@ -361,6 +365,7 @@ void hold_command(struct job *job)
               catalog_id_new(clock_utc_us(), id, &err) && job_take_node(job, &err);
     if (ok) {
         job_set_id(job, id);
+        begun = !work.options.dry_run;
         if (work.options.reason_cut)
             job_warn(job, "the reason is too long for a tag: its end is left off", NULL);
         ok = ready_plan(&work, NULL, deadline_ms, &err) &&
@@ -368,6 +373,8 @@ void hold_command(struct job *job)
         ready_leave_node(&work, ok ? "complete" : "failed");
     }
     work_journal_end(&work);
+    if (!ok && begun)
+        metrics_lent(job->agent->metrics, false, 0);
     if (!ok)
         job_fail(job, work.held ? EXIT_ENDED : work_begin_exit_code(&err), &err, now);
     work_close(&work);

@@ -254,6 +254,15 @@ void metrics_settled(struct metrics *metrics, const struct backup *backup, const
     changed(metrics);
 }
 
+void metrics_lent(struct metrics *metrics, bool lasted, int64_t hold_us)
+{
+    if (metrics == NULL)
+        return;
+    uv_mutex_lock(&metrics->mutex);
+    metrics_record_lent(&metrics->record, lasted, hold_us, clock_utc_us());
+    changed(metrics);
+}
+
 void metrics_verified(struct metrics *metrics, const char *id, const struct verify_verdict *verdict)
 {
     if (metrics == NULL)

@@ -38,6 +38,8 @@ void metrics_end(struct metrics *metrics, const struct metrics_ending *ending);
  *   image  one was wanted */
 void metrics_settled(struct metrics *metrics, const struct backup *backup, const char *outcome,
                      bool image);
+/* A hold for somebody else's snapshots has ended, or did not come to be: metrics_record.h. */
+void metrics_lent(struct metrics *metrics, bool lasted, int64_t hold_us);
 void metrics_verified(struct metrics *metrics, const char *id,
                       const struct verify_verdict *verdict);
 /* All of this node's sets. */

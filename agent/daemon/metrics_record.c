@@ -179,6 +179,15 @@ bool metrics_record_interrupt(struct metrics_record *record, int64_t now_utc_us)
 /* --- the rest ----------------------------------------------------------------------------------
  */
 
+void metrics_record_lent(struct metrics_record *record, bool lasted, int64_t hold_us,
+                         int64_t now_utc_us)
+{
+    record->lent++;
+    record->lent_failures += !lasted;
+    record->lent_utc_us = now_utc_us;
+    record->lent_us = hold_us;
+}
+
 void metrics_record_verified(struct metrics_record *record, const char *id,
                              const struct verify_verdict *verdict)
 {

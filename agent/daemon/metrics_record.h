@@ -83,7 +83,10 @@ struct metrics_record {
     /* This node's sets as EC2 had them; seen 0: they were never looked at. */
     int64_t seen_utc_us, good, broken, other;
     int64_t oldest_good_utc_us, newest_good_utc_us; /* 0: there is none */
-    char verify_id[BACKUP_ID_BYTES];                /* "": nothing was verified */
+    /* Holds for somebody else's snapshots: all, those that did not last until `release`, and the
+     * last; lent_utc_us 0: there was none. */
+    int64_t lent, lent_failures, lent_utc_us, lent_us;
+    char verify_id[BACKUP_ID_BYTES]; /* "": nothing was verified */
     enum verify_result verify_result;
     int64_t verify_utc_us;
 };
@@ -111,6 +114,10 @@ bool metrics_record_settle(struct metrics_record *record, const struct backup *b
 /* Everything that runs has died with its daemon.
  *   true  something did */
 bool metrics_record_interrupt(struct metrics_record *record, int64_t now_utc_us);
+/*   lasted   it was released by whoever asked for it, as good as asked
+ *   hold_us  0: it did not come to it */
+void metrics_record_lent(struct metrics_record *record, bool lasted, int64_t hold_us,
+                         int64_t now_utc_us);
 void metrics_record_verified(struct metrics_record *record, const char *id,
                              const struct verify_verdict *verdict);
 void metrics_record_sets(struct metrics_record *record, const struct inventory *inventory,

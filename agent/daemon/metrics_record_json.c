@@ -83,16 +83,20 @@ bool metrics_record_write(const struct metrics_record *record, struct buf *ret_j
                                verify_result_name(record->verify_result), "at",
                                (json_int_t)record->verify_utc_us);
 
+    json_t *lent = json_pack("{s:I,s:I,s:I,s:I}", "all", (json_int_t)record->lent, "failures",
+                             (json_int_t)record->lent_failures, "at",
+                             (json_int_t)record->lent_utc_us, "us", (json_int_t)record->lent_us);
+
     return text_of(
-        json_pack("{s:i,s:s,s:s,s:o,s:o,s:o,s:s,s:i,s:I,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "format",
-                  FORMAT, "instance", record->instance, "boot", record->boot, "running",
+        json_pack("{s:i,s:s,s:s,s:o,s:o,s:o,s:s,s:i,s:I,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
+                  "format", FORMAT, "instance", record->instance, "boot", record->boot, "running",
                   running_json(record), "last", attempt_json(&record->last), "ended",
                   attempt_json(&record->ended), "result", metrics_result_name(record->result),
                   "exit", record->exit_code, "ended_at", (json_int_t)record->ended_utc_us, "why",
                   control_text(record->why), "success", (json_int_t)record->success_utc_us,
                   "attempts", (json_int_t)record->attempts, "failures",
                   (json_int_t)record->failures, "steps", steps_json(record), "set",
-                  set_json(&record->set), "sets", sets, "verify", verify),
+                  set_json(&record->set), "sets", sets, "verify", verify, "lent", lent),
         ret_json, err);
 }
 
@@ -197,6 +201,14 @@ static void get_sets(const json_t *sets, struct metrics_record *record)
     record->newest_good_utc_us = get_number(sets, "newest", 0);
 }
 
+static void get_lent(const json_t *lent, struct metrics_record *record)
+{
+    record->lent = get_number(lent, "all", 0);
+    record->lent_failures = get_number(lent, "failures", 0);
+    record->lent_utc_us = get_number(lent, "at", 0);
+    record->lent_us = get_number(lent, "us", 0);
+}
+
 static void get_verify(const json_t *verify, struct metrics_record *record)
 {
     const char *text = json_string_value(json_object_get(verify, "result"));
@@ -238,6 +250,7 @@ bool metrics_record_read(const char *text, size_t len, struct metrics_record *re
     get_set(json_object_get(object, "set"), &record->set);
     get_sets(json_object_get(object, "sets"), record);
     get_verify(json_object_get(object, "verify"), record);
+    get_lent(json_object_get(object, "lent"), record);
     json_decref(object);
     *ret_record = *record;
     return true;

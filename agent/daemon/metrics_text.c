@@ -28,6 +28,10 @@ enum family {
     SET_NEWEST,
     VERIFY_RESULT,
     VERIFY_AT,
+    LENT,
+    LENT_FAILURES,
+    LENT_AT,
+    LENT_HOLD,
     FAMILY_COUNT
 };
 
@@ -77,6 +81,15 @@ static const struct metrics_family families[FAMILY_COUNT + 1] = {
                        "1 for the last verify's verdict."},
     [VERIFY_AT] = {"stillpoint_verify_last_timestamp_seconds", "gauge",
                    "When the last verify was judged; 0: never."},
+    [LENT] = {"stillpoint_lent_holds_total", "counter",
+              "Holds for somebody else's snapshots (stillpoint hold), begun or refused."},
+    [LENT_FAILURES] = {"stillpoint_lent_hold_failures_total", "counter",
+                       "Those that were refused, ended before their release, or had less "
+                       "consistency than asked."},
+    [LENT_AT] = {"stillpoint_lent_hold_last_timestamp_seconds", "gauge",
+                 "When the last of them ended; 0: never."},
+    [LENT_HOLD] = {"stillpoint_lent_hold_last_duration_seconds", "gauge",
+                   "How long a writer could have waited for it; 0: nothing was held."},
 };
 
 const struct metrics_family *metrics_families(void)
@@ -260,6 +273,15 @@ static void put_verify(struct writer *writer, const struct metrics_record *recor
               (int)record->verify_result == i);
 }
 
+static void put_lent(struct writer *writer, const struct metrics_record *record)
+{
+    number(writer, LENT, record->lent);
+    number(writer, LENT_FAILURES, record->lent_failures);
+    moment(writer, LENT_AT, record->lent_utc_us);
+    if (record->lent_utc_us != 0)
+        moment(writer, LENT_HOLD, record->lent_us);
+}
+
 bool metrics_text(const struct metrics_record *record, struct buf *ret_text, struct err *err)
 {
     struct writer writer = {ret_text, err, true};
@@ -270,5 +292,6 @@ bool metrics_text(const struct metrics_record *record, struct buf *ret_text, str
     put_set(&writer, &record->set);
     put_sets(&writer, record);
     put_verify(&writer, record);
+    put_lent(&writer, record);
     return writer.ok;
 }

@@ -262,6 +262,8 @@ static void what_is_written_is_read(void **state)
     metrics_record_begin(&record, B, T0 + 60 * SECOND);
     metrics_record_verified(&record, A, &verdict);
     record.good = 4;
+    metrics_record_lent(&record, true, 5, T0 + 8);
+    metrics_record_lent(&record, false, 7, T0 + 9);
 
     assert_true(metrics_record_write(&record, &text, &err));
     assert_true(metrics_record_read(text.data, text.len, &again, &err));
@@ -281,6 +283,10 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(again.set.timing.hold_us, BACKUP_UNKNOWN);
     assert_int_equal(again.verify_result, VERIFY_PARTLY);
     assert_int_equal(again.good, 4);
+    assert_int_equal(again.lent, 2);
+    assert_int_equal(again.lent_failures, 1);
+    assert_int_equal(again.lent_utc_us, T0 + 9);
+    assert_int_equal(again.lent_us, 7);
     buf_free(&text);
 }
 

@@ -58,6 +58,9 @@ static void fill(void)
     record.good = 2;
     record.verify_utc_us = T0;
     record.verify_result = VERIFY_FAILED;
+    record.lent = 3;
+    record.lent_utc_us = T0;
+    record.lent_us = 2500000;
 }
 
 static void has(const char *line)
@@ -96,6 +99,9 @@ static void each_fact_is_a_line_in_base_units(void **state)
     has("stillpoint_sets{state=\"good\"} 2");
     has("stillpoint_verify_last_result{result=\"failed\"} 1");
     has("stillpoint_verify_last_result{result=\"ok\"} 0");
+    has("stillpoint_lent_holds_total 3");
+    has("stillpoint_lent_hold_failures_total 0");
+    has("stillpoint_lent_hold_last_duration_seconds 2.500000");
 }
 
 static void a_value_can_not_break_its_line(void **state)

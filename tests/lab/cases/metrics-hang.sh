@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# whole: yes
 # The file for monitoring lies on what hangs (a network mount whose server is away; here a frozen disk of the
 # lab's own): backups, status and the daemon's end go on, the doctor says it, and it is written once it can be.
 # shellcheck source=tests/lab/lib.sh disable=SC2119

@@ -120,6 +120,14 @@ sys.exit(any(begin <= json.loads(line)["at"] <= end for line in open(sys.argv[1]
 EOF
 [ "$(json "d['timing_ms']['hold'] < 4600" <<<"$backup")" = true ] || fail "the hold waited for monitoring: $backup"
 
+# A hold for somebody else is told of once it is over.
+assert_exit 0 sp hold --lease 20s --quiet
+assert_eq 0 "$(value stillpoint_lent_holds_total)" "holds, while it lasts"
+assert_exit 0 sp release --quiet
+wait_value stillpoint_lent_holds_total 1
+assert_eq 0 "$(value stillpoint_lent_hold_failures_total)" "those that did not last"
+assert_eq 1 "$(value "$(result success)")" "the last backup"
+
 # Killed in mid-backup: its end is a failure at once, and what becomes of it later is told as that.
 cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
 : >"$LAB/pings"
