@@ -157,6 +157,11 @@ static bool freeze(struct work *work, struct hold *hold, struct err *err)
     return ok;
 }
 
+static const char *what_ends(const struct work *work)
+{
+    return work->options.lease_ms > 0 ? "the lease" : "hold_deadline";
+}
+
 /* A hook that may be passed over has taken all the time there was: its error says what to do. */
 static bool used_up(const struct work *work, struct err *err)
 {
@@ -165,10 +170,10 @@ static bool used_up(const struct work *work, struct err *err)
         if (run->begin_us == 0 || run->ok)
             continue;
         *err = run->err;
-        return err_wrap(err, "nothing of hold_deadline is left for the freeze");
+        return err_wrap(err, "nothing of %s is left for the freeze", what_ends(work));
     }
     /* not reached: a machine that stands still for all of hold_deadline */
-    return err_set(err, ERR_DEADLINE, 0, "nothing of hold_deadline is left for the freeze");
+    return err_set(err, ERR_DEADLINE, 0, "nothing of %s is left for the freeze", what_ends(work));
 }
 
 static int64_t length_ms(const struct work *work)

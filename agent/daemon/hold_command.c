@@ -162,6 +162,13 @@ static bool is_wanted(const struct lent *lent, struct err *err)
     return err_suggest(err, "where less is enough: on_shortfall = keep, or --consistency");
 }
 
+/* A daemon that stood still meanwhile has nothing to tell of. */
+static bool lasts(const struct lent *lent, struct err *err)
+{
+    return clock_boot_ms() < lent->hold.deadline_ms ||
+           err_set(err, ERR_DEADLINE, 0, "the lease was over before all was held");
+}
+
 /* --- one try -------------------------------------------------------------------------------- */
 
 static bool let_go(struct lent *lent, bool attest, const char *outcome)
@@ -179,7 +186,7 @@ static bool let_go(struct lent *lent, bool attest, const char *outcome)
 static bool take_once(struct lent *lent, bool last_try, struct err *err)
 {
     bool ok = hold_take(lent->work, &lent->hold, last_try, err) && look_at(lent, err) &&
-              is_wanted(lent, err);
+              is_wanted(lent, err) && lasts(lent, err);
 
     if (!ok)
         (void)let_go(lent, false, "failed");
@@ -315,6 +322,7 @@ static void lend(struct lent *lent, struct cancel *ask)
     job_set_step(job, "held");
     job_result(job, lent->expected >= work->options.asked ? 0 : EXIT_LESS, record);
     enum held_end end = held_wait(ask, &job->cancel, lease_fd(work->lease), lent->hold.deadline_ms);
+    job_unbind_client(job); /* who was not told by now is told that it is over */
     int64_t asked_us = held_close(job->agent);
     finish(lent, end, asked_us);
 }
@@ -332,6 +340,16 @@ static bool run_dry(struct work *work, struct err *err)
     return true;
 }
 
+/* What nobody has named a remedy for passes by itself, as far as we know. */
+static void suggest_again(struct err *err)
+{
+    if (err->kind == ERR_DEADLINE)
+        (void)err_suggest(err, "hold again, with a longer --lease; see what is slow (`stillpoint "
+                               "doctor`)");
+    else if (err->kind != ERR_CANCELLED)
+        (void)err_suggest(err, "hold again; if it stays so, see `stillpoint doctor`");
+}
+
 static bool run(struct work *work, int64_t deadline_ms, const char **ret_now, struct err *err)
 {
     struct lent lent = {.work = work};
@@ -339,6 +357,8 @@ static bool run(struct work *work, int64_t deadline_ms, const char **ret_now, st
 
     bool ok = ready_tell_shortfalls(work, err) && cancel_open(&ask, err) &&
               hold_prepare(work, &lent.hold, deadline_ms, err) && take(&lent, deadline_ms, err);
+    if (!ok && work->held)
+        suggest_again(err);
     if (ok)
         lend(&lent, &ask);
     else if (work->release_failed)

@@ -181,6 +181,13 @@ void job_bind_client(struct job *job)
     (void)pthread_mutex_unlock(&job->mutex);
 }
 
+void job_unbind_client(struct job *job)
+{
+    (void)pthread_mutex_lock(&job->mutex);
+    job->bound = false;
+    (void)pthread_mutex_unlock(&job->mutex);
+}
+
 bool job_works_on(struct agent *agent, const char *id)
 {
     bool found = false;

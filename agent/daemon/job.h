@@ -104,6 +104,8 @@ bool job_node_is_free(struct agent *agent, struct err *err);
 
 /* From here until job_keep the end of its client cancels it. */
 void job_bind_client(struct job *job);
+/* From here job_keep comes too late. */
+void job_unbind_client(struct job *job);
 
 /* The turn of those of whom one may be at it at a time, until job_leave_turn.
  *   slot   in the agent, under its mutex: who has it

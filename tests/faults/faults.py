@@ -22,7 +22,7 @@ AFTER = ("attest", "tagging", "waiting", "image")
 POINTS = BEFORE + HOOKS + ("manifest",) + FREEZES + FROZEN + RELEASES + AFTER
 REHEARSAL = "rehearsal"  # of the first freeze; for faults of the guard alone
 # What is held at a point, and so what can be lost there.
-LEASE_RUNS = (REHEARSAL,) + FREEZES + FROZEN
+LEASE_RUNS = (REHEARSAL,) + FREEZES + FROZEN + ("held",)  # that one of lent.py
 LOCKED = ("manifest",) + LEASE_RUNS + ("release-mysql",)
 
 FREE = BEFORE + AFTER  # nothing is held: who waits there holds nobody up

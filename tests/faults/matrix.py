@@ -19,6 +19,7 @@ import fault_cloud
 import fault_process
 import fault_site
 import faults
+import lent
 import report
 import scene as lab
 import selftest
@@ -26,7 +27,8 @@ import selftest
 SAMPLE_S = 200  # of all labs together
 SAMPLE_CELL_S = 30  # what takes longer is left to the whole run
 FAULTS = {
-    fault.name: fault for fault in fault_process.FAULTS + fault_cloud.FAULTS + fault_site.FAULTS
+    fault.name: fault for fault in
+    fault_process.FAULTS + fault_cloud.FAULTS + fault_site.FAULTS + lent.FAULTS
 }
 
 
@@ -39,7 +41,7 @@ def sample(seed):
     chance = random.Random(seed)
     cells = [name for name in every() if seconds_of(name) <= SAMPLE_CELL_S]
     chance.shuffle(cells)
-    faults_left, points_left = set(FAULTS), set(faults.POINTS)
+    faults_left, points_left = set(FAULTS), set(faults.POINTS + lent.POINTS)
     chosen = []
     for need in (2, 1):  # first those that bring both
         for name in cells:
@@ -101,7 +103,8 @@ def warm(scene):
 
 def run_one(scene, name):
     fault, _, point = name.partition("@")
-    return one_cell.Cell(scene, FAULTS[fault], point).run()
+    cell_class = getattr(FAULTS[fault], "cell_class", one_cell.Cell)
+    return cell_class(scene, FAULTS[fault], point).run()
 
 
 def run(directory, queue, results):

@@ -60,12 +60,12 @@ def is_stopped(pid):
 
 
 class Client:
-    """`stillpoint backup --json` as a process of its own, its output in files."""
+    """`stillpoint backup --json`, or another VERB, as a process of its own, its output in files."""
 
-    def __init__(self, scene, name, arguments):
+    def __init__(self, scene, name, arguments, verb="backup"):
         self._out = os.path.join(scene.directory, f"{name}.out")
         self._err = os.path.join(scene.directory, f"{name}.err")
-        command = [scene.program("stillpoint"), "--config", scene.config, "backup", "--json"]
+        command = [scene.program("stillpoint"), "--config", scene.config, verb, "--json"]
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self.process = subprocess.Popen(
                 command + arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
@@ -300,7 +300,7 @@ class Scene:
     def learn_idle(self):
         """Once, with a daemon that has made a backup and is at rest."""
         self.idle = min(self.daemon_weight()[0] for _ in range(20) if not time.sleep(0.02))
-        self.kept_state = frozenset(os.listdir(self.node["state"]))
+        self.kept_state = frozenset(os.listdir(self.node["state"])) | {"hold.json"}  # lent.py
         self.kept_run = frozenset(os.listdir(self.run)) | {
             f"{word}-{part}" for word in ("notify", "ready", "no-restart") for part in lab_node.PARTS
         }

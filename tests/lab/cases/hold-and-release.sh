@@ -29,6 +29,24 @@ assert_match 'nothing is held' "$OUT" "release of nothing"
 assert_exit 0 sp hold --lease 5s -n
 assert_nothing_frozen
 
+# The daemon does not rely on its command line for that.
+python3 - "$LAB/run/control.sock" <<'PY' || fail "what the daemon takes"
+import json, socket, sys
+for verb, args in [("hold", a) for a in (
+        {}, {"lease_ms": 0}, {"lease_ms": 1999}, {"lease_ms": 60001}, {"lease_ms": -1},
+        {"lease_ms": "5s"}, {"lease_ms": 2**63 - 1}, {"lease_ms": 5000, "leave_out": ["x"]},
+        {"lease_ms": 5000, "leave_out": [1]}, {"lease_ms": 5000, "consistency": "crash"},
+        {"lease_ms": 5000, "wait": "cut"}, {"lease_ms": 5000, "dry_run": 1})
+        ] + [("release", {"id": 1}), ("release", {"force": True})]:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(20)
+        one.connect(sys.argv[1])
+        one.sendall(json.dumps({"v": 1, "cmd": verb, "args": args}).encode() + b"\n")
+        last = json.loads(one.makefile().read().splitlines()[-1])
+    assert (last["event"], last["exit"]) == ("error", 2), (verb, args, last)
+PY
+assert_nothing_frozen
+
 # Held, snapshotted by another tool, released: whole.
 begin=$(date +%s%N)
 sp hold --lease 20s --reason 'by another' --json >"$LAB/hold.events" || fail "hold ended with $?"
