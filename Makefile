@@ -125,6 +125,11 @@ setup:
 
 FAULTSO := $B/tests/faults/clock_step.so
 programs-for-tests: all $(UNIT) $(LABC) $(CORPUS) $(FAULTSO)
+# Of these, what a part of the tests needs that does not need all.
+for-unit   := all $(UNIT)
+for-guard  := all $(filter $B/tests/guard/%,$(LABC))
+for-corpus := $(CORPUS)
+for-thread := all $(UNIT) $(filter $B/tests/lab/%,$(LABC))
 
 # What the fault matrix runs, beside the programs that everything else is tested with.
 points:
@@ -136,9 +141,11 @@ demo: setup
 check: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
 	    $(if $(SANITIZE),,&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh all
-$(CHECKS): check-%: setup
-	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
-	    $(if $(filter faults,$*),&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh $*
+build-%: setup
+	@$(MAKE) --no-print-directory WERROR=1 -j2 $(or $(for-$*),programs-for-tests)
+$(CHECKS): check-%: build-%
+	$(if $(filter faults,$*),@$(MAKE) --no-print-directory points)
+	@BUILD=$B bash tests/run.sh $*
 soak: setup
 	@$(MAKE) --no-print-directory points && bash tests/faults/soak.sh --seconds $(SECONDS)
 cover: setup

@@ -20,8 +20,9 @@
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
 # A script may say in its first lines `# alone: yes` (runs when nothing else does: it measures time)
-# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (3) run side by side, since
-# labs mostly wait; of the binaries at most two.
+# and `# timeout: SECONDS` (300 otherwise, 1200 where a line is a test). JOBS (4) run side by side, since
+# labs mostly wait; of the binaries at most two begin beside others, and the scripts while the last of
+# these end.
 # ONLY='*glob*' picks by name.
 # Output is shown of what failed, at most 60 lines. The last line is `N passed, N failed`, with
 # `, N skipped` where there were some; the exit code is 1 if anything failed or nothing ran.
@@ -32,7 +33,7 @@ cd "$(dirname "$0")/.." || exit
 
 BUILD=$(realpath -m "${BUILD:-build/plain}")
 export BUILD
-jobs_max=${JOBS:-3}
+jobs_max=${JOBS:-4}
 case_seconds=300
 grace_seconds=30 # for what a case has to take down
 passed=0 failed=0 skipped=0
@@ -272,7 +273,7 @@ reap() { # waits for one and judges it
     rm -f "$work/$n".*
 }
 
-drain() { # AT_MOST queued...
+fill() { # AT_MOST queued...: what was begun last may still run
     local at_most=$1 one kind file
     shift
     for one in "$@"; do
@@ -280,14 +281,19 @@ drain() { # AT_MOST queued...
         read -r kind file <<<"$one"
         start "$kind" "$file"
     done
+}
+
+drain() { # waits for the rest
     while [ ${#running[@]} -gt 0 ]; do reap; done
 }
 
 main() { # in a function, so that a change of this file does not meet a run of it
     for group in "${@:-all}"; do add_group "$group"; done
-    drain "$((jobs_max < 2 ? jobs_max : 2))" "${queue_programs[@]}" # they use their cores
-    drain "$jobs_max" "${queue[@]}"
-    drain 1 "${queue_alone[@]}"
+    fill "$((jobs_max < 2 ? jobs_max : 2))" "${queue_programs[@]}" # they use their cores
+    fill "$jobs_max" "${queue[@]}"
+    drain
+    fill 1 "${queue_alone[@]}"
+    drain
 
     if [ $((passed + failed)) = 0 ]; then
         echo "nothing ran: no test of ${*:-all}${ONLY:+ that is named $ONLY}" >&2

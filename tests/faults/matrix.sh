@@ -11,7 +11,7 @@
 #   tests/faults/matrix.sh --list             what there is
 #
 # Needs `make POINTS=1 all`. A line a cell: ok or not ok, its name, what came of it, the longest
-# freeze. $LABS (4) labs share the cells, which mostly wait. Exit 1 if one is not ok, 2 for arguments
+# freeze. $LABS (5) labs share the cells, which mostly wait. Exit 1 if one is not ok, 2 for arguments
 # that make no sense, 77 if the lab can't be here.
 set -uo pipefail
 # shellcheck source=tests/faults/lib_arguments.sh
@@ -79,8 +79,9 @@ esac
 : >"$work/results"
 cells=$(grep -c . "$work/queue")
 echo "1..$cells"
-labs=${LABS:-4}
-[ "$cells" -ge 4 ] || labs=1
+labs=${LABS:-5}
+most=$(((cells + 3) / 4))
+[ "$labs" -le "$most" ] || labs=$most
 for ((i = 0; i < labs; i++)); do
     bash tests/faults/shard.sh run "$work/queue" "$work/results" </dev/null &
     shards+=($!)
