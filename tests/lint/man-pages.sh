@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The man pages as pages: groff and mandoc find no fault, each page of ours that another one names is
-# there, each program, command line and unit that one is for has its page. The hooks of stillpoint-hooks(7)
-# are judged as scripts, and the first of them is run through the phases.
+# The man pages as pages: groff and mandoc find no fault, each page of ours that anything names is there,
+# stillpoint(8) has each unit, and no other. The hooks of stillpoint-hooks(7) are judged as scripts, and the
+# first of them is run through the phases.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
@@ -41,6 +41,11 @@ while IFS=: read -r file reference; do
     name=${reference%%(*} section=${reference##*(}
     [ -e "packaging/man/$name.${section%)}" ] || no "$file: names $reference, which is not there"
 done < <(git grep -oE '\bstillpoint[a-z.-]*\([0-9]\)' -- . ':!packaging/man' ':!tests/lint' | sort -u)
+
+units=$(find packaging/systemd -maxdepth 1 -type f -printf '%f\n' | sort)
+named=$(plain packaging/man/stillpoint.8 | awk '/^\.SH / { on = /UNITS/ } on' |
+    grep -oE 'stillpoint[a-z-]*(@[a-z]*)?\.(service|timer|socket)' | sed 's/@[a-z]*/@/' | sort -u)
+[ "$units" = "$named" ] || no "stillpoint(8), UNITS: $(diff <(echo "$named") <(echo "$units"))"
 
 # --- the examples of hooks -----------------------------------------------------------------------
 plain packaging/man/stillpoint-hooks.7 | awk -v to="$work/hook" '
