@@ -56,13 +56,13 @@ HOOKRUN := $(call objs,$(filter-out $(MAINS),$(wildcard agent/hookrun/*.c)))
 PROGRAMS := $B/stillpoint $B/stillpointd $B/stillpoint-guard $B/stillpoint-hook
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNITAID := $(call objs,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
-LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c tests/servers/*.c))
+LABC    := $(patsubst %.c,$B/%,$(wildcard tests/lab/*.c tests/guard/*.c tests/servers/*.c tests/vm/*.c))
 CORPUS  := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHC  := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 CHECKS  := check-unit check-guard check-lab check-whole check-servers check-corpus check-faults check-thread \
-           check-packages
+           check-packages check-vm
 
-.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb rpm \
+.PHONY: all demo check $(CHECKS) soak cover bench lint format fuzz install install-kaltura deb rpm machine \
         clean setup programs-for-tests points
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -106,6 +106,10 @@ $B/tests/guard/test_copy_%: $B/tests/guard/test_copy_%.o $B/libstillpoint.a $B/l
 $B/tests/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -std=c11 -shared -fPIC -D_GNU_SOURCE $(WARN) $(CFLAGS) $< -o $@
+# The machine lab's: without our library, and the runner without any, since it goes into the machine.
+$B/tests/vm/%: tests/vm/%.c
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) $(CPPFLAGS) $(CFLAGS) -static $< -o $@
 # The peers of make bench, with none of our code in them.
 $B/tests/bench/%: $B/tests/bench/%.o
 	$(call say,LD)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) $^ -o $@ $(LIBS)
@@ -136,15 +140,20 @@ points:
 	@$(MAKE) --no-print-directory WERROR=1 POINTS=1 -j2 all build/points/tests/lab/writer \
 	    build/points/tests/faults/clock_step.so
 
+# What the machine lab boots from: kept in build/vm, made anew when what it is made of has changed.
+machine: deb $B/tests/vm/runner
+	@BUILD=$B bash tests/vm/root.sh >/dev/null
+
 demo: setup
 	@$(MAKE) --no-print-directory -j2 all $(LABC) && BUILD=$B bash tests/lab/demo.sh
 check: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 programs-for-tests \
-	    $(if $(SANITIZE),,&& $(MAKE) --no-print-directory points) && BUILD=$B bash tests/run.sh all
+	    $(if $(SANITIZE),,&& $(MAKE) --no-print-directory points machine) && BUILD=$B bash tests/run.sh all
 build-%: setup
 	@$(MAKE) --no-print-directory WERROR=1 -j2 $(or $(for-$*),programs-for-tests)
 $(CHECKS): check-%: build-%
 	$(if $(filter faults,$*),@$(MAKE) --no-print-directory points)
+	$(if $(filter vm,$*),@$(MAKE) --no-print-directory machine)
 	@BUILD=$B bash tests/run.sh $*
 soak: setup
 	@$(MAKE) --no-print-directory points && bash tests/faults/soak.sh --seconds $(SECONDS)

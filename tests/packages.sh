@@ -20,7 +20,7 @@ lint=(clang libclang-rt-dev clang-tidy clang-format cppcheck shellcheck git man-
 # strace fails the guard's system calls. lvm2 is for its metadata alone: nothing is activated.
 # fdisk has sfdisk, for a partitioned volume. Completion is asked for in both shells.
 lab=(strace mariadb-server-core mariadb-client-core mariadb-client xfsprogs e2fsprogs btrfs-progs
-    dnf createrepo-c rpm dosfstools lvm2 fdisk util-linux mount procps time openssl ca-certificates mmdebstrap
+    dnf createrepo-c rpm dosfstools lvm2 qemu-system-x86 fdisk util-linux mount procps time openssl ca-certificates mmdebstrap
     debian-archive-keyring python3 python3-venv bash-completion zsh)
 # make deb and make rpm, and what judges what they make. dpkg-dev: dpkg-buildpackage; elfutils: rpm's debuginfo.
 packaging=(debhelper dpkg-dev lintian rpm rpmlint debugedit elfutils)

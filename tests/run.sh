@@ -3,7 +3,7 @@
 # Runs the tests and counts them. `make check` and its parts call it when everything is built.
 #
 #   BUILD=build/plain tests/run.sh GROUP...     all, or of: unit guard corpus lab whole servers sample
-#                                               faults thread packages
+#                                               faults thread packages vm
 #
 # unit     build/…/tests/unit/test_*: cmocka, one test counted for each that the binary has
 # guard    build/…/tests/guard/test_* the same way, and tests/guard/*.sh
@@ -16,6 +16,7 @@
 #          as lab
 # faults   tests/faults/arguments.sh and selftest.sh, as lab, and the whole matrix (matrix.sh), as lines;
 #          `all` has a sample of it (sample.sh) and 40 random kills (soak.sh); both say their seed
+# vm       tests/vm/cases/*.sh, one after the other; `all` has the first only
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
@@ -108,6 +109,14 @@ add_cases() { # FOLDER WHOLE: those whose `# whole:` says so
     done
 }
 
+add_vm_cases() { # GLOB
+    local script
+    for script in tests/vm/cases/$1; do
+        # shellcheck disable=SC2053 # ONLY is a pattern
+        [ -n "${ONLY:-}" ] && [[ $script != $ONLY ]] || queue_alone+=("shell $script")
+    done
+}
+
 add_group() {
     local script
     case $1 in
@@ -134,6 +143,8 @@ add_group() {
         add lines tests/faults/soak.sh
         add lines tests/faults/sample.sh
         ;;
+    vm) add_vm_cases '*.sh' ;;
+    vm-first) add_vm_cases '1-*.sh' ;;
     thread)
         add_binaries unit test
         for script in tests/lab/cases/*.sh; do
@@ -143,7 +154,7 @@ add_group() {
     all)
         case $BUILD in
         */thread) add_group thread ;;
-        */plain) for script in servers unit guard corpus short sample; do add_group "$script"; done ;;
+        */plain) for script in servers unit guard corpus short sample vm-first; do add_group "$script"; done ;;
         *) for script in servers unit guard corpus short; do add_group "$script"; done ;;
         esac
         ;;

@@ -132,7 +132,8 @@ void ready_tell_manifests(struct work *work, const struct hold *hold)
     for (size_t i = 0; i < work->plan->freeze_count; i++) {
         int32_t os_errno = hold->manifest_errnos[i];
         char text[PATH_MAX + 128];
-        if (os_errno == 0 || guard_manifest_passed_over(os_errno))
+        if (os_errno == 0 || guard_manifest_passed_over(os_errno) ||
+            work->plan->mounts[i].use == PLAN_SYNC_ONLY) /* there none is written, on purpose */
             continue;
         (void)snprintf(text, sizeof(text), "%s/%s could not be written: %s",
                        work->plan->mounts[i].path, GUARD_MANIFEST_NAME, strerror(os_errno));

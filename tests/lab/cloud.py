@@ -59,7 +59,7 @@ class Cloud:
             self.iam = endpoint.iam
             self.ec2_server = Server(
                 endpoint,
-                tls.make(options.dir),
+                tls.make(options.dir, options.region),
                 idle_timeout_s=lambda: self.settings["idle_timeout_s"],
             )
             self.imds_server = Server(self.imds)

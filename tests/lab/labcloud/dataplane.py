@@ -33,9 +33,9 @@ def run(*command):
     return done.stdout.strip()
 
 
-def loop_attach(path, offset=0, size=None, direct=True):
-    """A new loop device with 4096-byte sectors over a range of PATH."""
-    command = ["losetup", "--find", "--show", "--sector-size", "4096", "--offset", str(offset)]
+def loop_attach(path, offset=0, size=None, direct=True, sector=4096):
+    """A new loop device over a range of PATH."""
+    command = ["losetup", "--find", "--show", "--sector-size", str(sector), "--offset", str(offset)]
     if size is not None:
         command += ["--sizelimit", str(size)]
     command.append("--direct-io=on" if direct else "--direct-io=off")
@@ -292,9 +292,13 @@ class Dataplane:
             os.unlink(path)
 
     def show_volumes(self):
+        """What holds the data of each: the range at offset of the file, whether attached or not."""
         with self.lock:
             return {
-                volume.volume_id: {"device": volume.device, "bytes": volume.size}
+                volume.volume_id: {
+                    "device": volume.device, "bytes": volume.size, "file": self.backing,
+                    "offset": volume.offset,
+                }
                 for volume in self.volumes.values()
             }
 

@@ -46,15 +46,20 @@ def _write(path, *parts):
             stream.write(part)
 
 
-def make(directory):
-    """Writes ca.pem and other-ca.pem below DIRECTORY; returns the server's ssl.SSLContext.
+def make(directory, region):
+    """Writes ca.pem and other-ca.pem below DIRECTORY; returns the server's ssl.SSLContext. Its name is
+    also EC2's own in REGION, for machines that are led here by it (tests/vm).
 
     The server's key is never left on disk: it passes through a file of mode 600 that is removed."""
     subject, authority_key, authority = _authority("Stillpoint lab CA")
     _, _, stranger = _authority("Stillpoint lab, another CA")
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        [
+            x509.DNSName("localhost"),
+            x509.DNSName(f"ec2.{region}.amazonaws.com"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
     )
     certificate = _certificate(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
