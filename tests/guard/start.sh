@@ -49,7 +49,7 @@ grep -q '^<3>event=start_failed what="user"' "$folder/log" || fail "no such user
 printf '[paths]\nrun = run\n' >"$folder/relative"
 timeout 10 "$guard" --config "$folder/relative" 2>"$folder/log"
 [ $? = 2 ] || fail "a relative run folder: not exit 2"
-grep -q 'relative: \[paths\] run: not an absolute path' "$folder/log" || fail "a relative run folder: not said"
+grep -q 'relative:2: \[paths\] run: not an absolute path' "$folder/log" || fail "a relative run folder: not said"
 
 chown 65534 "$folder/theirs"
 start --user nobody --record "$folder/theirs/guard.lease"
