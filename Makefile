@@ -183,7 +183,7 @@ PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ 
 TO      := $(DESTDIR)$(PREFIX)
 put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
 put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f ! -name README.md) | \
-           while read -r f; do install -D -m "$$([ -x "packaging/$1/$$f" ] && echo 755 || echo 644)" \
+           while read -r f; do install -D -m "$$(case $$f in *.sh) echo 755 ;; *) echo 644 ;; esac)" \
            "packaging/$1/$$f" "$2/$$f" || exit; done
 
 install: all

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
-# timeout: 580
+# timeout: 900
 # The life of the Debian packages in a Debian of its own: installed, upgraded from the previous build,
 # downgraded, removed, purged. Configuration is kept until the purge, which leaves the tree as it was (but
 # for the account). With a systemd that hangs in every call all of that comes to its end, too.

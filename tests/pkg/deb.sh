@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
-# timeout: 400
+# timeout: 900
 # The Debian packages: lintian finds nothing, all of `make install` is in them at its place, each setting
 # is a conffile, and what they depend on is what is linked.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
-# timeout: 580
+# timeout: 900
 # The same sources give the same packages, byte by byte, also where they lie in another folder, of another
 # length, with another umask, user environment and time of the files.
 set -euo pipefail
