@@ -25,7 +25,7 @@
 #   vm_network on|off [NAME]  the network's cable
 #   vm_frozen MOUNT           whether it is frozen in the machine, by FIFREEZE (and lets go again)
 #   vm_assert_thawed          nothing of the machine is frozen
-#   vm_volume EC2-NAME        the volume id of /dev/sda1, /dev/sdf, /dev/sdg, /dev/sdh
+#   vm_volume EC2-NAME [INSTANCE]   the volume id of /dev/sda1, /dev/sdf, /dev/sdg, /dev/sdh
 #
 # The console is in $LAB/log/NAME-console.log and shown where a case fails, with the agent's journal. A case
 # may be killed at any time: the next lab of whichever kind sweeps it (tests/lab/sweep.py). No thaw has to be
@@ -156,5 +156,5 @@ vm_assert_thawed() {
 }
 
 vm_volume() {
-    cloud_get instances | json "d['$INSTANCE']['volumes']['$1']"
+    cloud_get instances | json "d['${2:-$INSTANCE}']['volumes']['$1']"
 }

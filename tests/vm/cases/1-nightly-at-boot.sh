@@ -4,7 +4,7 @@
 # configured. The backup of the whole machine, / and its vfat /boot/efi among it, is consistent for the
 # application while everything is at work: writers on each filesystem, MariaDB, journald, cron, logins.
 # Nobody waits longer than the hold and what the emulation adds.
-# timeout: 300
+# timeout: 600
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_vm.sh
 . "$(dirname "$0")/../lib_vm.sh"
@@ -26,10 +26,10 @@ vm_edit 'stamp=$ROOT/var/lib/systemd/timers/stamp-stillpoint-backup@nightly.time
 boot_vm vm
 
 # The timer's own run, not one of ours.
-vm_until 150 'systemctl show -P ExecMainExitTimestamp stillpoint-backup@nightly.service | grep -q .'
+vm_until 300 'systemctl show -P ExecMainExitTimestamp stillpoint-backup@nightly.service | grep -q .'
 assert_eq timer "$(vm 'systemctl show -P TriggeredBy stillpoint-backup@nightly.service' | sed 's/.*\.//')" "trigger"
 assert_eq 0 "$(vm 'systemctl show -P ExecMainStatus stillpoint-backup@nightly.service')" "the backup's exit code"
-vm_target vm 60
+vm_target vm 120
 vm_ok 'stillpoint show latest --json' >"$LAB/backup.json"
 vm_ok -t 90 'systemctl stop load.service'
 
