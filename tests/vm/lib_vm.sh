@@ -115,7 +115,7 @@ vm_ok() {
 }
 
 vm_until() {
-    vm -t "$1" "until $2; do sleep 0.3; done" || fail "not within $1 s in the machine: $2"
+    vm -t "$1" "until $2; do sleep 0.3; done" || fail "not within $1 s (exit $?: 124 so, 125 it does not answer) in the machine: $2"
 }
 
 vm_target() {

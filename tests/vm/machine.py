@@ -244,7 +244,7 @@ def begin(channel, script, seconds, wait):
     return None
 
 
-def run(directory, script, seconds=60, wait=20, out=None, err=None):
+def run(directory, script, seconds=60, wait=60, out=None, err=None):
     """Exit code of SCRIPT in the machine; OUT and ERR (binary streams) get what it says."""
     streams = {"OUT": out or sys.stdout.buffer, "ERR": err or sys.stderr.buffer}
     channel = Channel(directory)
