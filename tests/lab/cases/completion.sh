@@ -25,7 +25,7 @@ becomes() { # SHELL LINE WANT
 
 for shell in bash zsh; do
     got=$(ask "$shell" <<LINES
-stillpoint re
+stillpoint res
 stillpoint restore v
 stillpoint backup --no-im
 stillpoint backup --consistency f
