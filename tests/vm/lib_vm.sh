@@ -11,9 +11,10 @@
 #   vm_edit SHELL             before a boot: runs SHELL on the host with $ROOT, the machine's / without its
 #                             other mounts
 #   vm_load                   before a boot: load/load.sh is at work from then on (its header says what it does)
-#   boot_vm [-i INSTANCE] [-o ORDER] [NAME]   boots it (default $INSTANCE, all disks in order) and waits for
-#                             the channel; what it is called in $LAB is NAME (vm). The metadata service
-#                             answers for that instance from now on. -o 0,2,1,3: nvme1 and nvme2 swapped
+#   boot_vm [-i INSTANCE] [-o ORDER] [-c] [NAME]   boots it (default $INSTANCE, all disks in order) and waits
+#                             for the channel; what it is called in $LAB is NAME (vm). The metadata service
+#                             answers for that instance from now on. -o 0,2,1,3: nvme1 and nvme2 swapped.
+#                             -c: its network cable is pulled
 #   vm_target [NAME] [SECONDS]   until systemd has reached its default target (default 120)
 #   vm [-m NAME] [-t SECONDS] SHELL   runs it as root in the machine, by bash; its output, its exit code;
 #                             124: not within SECONDS (60), 125: no answer. Works while / is frozen; at most
@@ -67,9 +68,14 @@ vm_load() {
 }
 
 boot_vm() {
-    local instance=$INSTANCE order=() name
+    local instance=$INSTANCE order=() cable=on name
     while [[ ${1:-} == -* ]]; do
         case $1 in
+        -c)
+            cable=off
+            shift
+            continue
+            ;;
         -i) instance=$2 ;;
         -o) order=(--order "$2") ;;
         *) fail "boot_vm: $1" ;;
@@ -83,6 +89,7 @@ boot_vm() {
     cloud_set "{\"imds\": {\"instance_id\": \"$instance\"}}"
     python3 "$VM_DIR/machine.py" boot "$LAB/$name" "$LAB/$name/spec.json" || fail "$name does not boot"
     defer _vm_last_words "$name"
+    [ "$cable" = on ] || vm_network off "$name"
     python3 "$VM_DIR/machine.py" wait "$LAB/$name" 150 || fail "$name does not come up"
 }
 

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A backup's hold, / frozen for real, ends in every way but its own: all processes of both services killed
+# at once, systemctl stop, systemctl restart. Each time everything is let go long before the deadline,
+# MariaDB takes writes, and EC2 is settled. A daemon-reload in a hold is none of its business.
+# timeout: 600
+# shellcheck disable=SC2016,SC2119 # what the machine's shell expands
+# shellcheck source=tests/vm/lib_hold.sh
+. "$(dirname "$0")/../lib_hold.sh"
+KILL_BOTH='cd /sys/fs/cgroup/system.slice
+    echo 1 >stillpoint-guard.service/cgroup.kill
+    echo 1 >stillpointd.service/cgroup.kill'
+
+start_hold_lab
+boot_vm vm
+vm_target vm
+
+echo "# $SECONDS s: every process of both services is killed"
+hold
+vm_ok "$KILL_BOTH"
+free_again "killed"
+cloud_faults_off
+both_run
+settled "killed"
+code_is '1|6' "killed"
+
+echo "# $SECONDS s: systemctl stop"
+hold
+vm_ok -t 90 'systemctl stop stillpointd stillpoint-guard'
+free_again "stopped"
+cloud_faults_off
+settled "stopped" 5 # what is stopped leaves nothing to do
+code_is 1 "stopped"
+assert_match 'stillpointd was told to end' "$(vm 'cat /run/out')" "stopped"
+vm_ok 'systemctl start stillpoint-guard stillpointd'
+
+echo "# $SECONDS s: systemctl restart"
+hold
+vm_ok -t 90 'systemctl restart stillpoint-guard stillpointd'
+free_again "restarted"
+cloud_faults_off
+both_run
+settled "restarted"
+code_is '1|6' "restarted"
+
+echo "# $SECONDS s: systemctl daemon-reload"
+hold '"slow", "ms": 4000'
+vm_ok 'systemctl daemon-reload'
+code_is 0 "reloaded"
+free_again "reloaded"
+cloud_faults_off
+assert_eq '["complete", "application"]' \
+    "$(vm 'stillpoint show latest --json' | json "[d['state'], d['consistency']]")" "reloaded"
+echo "# $SECONDS s"
