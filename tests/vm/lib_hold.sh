@@ -8,14 +8,15 @@
 #   hold [FAULT]              a backup in the machine, in the background: all is frozen, EC2 has made the
 #                             snapshots, and answers when the faults are off. FAULT: another kind, as JSON
 #   code_is REGEX WHAT        that backup's exit code, once it has ended
-#   free_again WHAT           nothing is frozen, MariaDB and / take writes, PID 1 answers, all of it soon
-#   settled WHAT [SECONDS]    in EC2 every set is complete and whole, or failed (60)
+#   free_again WHAT           nothing is frozen, soon; MariaDB and / take writes, PID 1 answers
+#   settled WHAT [SECONDS]    in EC2 every set is complete and whole, or failed (90)
 #   unsettled                 prints those that are not
 #   both_run                  until guard and daemon do
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_vm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib_vm.sh"
 SOON=30 # seconds of an emulated machine on a busy host; the deadline is 60
+TIME=90 # what such a one may need for anything
 
 calls_of() { # as JSON
     cloud_calls action=CreateSnapshots who=role
@@ -27,7 +28,7 @@ hold() { # [KIND [OPTION...]] of the fault
     before=$(calls_of | json "len([c for c in d if not c['dry_run']])")
     cloud_fault "{\"action\": \"CreateSnapshots\", \"dry_run\": false, \"kind\": ${1:-\"held\"}}"
     vm_ok 'rm -f /run/code; { stillpoint backup --no-image >/run/out 2>&1; echo $? >/run/code; } >/dev/null 2>&1 &'
-    end=$((SECONDS + 60))
+    end=$((SECONDS + TIME))
     until [ "$(calls_of | json "len([c for c in d if not c['dry_run']])")" -gt "$before" ]; do
         [ "$SECONDS" -lt "$end" ] || fail "no hold: $(vm 'cat /run/out')"
         sleep 0.1
@@ -38,7 +39,7 @@ hold() { # [KIND [OPTION...]] of the fault
 }
 
 code_is() { # REGEX WHAT
-    vm_until 60 '[ -s /run/code ]'
+    vm_until "$TIME" '[ -s /run/code ]'
     assert_match "^($1)$" "$(vm 'cat /run/code')" "$2: $(vm 'cat /run/out')"
 }
 
@@ -47,9 +48,9 @@ THAWED='[ "$(for m in / /var/lib/mysql /srv/media; do
 
 free_again() { # WHAT
     vm -t "$SOON" "until $THAWED; do sleep 0.1; done" || fail "$1: still frozen after $SOON s"
-    vm -t "$SOON" 'touch /var/tmp/free && mariadb -e "REPLACE INTO shop.orders VALUES (0, NOW())"' ||
+    vm -t "$TIME" 'touch /var/tmp/free && mariadb -e "REPLACE INTO shop.orders VALUES (0, NOW())"' ||
         fail "$1: MariaDB or / takes no write"
-    vm -t "$SOON" 'systemctl is-active --quiet dbus' || fail "$1: PID 1 does not answer"
+    vm -t "$TIME" 'systemctl is-active --quiet dbus' || fail "$1: PID 1 does not answer"
 }
 
 # Each set by its tags: complete and whole, or failed.
@@ -69,7 +70,7 @@ print("; ".join(unsettled(json.load(sys.stdin))))'
 unsettled() { cloud_get snapshots | python3 -c "$UNSETTLED"; }
 
 settled() { # WHAT [SECONDS]
-    local end=$((SECONDS + ${2:-60})) left
+    local end=$((SECONDS + ${2:-$TIME})) left
     until left=$(unsettled) && [ -z "$left" ]; do
         [ "$SECONDS" -lt "$end" ] || fail "$1: EC2 is not settled: $left"
         sleep 0.3
@@ -77,7 +78,7 @@ settled() { # WHAT [SECONDS]
 }
 
 both_run() {
-    vm_until 60 'systemctl is-active --quiet stillpoint-guard stillpointd'
+    vm_until "$TIME" 'systemctl is-active --quiet stillpoint-guard stillpointd'
 }
 
 start_hold_lab() {
