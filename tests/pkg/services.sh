@@ -13,7 +13,7 @@ if [ "${1-}" != inside ]; then
 fi
 mount --make-rprivate /
 mount -t tmpfs run /run
-work=/run/work
+work=/run/work ran=/run/stillpoint.upgrade
 mkdir -p $work/bin $work/libexec
 cp packaging/libexec/stillpoint-services $work/libexec/
 cat >$work/libexec/stillpoint-guard <<'GUARD'
@@ -82,6 +82,15 @@ stop stillpointd.service
 guard --thaw"
 expect come-back "it did not run before" "daemon-reload
 try-restart stillpoint-guard.service"
+
+# What can't be noted (a full /run) keeps nobody from letting go.
+touch $work/active
+mkdir $ran
+expect let-go "no room in /run" "--quiet is-active stillpointd.service
+stop stillpointd.service
+guard --thaw"
+rmdir $ran
+rm $work/active
 
 expect reread "" "try-restart stillpointd.service"
 

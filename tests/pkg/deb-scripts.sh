@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Whether the daemon runs after each of the ways in which dpkg calls the scripts of our package; that purge
+# works where something can't be removed. With a systemctl of the test's own, in a mount namespace.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/pkg/lib.sh
+. tests/pkg/lib.sh
+[ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
+
+if [ "${1-}" != inside ]; then
+    exec unshare --mount bash "$0" inside
+fi
+mount --make-rprivate /
+# What the scripts would touch of this machine. Without /proc purge finds no mounts of others.
+for place in /run /usr/libexec /var/lib /etc; do mount -t tmpfs test $place; done
+bin=/run/bin scripts=$(pwd)/packaging/debian
+mkdir -p $bin /run/systemd/system /run/up /usr/libexec/stillpoint
+cp packaging/libexec/stillpoint-services /usr/libexec/stillpoint/
+# Of units it knows which run.
+cat >$bin/systemctl <<'SYSTEMCTL'
+#!/bin/sh
+for unit; do :; done
+case $* in
+*is-active*) [ -e "/run/up/$unit" ] ;;
+stop*) rm -f "/run/up/$unit" ;;
+start*) : >"/run/up/$unit" ;;
+esac
+SYSTEMCTL
+ln -s systemctl $bin/deb-systemd-invoke
+for tool in systemd-sysusers systemd-tmpfiles deb-systemd-helper; do printf '#!/bin/sh\n' >$bin/$tool; done
+chmod 755 $bin/*
+
+step() { # SCRIPT ARGUMENT...
+    local script=$1
+    shift
+    PATH=$bin:$PATH sh "$scripts/stillpoint.$script" "$@" >/run/said 2>&1 || fail "$script $*: exit $?: $(cat /run/said)"
+}
+up() { [ -e /run/up/stillpointd.service ] || fail "$1: the daemon does not run"; }
+down() { [ ! -e /run/up/stillpointd.service ] || fail "$1: the daemon runs"; }
+
+step preinst install
+step postinst configure
+up "installed"
+step prerm upgrade 2
+down "before the new files are written"
+step postrm upgrade 2
+step postinst configure 1
+up "upgraded"
+step prerm upgrade 3
+step postinst abort-upgrade 3
+up "an upgrade that failed"
+step prerm deconfigure in-favour other 1
+down "deconfigured"
+step postinst configure 1
+up "configured again"
+step prerm deconfigure in-favour other 1
+step postinst abort-deconfigure in-favour other 1
+up "deconfigured after all not"
+step prerm remove
+down "before it is removed"
+step postinst abort-remove
+up "removed after all not"
+step prerm remove
+step postrm remove
+down "removed"
+step preinst install 1
+step postinst configure 1
+up "installed after it was removed"
+
+rm /run/up/stillpointd.service
+step prerm upgrade 2
+step postinst configure 1
+down "stopped by hand, then upgraded"
+
+# The state's folder is a mount: it stays, and is empty.
+mkdir -p /var/lib/stillpoint /etc/stillpoint/conf.d
+mount -t tmpfs test /var/lib/stillpoint
+: >/var/lib/stillpoint/identity.json
+mount -t tmpfs test /proc
+step prerm remove
+step postrm remove
+step postrm purge
+[ ! -e /etc/stillpoint ] || fail "purge leaves /etc/stillpoint"
+[ -z "$(ls -A /var/lib/stillpoint)" ] || fail "purge leaves the state"
