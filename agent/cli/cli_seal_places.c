@@ -280,8 +280,11 @@ static bool sweep_manifest(struct cli_seal_places *places, const struct mount *m
                            struct err *err)
 {
     AUTO_CLOSE int fd = -1;
-    bool ok = open_place(places, mount->path, &fd, err);
+    struct stat st;
 
+    if (lstat(mount->path, &st) == 0 && !S_ISDIR(st.st_mode))
+        return true; /* a container's /etc/resolv.conf */
+    bool ok = open_place(places, mount->path, &fd, err);
     if (!ok || fd < 0 || !is_that_mount(fd, mount))
         return ok;
     for (size_t i = 0; ok && i < sizeof(manifest_traces) / sizeof(manifest_traces[0]); i++)

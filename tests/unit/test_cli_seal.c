@@ -383,7 +383,7 @@ static void nothing_is_sealed_while_something_is_frozen(void **state)
 static void manifests_of_disks_go_and_of_nothing_else(void **state)
 {
     struct world *world = *state;
-    char table[TREE_PATH_BYTES * 4];
+    char table[TREE_PATH_BYTES * 5];
     struct stat st;
 
     needs_root();
@@ -393,13 +393,16 @@ static void manifests_of_disks_go_and_of_nothing_else(void **state)
     tree_write(&world->tree, "net/" MANIFEST, "{}");
     tree_write(&world->tree, "swapped/" MANIFEST, "{}");
     assert_int_equal(stat(world->tree.root, &st), 0);
-    /* The second hangs when its server has gone; the third is not what the table says. */
+    tree_write(&world->tree, "resolv.conf", "");
+    /* The second hangs when its server has gone; the third is not what the table says; the fourth
+     * is a file. */
     (void)snprintf(table, sizeof(table),
                    "30 1 %u:%u / %s/data rw - btrfs /dev/x rw\n"
                    "31 1 0:99 / %s/net rw - nfs4 server:/x rw\n"
-                   "32 1 251:77 / %s/swapped rw - ext4 /dev/y rw\n",
+                   "32 1 251:77 / %s/swapped rw - ext4 /dev/y rw\n"
+                   "33 1 251:77 /x/resolv.conf %s/resolv.conf rw - ext4 /dev/y rw\n",
                    major(st.st_dev), minor(st.st_dev), world->tree.root, world->tree.root,
-                   world->tree.root);
+                   world->tree.root, world->tree.root);
     tree_write(&world->tree, "mountinfo", table);
 
     assert_int_equal(seal(world), 0);
