@@ -38,7 +38,7 @@ static bool wait_a_little(const struct cli *cli)
            poll(&polled, 1, (int)(left_ms < BUSY_AGAIN_MS ? left_ms : BUSY_AGAIN_MS)) == 0;
 }
 
-void cli_first_take(const struct cli *cli, const char *socket_path, struct cli_first *ret_first)
+static void take(const struct cli *cli, const char *socket_path, struct cli_first *ret_first)
 {
     struct cli_options options = *cli->options;
     struct cli asking = *cli;
@@ -65,6 +65,15 @@ void cli_first_take(const struct cli *cli, const char *socket_path, struct cli_f
         ret_first->interrupted = !ret_first->timed_out;
         return;
     }
+}
+
+void cli_first_take(const struct cli *cli, const char *socket_path, struct cli_first *ret_first)
+{
+    struct pollfd polled = {.fd = cli->signal_fd, .events = POLLIN};
+
+    take(cli, socket_path, ret_first);
+    /* One that came when nobody listened: while it was told, or where there was no daemon. */
+    ret_first->interrupted = ret_first->interrupted || poll(&polled, 1, 0) > 0;
 }
 
 /* What is to be known before one goes back. */

@@ -109,6 +109,15 @@ cloud_set '{"latency_ms": {}}'
 stop_part daemon
 run 125 true
 assert_match "start it: systemctl start stillpointd" "$ERR" "no daemon"
+# Ctrl-C that came when nobody listened.
+rm -f "$LAB/ran"
+python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+os.kill(os.getpid(), signal.SIGINT)
+os.execv(sys.argv[1], sys.argv[1:])' "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" run --best-effort touch "$LAB/ran" 2>"$LAB/err.txt"
+assert_eq 125 $? "exit code of what was interrupted without a daemon"
+assert_match "the command is not run: interrupted" "$(<"$LAB/err.txt")" "interrupted without a daemon"
+[ ! -e "$LAB/ran" ] || fail "what was interrupted without a daemon has run"
 run 125 --wait soon true
 run 125 --nonsense true
 run 125
