@@ -35,15 +35,15 @@ static bool find_self(char folder[PATH_MAX])
 }
 
 /* Without them the control socket could become standard output. Opened for reading, so that writing
- * to one that was closed stays the error that it is. */
+ * to one that was closed stays the error that it is. Where all are open none is needed: a chroot
+ * need not have it. */
 static bool fill_standard_descriptors(void)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDONLY);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    return fd >= 0 && close(fd) == 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            return false;
+    }
+    return true;
 }
 
 static bool is_ignored(int number)

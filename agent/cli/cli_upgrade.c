@@ -308,35 +308,37 @@ int cli_upgrade(const struct cli *cli, const struct config *config, const struct
 
 /* --- a configuration with a fault ------------------------------------------------------------- */
 
-static bool try_text(const char *path, const struct buf *text, struct config **ret_config)
+/* NULL: a fault is in these, too. */
+static struct config *try_lines(const char *path, const char *run, const char *policy,
+                                const char *packages)
 {
+    AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
+    struct config *config = NULL;
     struct err passed_over = ERR_INIT;
 
-    return config_from_text(path, buf_text(text), text->len, ret_config, &passed_over);
+    if (buf_printf(&text, &passed_over, "%s%s\n[upgrade]\n%s%s\n%s%s\n",
+                   run ? "[paths]\nrun = " : "", run ? run : "", policy ? "policy = " : "",
+                   policy ? policy : "", packages ? "packages = " : "", packages ? packages : ""))
+        (void)config_from_text(path, buf_text(&text), text.len, &config, &passed_over);
+    return config;
 }
 
 struct config *cli_upgrade_salvage(const char *path)
 {
-    AUTO_BUF struct buf text = BUF_INIT(64 * 1024);
-    char policy[64] = "best-effort", packages[8192] = "", run[PATH_MAX] = "/run/stillpoint";
-    struct config *config = NULL;
-    struct err passed_over = ERR_INIT;
-
+    char policy[64] = "", packages[8192] = "", run[PATH_MAX] = "";
+    bool chosen = cli_lenient_get(path, "upgrade", "policy", policy, sizeof(policy));
     bool listed = cli_lenient_get(path, "upgrade", "packages", packages, sizeof(packages));
-    (void)cli_lenient_get(path, "upgrade", "policy", policy, sizeof(policy));
-    (void)cli_lenient_get(path, "paths", "run", run, sizeof(run));
-    /* All that was found; then without the list, which may be the fault; then the defaults. */
-    if (!buf_printf(&text, &passed_over, "[paths]\nrun = %s\n[upgrade]\npolicy = %s\n", run,
-                    policy))
-        return NULL;
-    size_t without_list = text.len;
-    if (listed && buf_printf(&text, &passed_over, "packages = %s\n", packages) &&
-        try_text(path, &text, &config))
-        return config;
-    buf_cut(&text, without_list);
-    if (!try_text(path, &text, &config)) {
-        buf_clear(&text);
-        (void)try_text(path, &text, &config);
-    }
+    bool placed = cli_lenient_get(path, "paths", "run", run, sizeof(run));
+    struct config *config = NULL;
+
+    /* Whoever chose a policy that can't be read meant another than the default: the one that loses
+     * nothing. */
+    struct config *alone = try_lines(path, NULL, chosen ? policy : NULL, NULL);
+    const char *kept = !chosen ? NULL : alone != NULL ? policy : "required";
+    config_free(alone);
+    /* All that was found, then without what may be the fault. */
+    for (int without = 0; config == NULL && without < 4; without++)
+        config = try_lines(path, placed && (without & 2) == 0 ? run : NULL, kept,
+                           listed && (without & 1) == 0 ? packages : NULL);
     return config;
 }

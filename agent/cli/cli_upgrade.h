@@ -12,8 +12,8 @@
  * NULL */
 int cli_upgrade(const struct cli *cli, const struct config *config, const struct err *fault);
 
-/* Of a configuration with a fault what it says of upgrades, and the defaults for all else. NULL: no
- * memory. */
+/* Of a configuration with a fault what it says of upgrades, and the defaults for all else; required
+ * where it names a policy that is none. NULL: no memory. */
 struct config *cli_upgrade_salvage(const char *path);
 
 #endif

@@ -79,6 +79,14 @@ upgrade_conf '[backup]' 'image = perhaps'
 timed 4 0 apt_get install "$(deb kaltura-base_5)"
 assert_match "image: .*WARNING: the upgrade goes on with no backup" "$OUT" "best-effort, bad configuration"
 
+# So it does where the fault is beside it; one that can't be read is no leave to go on.
+upgrade_conf 'policy = required' '[paths]' 'run = not/absolute'
+timed 4 100 apt_get install "$(deb kaltura-base_6)"
+assert_match "run: .*the upgrade is stopped: no backup" "$OUT" "required, a bad path"
+upgrade_conf 'policy = requird'
+timed 4 100 apt_get install "$(deb kaltura-base_6)"
+assert_match "policy: .*the upgrade is stopped: no backup" "$OUT" "a policy that is none"
+
 # Not a node, or not this one.
 upgrade_conf 'policy = required'
 timed 4 0 apt_get -o DPkg::Chroot-Directory=/ -o RootDir="" install "$(deb kaltura-base_5)"
@@ -87,8 +95,8 @@ OUT=$(APT_CONFIG="$LAB/apt/apt.conf" apt-get -y install "$(deb kaltura-base_6)" 
 list() { printf 'VERSION 3\nDir=%s\n\nkaltura-base 1 all none < 2 all none /a.deb\n' "$1"; }
 assert_exit 0 on_node bash -c "$(declare -f list); LAB=$LAB; list /mnt/image | $LAB/bin/stillpoint pre-upgrade --apt"
 assert_match "no backup: the packages go into another tree, /mnt/image" "$OUT" "another tree"
-in_chroot() {
-    for folder in /bin /dev /lib /lib64 /usr /etc /var /proc /run "/$(cut -d/ -f2 <<<"$BUILD")"; do
+in_chroot() { # without /dev
+    for folder in /bin /lib /lib64 /usr /etc /var /proc /run "/$(cut -d/ -f2 <<<"$BUILD")"; do
         [ ! -d "$folder" ] || { mkdir -p "$LAB/jail$folder" && mount --rbind "$folder" "$LAB/jail$folder"; } || return 9
     done
     list / | chroot "$LAB/jail" "$LAB/bin/stillpoint" pre-upgrade --apt
