@@ -103,6 +103,9 @@ static void what_is_new_or_put_in_again_or_configured_or_ours_does_not_count(voi
     assert_none(V3 "kaltura-base - - none < 20.1 all none /a.deb\n");
     assert_none(V3 "kaltura-base 20.1 all none = 20.1 all none /a.deb\n");
     assert_none(V3 "kaltura-base 20.1 all none = 20.1 all none **CONFIGURE**\n");
+    /* Unpacked by an earlier call, which asked. */
+    assert_none(V3 "kaltura-base 19.0 all none < 20.1 all none **CONFIGURE**\n");
+    assert_none(V2 "kaltura-base 19.0 < 20.1 **CONFIGURE**\n");
     assert_none(V3 "libc6 2.36-9 amd64 same < 2.36-10 amd64 same /a.deb\n");
     assert_none(V3);
 
