@@ -9,6 +9,7 @@
 
 enum { EXIT_ENDED = 1, EXIT_NOTHING = 5 };
 
+#define NOTHING_HELD "nothing is held"
 #define SAFE_REMEDY                                                                                \
     "take them for crash consistent; hold again, with a longer --lease where it was too short"
 
@@ -20,7 +21,7 @@ static const char *text_of(const json_t *record, const char *key)
 }
 
 /* It had ended: whatever was snapshotted meanwhile, nobody knows whether that was within it. */
-static void fail_ended(struct job *job, const json_t *last)
+static void fail_ended(struct job *job, const json_t *last, const char *now)
 {
     struct err err = ERR_INIT;
 
@@ -28,7 +29,7 @@ static void fail_ended(struct job *job, const json_t *last)
                   "hold %s had ended: %s; nothing is proved of snapshots that were taken meanwhile",
                   hold_record_id(last), text_of(last, "why"));
     (void)err_suggest(&err, SAFE_REMEDY);
-    job_fail(job, EXIT_ENDED, &err, "nothing is held");
+    job_fail(job, EXIT_ENDED, &err, now);
 }
 
 static void fail_nothing(struct job *job, const json_t *last)
@@ -43,13 +44,22 @@ static void fail_nothing(struct job *job, const json_t *last)
                       json_is_string(json_object_get(last, "why")) ? ": " : "",
                       json_is_string(json_object_get(last, "why")) ? text_of(last, "why") : "");
     (void)err_suggest(&err, "stillpoint hold --lease DURATION holds");
-    job_fail(job, EXIT_NOTHING, &err, "nothing is held");
+    job_fail(job, EXIT_NOTHING, &err, NOTHING_HELD);
 }
 
+/* What is held is another's, and stays so. That ID has ended before is news all the same. */
 static void fail_other(struct job *job, const char *id)
 {
     struct err err = ERR_INIT;
+    int exit_code = EXIT_NOTHING;
+    bool news = false;
 
+    json_t *last = held_take_last(job->agent, id, &exit_code, &news);
+    if (news)
+        fail_ended(job, last, "nothing was let go of: what is held now is another's");
+    json_decref(last);
+    if (news)
+        return;
     (void)err_set(&err, ERR_PRECONDITION, 0, "%s is not what is held", id);
     (void)err_suggest(&err, "`stillpoint status` shows what is");
     job_fail(job, EXIT_NOTHING, &err, "nothing was let go of");
@@ -64,7 +74,7 @@ static void tell_last(struct job *job, const char *id)
 
     json_t *last = held_take_last(job->agent, id, &exit_code, &news);
     if (news)
-        fail_ended(job, last);
+        fail_ended(job, last, NOTHING_HELD);
     else if (!job_node_is_free(job->agent, &err))
         job_fail(job, 4, &err, "nothing is held by a hold");
     else
@@ -80,7 +90,7 @@ static void tell_released(struct job *job)
 
     json_t *last = held_take_last(job->agent, NULL, &exit_code, &news);
     if (news || !json_is_object(last)) /* the lease's end came between */
-        fail_ended(job, last);
+        fail_ended(job, last, NOTHING_HELD);
     else
         job_result(job, exit_code, json_incref(last));
     json_decref(last);

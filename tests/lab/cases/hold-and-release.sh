@@ -91,6 +91,17 @@ assert_exit 1 sp release
 assert_match 'had ended: its lease was over.*do: ' "$(tr '\n' ' ' <<<"$OUT")" "release after the lease"
 assert_exit 5 sp release
 
+# It ended by itself, and another holds by now: that one stays held, and it is said all the same.
+ended=$(sp hold --lease 2s --json | tail -n 1 | json "d['id']")
+sleep 2.1
+assert_exit 0 sp hold --lease 20s
+assert_exit 1 sp release "$ended"
+assert_match "$ended had ended: its lease was over.*now: nothing was let go of" "$(tr '\n' ' ' <<<"$OUT")" \
+    "release of one that had ended"
+is_frozen "$data" || fail "another hold was let go of"
+assert_exit 5 sp release "$ended"
+assert_exit 0 sp release
+
 # Less than asked for: a mount is left out, and the command says so.
 assert_exit 3 sp hold --lease 20s --leave-out "$(mount_at root)"
 assert_match "$(mount_at root) .*was not frozen: it was to be left out" "$OUT" "hold of less"

@@ -76,6 +76,12 @@ run 205 "$dlm" command=post-script "$id"
 run 0 "$dlm" command=pre-script "$id" Lease=2s
 sleep 2.1
 run 203 "$dlm" command=post-script "$id"
+run 0 "$dlm" command=pre-script "$id" Lease=2s
+sleep 2.1
+sp hold --lease 20s >/dev/null || fail "somebody else's hold"
+run 203 "$dlm" command=post-script "$id"
+is_frozen "$(mount_at data)" || fail "the post-script let go of somebody else's hold"
+sp release >/dev/null || fail "somebody else's release"
 cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
 sp backup --no-image --wait cut >"$LAB/out.txt" 2>&1 &
 wait_cut
