@@ -24,11 +24,11 @@ static void unlock(struct agent *agent)
 }
 
 /* A hold is over, whatever becomes of the note of it. */
-static void keep(struct agent *agent, const json_t *record)
+void held_keep(struct agent *agent, const json_t *last)
 {
     struct err err = ERR_INIT;
 
-    if (!hold_record_write(agent->config->paths.state, record, &err))
+    if (last != NULL && !hold_record_write(agent->config->paths.state, last, &err))
         log_err(LOG_LEVEL_WARNING, "hold_not_noted", &err);
 }
 
@@ -57,8 +57,13 @@ static void find_broken_off(struct agent *agent)
         struct journal_entry entry = {.step = JOURNAL_HOLD};
         if (!journal_read(state, ids.items[i], &entry, &passed_over))
             continue;
-        if (entry.step == JOURNAL_LENT)
-            held_end(agent, broken_off(&entry), EXIT_ENDED);
+        /* One that had ended is on record before its entry goes. */
+        if (entry.step == JOURNAL_LENT &&
+            strcmp(entry.backup->id, hold_record_id(agent->held.last)) != 0) {
+            json_t *last = broken_off(&entry);
+            held_keep(agent, last);
+            held_end(agent, last, EXIT_ENDED);
+        }
         journal_entry_free(&entry);
     }
     strs_free(&ids);
@@ -96,8 +101,6 @@ int64_t held_close(struct agent *agent)
 
 void held_end(struct agent *agent, json_t *take_last, int exit_code)
 {
-    if (take_last != NULL)
-        keep(agent, take_last);
     lock(agent);
     json_t *now = agent->held.now, *before = agent->held.last;
     agent->held.now = NULL;
@@ -157,7 +160,7 @@ json_t *held_take_last(struct agent *agent, const char *id, int *ret_exit, bool 
     unlock(agent);
     if (*ret_news) {
         hold_record_tell(last);
-        keep(agent, last);
+        held_keep(agent, last);
     }
     return last != NULL ? last : json_null();
 }

@@ -33,7 +33,10 @@ void held_begin(struct agent *agent, struct cancel *ask, int64_t end_boot_ms, js
 /* From here no release comes in time any more.
  *   returns  clock_boot_us of the one that came, 0: none did */
 int64_t held_close(struct agent *agent);
-/* All is let go of; LAST tells how it went, also to the next daemon. NULL: no memory for it. */
+/* For the next daemon: how the hold went that now ends. Before the node is left, since this may
+ * take as long as a disk is slow. NULL: no memory for it. */
+void held_keep(struct agent *agent, const json_t *last);
+/* All is let go of; LAST tells how it went. NULL: no memory for it. */
 void held_end(struct agent *agent, json_t *take_last, int exit_code);
 
 enum held_answer {

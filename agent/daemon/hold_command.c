@@ -299,13 +299,15 @@ static void finish(struct lent *lent, enum held_end end, int64_t asked_us)
               (long long)(lent->hold.end_us - lent->hold.begin_us),
               label_name(work->backup->consistency), why == NULL ? "released" : why);
     ready_tell_manifests(work, &lent->hold);
-    ready_leave_node(work, why == NULL ? "complete" : "failed");
+    ready_end(work, why == NULL ? "complete" : "failed");
+    json_t *last = why == NULL ? hold_record_released(work->backup, &facts) : ended_json(lent, why);
+    held_keep(work->job->agent, last);
     work_journal_end(work);
     metrics_lent(work->job->agent->metrics, exit_code == 0,
                  lent->hold.end_us - lent->hold.begin_us);
-    held_end(work->job->agent,
-             why == NULL ? hold_record_released(work->backup, &facts) : ended_json(lent, why),
-             exit_code);
+    /* Until here the next hold waits: its place in agent->held is this one's. */
+    job_leave_node(work->job);
+    held_end(work->job->agent, last, exit_code);
 }
 
 /* Held: tells so, and holds until it ends. */

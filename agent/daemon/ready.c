@@ -156,7 +156,7 @@ bool ready_look_again(struct work *work, struct err *err)
                        "whether something was mounted meanwhile is unknown: %s", why.text);
 }
 
-void ready_leave_node(struct work *work, const char *outcome)
+void ready_end(struct work *work, const char *outcome)
 {
     struct err err = ERR_INIT;
 
@@ -171,6 +171,11 @@ void ready_leave_node(struct work *work, const char *outcome)
     hook_chain_free(&work->hooks); /* no connection to a server stays open for hours */
     lease_close(work->lease);
     work->lease = NULL;
-    if (!work->options.within)
+}
+
+void ready_leave_node(struct work *work, const char *outcome)
+{
+    ready_end(work, outcome);
+    if (work->job->node && !work->options.within)
         job_leave_node(work->job);
 }

@@ -23,8 +23,9 @@ void ready_tell_retry(struct work *work, const struct err *err, int64_t wait_ms)
 void ready_tell_manifests(struct work *work, const struct hold *hold);
 /* The plan is as old as the hold: what was mounted since was not frozen. */
 bool ready_look_again(struct work *work, struct err *err);
-/* The part that changes the node is over: the hooks are told, the guard is let go, the next job may
- * begin. Idempotent. */
+/* The part that changes the node is over: the hooks are told, the guard is let go. Idempotent. */
+void ready_end(struct work *work, const char *outcome);
+/* That, and the next job may begin. */
 void ready_leave_node(struct work *work, const char *outcome);
 
 #endif

@@ -231,7 +231,9 @@ static void how_a_hold_ended_is_told_once_also_by_the_next_daemon(void **state)
     int exit_code = 0;
     bool news = false;
 
-    held_end(&scene->agent, ended(scene, "its lease was over"), 1);
+    json_t *over = ended(scene, "its lease was over");
+    held_keep(&scene->agent, over);
+    held_end(&scene->agent, over, 1);
     held_open(&next);
     json_decref(held_take_last(&next, OTHER, &exit_code, &news));
     assert_false(news);
@@ -272,6 +274,31 @@ static void a_daemon_that_died_in_a_hold_is_known_by_its_journal(void **state)
     forget(&next);
 }
 
+/* It died between the record of the end and the removal of the entry. */
+static void a_hold_whose_end_is_on_record_was_not_broken_off(void **state)
+{
+    const struct hold_facts its = facts(LABEL_APPLICATION);
+    struct scene *scene = *state;
+    struct journal_entry entry = {
+        .step = JOURNAL_LENT, .written_utc_us = AT_US, .backup = scene->backup};
+    struct agent next = new_agent(scene);
+    int exit_code = 0;
+    bool news = false;
+
+    assert_true(journal_open(scene->tree.root, &scene->err));
+    assert_true(journal_write(scene->tree.root, &entry, &scene->err));
+    json_t *released = hold_record_released(scene->backup, &its);
+    held_keep(&scene->agent, released);
+    json_decref(released);
+    held_open(&next);
+    json_t *last = held_take_last(&next, ID, &exit_code, &news);
+
+    assert_false(news);
+    assert_string_equal(text_of(last, "state"), "released");
+    json_decref(last);
+    forget(&next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +312,7 @@ int main(void)
         TEST(what_is_over_is_over_whoever_asks_just_then),
         TEST(how_a_hold_ended_is_told_once_also_by_the_next_daemon),
         TEST(a_daemon_that_died_in_a_hold_is_known_by_its_journal),
+        TEST(a_hold_whose_end_is_on_record_was_not_broken_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
