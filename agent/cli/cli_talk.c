@@ -456,7 +456,8 @@ static int keep_hold(struct talk *talk, int exit_code)
     (void)err_suggest(&err, interrupted ? "hold again"
                                         : "see that the output goes to no filesystem of this node, "
                                           "and hold again");
-    return cli_fail(talk->cli, CLI_EXIT_FAILED, &err, "everything is let go of");
+    return cli_fail(talk->cli, CLI_EXIT_FAILED, &err,
+                    "everything is let go of, at the end of its lease at the latest");
 }
 
 static int talk_through(struct talk *talk, const char *socket_path)
