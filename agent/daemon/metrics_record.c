@@ -139,6 +139,13 @@ bool metrics_record_end(struct metrics_record *record, const struct metrics_endi
     return true;
 }
 
+/* A set that is settled after a later one was made is not the last one. An id begins with its time;
+ * what is known of the window after a crash may be nothing. */
+static bool is_latest(const struct metrics_record *record, const struct backup *backup)
+{
+    return strcmp(backup->id, record->set.id) >= 0;
+}
+
 bool metrics_record_settle(struct metrics_record *record, const struct backup *backup,
                            bool complete, bool as_asked, int64_t now_utc_us)
 {
@@ -146,7 +153,7 @@ bool metrics_record_settle(struct metrics_record *record, const struct backup *b
     bool shown = open && strcmp(record->ended.id, backup->id) == 0;
     struct metrics_attempt attempt = record->ended;
 
-    if (complete)
+    if (complete && is_latest(record, backup))
         metrics_record_cut(record, backup);
     if (!shown)
         return false;

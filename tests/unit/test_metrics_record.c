@@ -209,6 +209,21 @@ static void what_is_settled_after_the_next_one_began_changes_nothing(void **stat
     assert_string_equal(record.ended.id, B);
 }
 
+static void what_is_settled_after_a_later_set_is_not_the_last_one(void **state)
+{
+    (void)state;
+    metrics_record_begin(&record, A, T0);
+    (void)end(A, 6, T0 + SECOND);
+    metrics_record_begin(&record, B, T0 + 60 * SECOND);
+    cut(B, LABEL_CRASH, T0 + 61 * SECOND);
+    (void)end(B, 3, T0 + 62 * SECOND);
+
+    (void)settle(A, true, true);
+
+    assert_string_equal(record.set.id, B);
+    assert_int_equal(record.set.label, LABEL_CRASH);
+}
+
 static void more_at_once_than_there_is_room_for_are_counted(void **state)
 {
     char id[BACKUP_ID_BYTES] = A;
@@ -335,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup(one_that_somebody_else_ends_is_open_until_it_is_settled, set_up),
         cmocka_unit_test_setup(settled_as_gone_or_as_less_is_no_success, set_up),
         cmocka_unit_test_setup(what_is_settled_after_the_next_one_began_changes_nothing, set_up),
+        cmocka_unit_test_setup(what_is_settled_after_a_later_set_is_not_the_last_one, set_up),
         cmocka_unit_test_setup(more_at_once_than_there_is_room_for_are_counted, set_up),
         cmocka_unit_test_setup(another_instances_record_is_dropped, set_up),
         cmocka_unit_test_setup(what_is_written_is_read, set_up),
