@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A backup's hold, / frozen for real, ends in every way but its own: all processes of both services killed
 # at once, systemctl stop, systemctl restart. Each time everything is let go long before the deadline,
-# MariaDB takes writes, and EC2 is settled. A daemon-reload in a hold is none of its business.
+# MariaDB takes writes, and EC2 is settled. A daemon-reload in a hold is none of its business. At the end a
+# configuration with a fault, which is said once, in the words of `stillpoint config`.
 # timeout: 600
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_hold.sh
@@ -51,4 +52,21 @@ free_again "reloaded"
 cloud_faults_off
 assert_eq '["complete", "application"]' \
     "$(vm 'stillpoint show latest --json' | json "[d['state'], d['consistency']]")" "reloaded"
+
+echo "# $SECONDS s: a configuration with a fault"
+vm_ok 'printf "[backup]\nnonsense = 1\n" >/etc/stillpoint/conf.d/zz-wrong.conf'
+said=$(vm 'stillpoint config 2>&1')
+assert_match "conf.d/zz-wrong.conf:2: unknown key 'nonsense' in \[backup\]" "$said" "stillpoint config"
+vm_ok '! systemctl restart stillpointd 2>&1
+    ! systemctl start stillpoint-backup@nightly 2>&1
+    systemctl restart stillpoint-guard' # it reads only where its socket is
+vm_ok 'sleep 1'
+for unit in stillpointd stillpoint-backup@nightly; do
+    assert_eq 'exit-code 2 0' \
+        "$(vm "for p in Result ExecMainStatus NRestarts; do systemctl show -P \$p $unit; done" | xargs)" \
+        "$unit with a fault in its configuration"
+    assert_match "zz-wrong.conf:2: unknown key 'nonsense'" "$(vm "journalctl -q -b -o cat -u $unit")" "what $unit says"
+done
+vm_ok 'rm /etc/stillpoint/conf.d/zz-wrong.conf
+    systemctl reset-failed; systemctl start stillpoint-guard stillpointd'
 echo "# $SECONDS s"
