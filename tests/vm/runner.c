@@ -36,6 +36,9 @@
 #define SCRIPT_MAX (64 * 1024)
 #define IDLE_MS    100
 #define WRITE_MS   20000
+/* What a new peer sends may be read before the kernel has noted that it is there (that comes by
+ * another queue, and a work item): only a peer that was gone for so long is gone. */
+#define GONE_MS 2000
 
 struct order {
     char id[40];
@@ -91,10 +94,24 @@ static int open_port(const char *name)
     return port;
 }
 
+/* Since GONE_MS, by what poll says of the port each time. */
+static bool is_gone(short revents, int64_t *since_ms)
+{
+    if (!(revents & (POLLHUP | POLLERR))) {
+        *since_ms = 0;
+        return false;
+    }
+    pause_ms(IDLE_MS / 5); /* poll does not wait then */
+    if (*since_ms == 0)
+        *since_ms = now_ms();
+    return now_ms() - *since_ms > GONE_MS;
+}
+
 /* False: nobody is there to read, or none who does. */
 static bool send_all(int port, const char *data, size_t size)
 {
     const int64_t end_ms = now_ms() + WRITE_MS;
+    int64_t gone_ms = 0;
     while (size > 0) {
         ssize_t n = write(port, data, size);
         if (n > 0) {
@@ -106,7 +123,7 @@ static bool send_all(int port, const char *data, size_t size)
         if ((n < 0 && errno != EAGAIN && errno != EINTR) || now_ms() > end_ms)
             return false;
         (void)poll(&p, 1, IDLE_MS);
-        if (p.revents & POLLHUP)
+        if (is_gone(p.revents, &gone_ms))
             return false;
     }
     return true;
@@ -142,14 +159,16 @@ static int next_byte(int port)
 static bool read_exactly(int port, char *into, size_t size)
 {
     size_t have = 0;
+    int64_t gone_ms = 0;
     while (have < size) {
         ssize_t n = read(port, into + have, size - have);
         struct pollfd p = {port, POLLIN, 0};
         if (n > 0)
             have += (size_t)n;
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
             return false;
-        else if (poll(&p, 1, WRITE_MS) == 0)
+        else if (poll(&p, 1, WRITE_MS) == 0 ||
+                 (!(p.revents & POLLIN) && is_gone(p.revents, &gone_ms)))
             return false;
     }
     return true;
@@ -234,11 +253,12 @@ static bool pass_on(int port, const struct order *order, struct command *command
 static int attend(int port, const struct order *order, struct command *command)
 {
     const int64_t end_ms = now_ms() + order->seconds * 1000;
+    int64_t gone_ms = 0;
     for (;;) {
         struct pollfd p[] = {
             {command->streams[0], POLLIN, 0}, {command->streams[1], POLLIN, 0}, {port, POLLIN, 0}};
         const int ready = poll(p, 3, command->reaped ? 0 : 20);
-        if (p[2].revents != 0)
+        if ((p[2].revents & POLLIN) || is_gone(p[2].revents, &gone_ms))
             return -1;
         for (int i = 0; i < 2; i++)
             if (p[i].revents != 0 && !pass_on(port, order, command, i))
