@@ -3,7 +3,8 @@
 # Makes what a machine of the machine lab boots from, and keeps it in build/vm.
 #
 #   BUILD=build/plain tests/vm/root.sh        prints the folder: vmlinuz, cmdline and disk0 (/, with /boot/efi), disk1
-#                                             and disk2 (LVM "data": /var/lib/mysql), disk3 (XFS: /srv/media)
+#                                             and disk2 (LVM "data": /var/lib/mysql), disk3 (XFS: /srv/media);
+#                                             before: every path of / before the agent was installed
 #
 # Two layers, each made when what it is made of has changed: base-HASH is Debian 12 as mmdebstrap and one
 # boot (first_boot.sh) make it, about 90 s; node-HASH is that with the agent in it, about 10 s, installed
@@ -68,6 +69,7 @@ make_node() { # BASE DIR
     say "installing the agent into it"
     cp --sparse=always "$1"/disk? "$1/vmlinuz" "$1/cmdline" "$work/"
     mount_root
+    (cd "$work/root" && find . -xdev -printf '%P\n') | LC_ALL=C sort >"$work/before"
     mount -t proc proc "$work/root/proc"
     install_debs "$debs"
     umount "$work/root/proc"
@@ -95,7 +97,7 @@ main() {
     sweep_work
     [ -n "$(find "$debs" -name 'stillpoint_*.deb' 2>/dev/null)" ] || { say "no package in $debs: make deb"; return 1; }
     base=$cache/base-$(hash_of "$here"/{base,inside,first_boot}.sh "$here"/guest/* "$here/runner.c")
-    node=$cache/node-$(hash_of <(echo "$base") "$debs"/*.deb)
+    node=$cache/node-$(hash_of <(echo "$base") "$here/root.sh" "$debs"/*.deb)
     if [ ! -d "$base" ]; then
         work=$cache/work.$$
         mkdir -p "$work"
