@@ -23,5 +23,5 @@ copy_sources() { # FOLDER: the work tree as it is, without what git ignores
     else
         find . -path ./build -prune -o -type f -print0
     fi | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
-        tar -c --null -T - --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 | tar -x -C "$1"
+        tar -c --null -T - --mode=u+rw,go+rX,go-w --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 | tar -x -C "$1"
 }

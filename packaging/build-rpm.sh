@@ -19,6 +19,9 @@ sed "s/^Version:.*/Version:        $version/" packaging/rpm/stillpoint.spec >"$o
 tar -C "$out/work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 -c "$name" |
     gzip -9n >"$out/work/SOURCES/$name.tar.gz"
 
+chmod 644 "$out/work/stillpoint.spec" "$out/work/SOURCES/$name.tar.gz"
+touch -d "@$SOURCE_DATE_EPOCH" "$out/work/stillpoint.spec" "$out/work/SOURCES/$name.tar.gz"
+
 # --nodeps: where dpkg has the libraries, rpm's database knows of none.
 missing=()
 ! command -v dpkg >/dev/null || missing=(--nodeps)

@@ -14,6 +14,10 @@
 
 #include "agent/guard/guard_pass.h"
 
+#ifndef SYS_close_range /* headers older than Linux 5.9; the number is the same everywhere */
+#define SYS_close_range 436
+#endif
+
 static const char digit[] = "0123456789";
 
 /* "/proc/self/fd/N" without stdio. */

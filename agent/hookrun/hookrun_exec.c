@@ -17,6 +17,10 @@
 #include "agent/base/clock.h"
 #include "agent/hookrun/hookrun_signals.h"
 
+#ifndef SYS_close_range /* headers older than Linux 5.9; the number is the same everywhere */
+#define SYS_close_range 436
+#endif
+
 enum { GRACE_MS_MAX = 200, DRAIN_READS_MAX = 64, KILLED_LOOK_MS = 500 };
 
 static const char *const phase_names[HOOK_PHASE_COUNT] = {

@@ -56,7 +56,7 @@ tree_made() {
         . tests/servers/lib.sh
         mirror=$(servers_mirror)
         [ -n "$mirror" ] || skip "apt has no mirror"
-        timeout 300 mmdebstrap --quiet --variant=apt --include="$include" \
+        timeout 600 mmdebstrap --quiet --variant=apt --include="$include" \
             --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$tar" "$mirror" >"$tar.log" 2>&1 ||
             skip "no $suite could be had: $(grep -m 1 '^E:' "$tar.log")"
         echo "$include" >"$tar.packages"

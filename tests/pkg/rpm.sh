@@ -31,6 +31,7 @@ tree=$(mktemp -d "$PACKAGES_DIR/rpm-life.XXXXXX")
 trap 'rm -rf --one-file-system "$tree" "$work"' EXIT
 make -s --no-print-directory B="${BUILD:-build/plain}" DESTDIR="$work/tree" PREFIX=/usr HOOKS=dnf \
     install install-kaltura >/dev/null
+rpm -qpl "${ours[0]}" | has '/dnf-plugins/stillpoint.py$' || fail "dnf's plugin is missing"
 (cd "$work/tree" && find . -type f | sed 's,^\.,,; /share\/man\//s/$/.gz/') | sort >"$work/installed"
 rpm -qpl --dump "${ours[0]}" "${kaltura[0]}" 2>/dev/null | awk '$5 ~ /^0?10/ { print $1 }' |
     grep -v -e '^/usr/share/doc/' -e '^/usr/share/licenses/' | sort >"$work/packaged"
@@ -61,6 +62,7 @@ for one in multi-user.target.wants/stillpoint-guard.service multi-user.target.wa
 done
 ! link timers.target.wants/stillpoint-prune.timer || fail "the pruner is enabled by preset"
 sed -i 's/^#hold_deadline = .*/hold_deadline = 5s/' "$tree/etc/stillpoint/conf.d/backup.conf"
+echo '{}' >"$tree/var/lib/stillpoint/journal.json"
 rm "$tree/etc/systemd/system/timers.target.wants/stillpoint-backup@nightly.timer"
 for step in "$now" "$before" "$now"; do
     rpm_in -U --oldpackage "$step"/stillpoint-[0-9]*"$(uname -m)".rpm "$step"/stillpoint-kaltura-*.rpm
@@ -78,7 +80,8 @@ left=$(comm -13 "$work/before" "$work/after")
 expected='etc/stillpoint
 etc/stillpoint/conf.d
 etc/stillpoint/conf.d/backup.conf.rpmsave
-var/lib/stillpoint'
+var/lib/stillpoint
+var/lib/stillpoint/journal.json'
 # The folders that RHEL's own packages have, and a Debian tree has not, stay.
 theirs='^(etc/.*-|etc/systemd.*|usr/share/licenses|usr/lib/python3[.0-9]*(/site-packages(/dnf-plugins)?)?)$'
 [ "$(grep -vE "$theirs" <<<"$left")" = "$expected" ] || fail "erasing leaves: $left"

@@ -20,10 +20,10 @@ $3
 got
 $got"
 }
-expect 'rhel 8' '' "$every pkgconfig(libmariadb) pkgconfig(libuv) systemd"
+expect 'rhel 8' '' "$every pkgconfig(libmariadb) pkgconfig(libuv) python3 systemd"
 for system in 'rhel 9' 'rhel 10' 'amzn 2023'; do
-    expect "$system" '' "$every pkgconfig(libmariadb) pkgconfig(libuv) systemd-rpm-macros"
-    expect "$system" --with=mysqlclient "$every pkgconfig(libuv) pkgconfig(mysqlclient) systemd-rpm-macros"
+    expect "$system" '' "$every pkgconfig(libmariadb) pkgconfig(libuv) python3 systemd-rpm-macros"
+    expect "$system" --with=mysqlclient "$every pkgconfig(libuv) pkgconfig(mysqlclient) python3 systemd-rpm-macros"
 done
 said=$(rpmspec -q --define 'rhel 7' $spec 2>&1) && fail "RHEL 7 is taken"
 grep -q 'RHEL 7 is not supported' <<<"$said" || fail "RHEL 7: $said"
