@@ -25,13 +25,18 @@ touch -d "@$SOURCE_DATE_EPOCH" "$out/work/stillpoint.spec" "$out/work/SOURCES/$n
 # --nodeps: where dpkg has the libraries, rpm's database knows of none.
 missing=()
 ! command -v dpkg >/dev/null || missing=(--nodeps)
-rpmbuild -ba "${missing[@]}" --define "_topdir $out/work" --define '_buildhost stillpoint' \
-    --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' \
-    "$out/work/stillpoint.spec" >"$out/build.log" 2>&1 || {
+run_rpmbuild() { # TOPDIR OPTION
+    rpmbuild "$2" "${missing[@]}" --define "_topdir $1" --define '_buildhost stillpoint' \
+        --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' \
+        "$out/work/stillpoint.spec"
+}
+# The source package has the spec in it as it was read, folders and all: there they are named from here.
+if ! { run_rpmbuild "$out/work" -bb && cd "$out/work" && run_rpmbuild . -bs; } >"$out/build.log" 2>&1; then
     tail -n 40 "$out/build.log"
     echo "rpm: rpmbuild failed; all of it is in $out/build.log" >&2
     exit 1
-}
+fi
+cd "$out"
 find "$out/work/RPMS" "$out/work/SRPMS" -name '*.rpm' -exec mv -t "$out" {} +
 rm -rf "$out/work"
 printf '%s\n' "$out"/*.rpm
