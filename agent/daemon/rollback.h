@@ -32,8 +32,10 @@ struct rollback {
     struct rollback_volume *volumes;
     size_t count;
     struct rollback_last last; /* outcome and why: how it ends, once that is known */
-    bool ordered;              /* by a person, now: not gone on with */
-    bool less;                 /* something is less than was asked for, and told: exit code 3 */
+    const struct cancel
+        *cancel;  /* of a look before anything is done: what has begun isn't cancelled */
+    bool ordered; /* by a person, now: not gone on with */
+    bool less;    /* something is less than was asked for, and told: exit code 3 */
 };
 
 /* Warns, and notes that something is less than was asked for: exit code 3. */

@@ -108,8 +108,8 @@ bool rollback_see_instance(struct rollback *rollback, int64_t deadline_ms, struc
     struct work *work = rollback->work;
     struct ec2_instance *instance = NULL;
 
-    if (!ec2_describe_instance(work->ec2, rollback_instance(rollback), deadline_ms, NULL, &instance,
-                               err))
+    if (!ec2_describe_instance(work->ec2, rollback_instance(rollback), deadline_ms,
+                               rollback->cancel, &instance, err))
         return false;
     ec2_instance_free(work->instance);
     work->instance = instance;

@@ -176,8 +176,10 @@ static bool pass(struct job *job, bool *ret_hopeless, struct err *err)
     bool there = false, ok;
 
     work_open(&work, job);
+    rollback.cancel = &job->cancel;
     ok = survey_node(&work, clock_boot_ms() + LOOK_MS, err) &&
          rollback_read(&rollback, clock_boot_ms() + LOOK_MS, &there, err);
+    rollback.cancel = NULL;
     *ret_hopeless = !ok && (err->kind == ERR_AWS_DENIED || err->kind == ERR_PROTOCOL ||
                             err->kind == ERR_PRECONDITION);
     if (ok && there && !is_at_rest(&rollback)) {
@@ -212,7 +214,7 @@ void rollback_resume(struct job *job)
         bool hopeless = false;
         if (pass(job, &hopeless, &err))
             return;
-        if (strcmp(told, err.text) != 0)
+        if (strcmp(told, err.text) != 0 && err.kind != ERR_CANCELLED)
             log_err(LOG_LEVEL_WARNING, "rollback_waits", &err);
         (void)snprintf(told, sizeof(told), "%s", err.text);
         if (hopeless ||
