@@ -4,7 +4,7 @@
 # reached, the upgrade is stopped (required) or goes on (best-effort) within the wait, and removing works.
 # Our own package is upgraded in the middle of a hold, downgraded, removed, installed again and purged: services
 # come back as they were, configuration stays, and of a purge nothing is left but the locked account.
-# timeout: 400
+# timeout: 600
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_vm.sh
 . "$(dirname "$0")/../lib_vm.sh"
