@@ -4,7 +4,6 @@
 # disks in another order: systemd reaches its target, MariaDB has every order that was acknowledged before
 # the hold, the agent knows that it is another, which disk is which volume now, and backs up what it is.
 # timeout: 700
-# asked: yes (it has not passed yet)
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_vm.sh
 . "$(dirname "$0")/../lib_vm.sh"
