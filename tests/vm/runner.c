@@ -165,9 +165,7 @@ static bool read_exactly(int port, char *into, size_t size)
         struct pollfd p = {port, POLLIN, 0};
         if (n > 0)
             have += (size_t)n;
-        else if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return false;
-        else if (poll(&p, 1, WRITE_MS) == 0 ||
+        else if ((n < 0 && errno != EAGAIN && errno != EINTR) || poll(&p, 1, WRITE_MS) == 0 ||
                  (!(p.revents & POLLIN) && is_gone(p.revents, &gone_ms)))
             return false;
     }
