@@ -3,7 +3,7 @@
 # PID 1 itself waits for the frozen / (a persistent timer's stamp, which it writes itself) when both services
 # are killed with all their processes: nobody restarts the guard. What stillpoint-guard(8) says ends that.
 # timeout: 600
-# asked: yes (it has not passed yet: whether PID 1 waits depends on the stamp)
+# asked: yes (a few runs alone have passed; none beside others)
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_hold.sh
 . "$(dirname "$0")/../lib_hold.sh"
