@@ -6,12 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/pkg/lib.sh
 . tests/pkg/lib.sh
-[ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
+own_mounts "$@"
 
-if [ "${1-}" != inside ]; then
-    exec unshare --mount bash "$0" inside
-fi
-mount --make-rprivate /
 # What the scripts would touch of this machine. Without /proc purge finds no mounts of others.
 for place in /run /usr/libexec /var/lib /etc; do mount -t tmpfs test $place; done
 bin=/run/bin scripts=$(pwd)/packaging/debian

@@ -6,12 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/pkg/lib.sh
 . tests/pkg/lib.sh
-[ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
+own_mounts "$@"
 
-if [ "${1-}" != inside ]; then
-    exec unshare --mount bash "$0" inside
-fi
-mount --make-rprivate /
 mount -t tmpfs run /run
 mount -t tmpfs opt /opt
 log=/run/log

@@ -25,6 +25,13 @@ need() {
     for tool in "$@"; do command -v "$tool" >/dev/null || skip "no $tool: tests/packages.sh installs it"; done
 }
 
+# own_mounts "$@": the script goes on, from its beginning, in a mount namespace of its own.
+own_mounts() {
+    [ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
+    [ "${1-}" = inside ] || exec unshare --mount bash "$0" inside
+    mount --make-rprivate /
+}
+
 # packages_built deb|rpm [VERSION]: says where they are, built of the sources as they stand.
 packages_built() {
     local kind=$1 version=${2:-$VERSION} out lock
