@@ -67,12 +67,15 @@ class Cell:
             self.seconds = time.monotonic() - begin
         return self
 
-    def _begin(self):
+    def _clear_the_scene(self):
         self.logs = self.scene.log_ends()
         self.scene.forget_the_dead()
         self.scene.points.clear()
         self.scene.empty_cloud()
         self.scene.watch.forget()
+
+    def _begin(self):
+        self._clear_the_scene()
         self.scene.points.arm(self.slot, self.skip)
         self.fault.order(self)
         self.client = self.scene.backup(image=self.point == "image", options=self.fault.options)

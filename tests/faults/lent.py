@@ -39,11 +39,7 @@ class LentCell(one_cell.Cell):
         self.hold = self.release = None
 
     def _begin(self):
-        self.logs = self.scene.log_ends()
-        self.scene.forget_the_dead()
-        self.scene.points.clear()
-        self.scene.empty_cloud()
-        self.scene.watch.forget()
+        self._clear_the_scene()
         if self.releasing:
             self.hold = self._told(Command(self.scene, "hold", "hold"))
         self.scene.points.arm(self.slot, self.skip)
