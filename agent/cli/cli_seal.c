@@ -17,7 +17,7 @@
 #include "agent/cli/cli_seal_places.h"
 #include "agent/cli/cli_sweep.h"
 #include "agent/cli/cli_thaw.h"
-#include "agent/daemon/journal.h"
+#include "agent/daemon/journal_step.h"
 #include "agent/daemon/static_keys.h"
 
 enum { NAMES_BYTES = 200 };

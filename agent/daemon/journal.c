@@ -18,16 +18,6 @@
 
 enum { JOURNAL_VERSION = 1 };
 
-static const char *const step_names[] = {
-    [JOURNAL_PREPARE] = "prepare", [JOURNAL_HOLD] = "hold", [JOURNAL_RAISE] = "raise",
-    [JOURNAL_DISCARD] = "discard", [JOURNAL_LENT] = "lent", [JOURNAL_ABSENT] = "absent",
-};
-
-const char *journal_step_name(enum journal_step step)
-{
-    return step_names[step];
-}
-
 /* --- the folder -------------------------------------------------------------------------- */
 
 static bool make_path(char *path, const char *state_dir, const char *name, const char *suffix,
@@ -165,8 +155,8 @@ static bool read_step(const json_t *object, enum journal_step *ret_step)
 {
     const char *name = json_string_value(json_object_get(object, "step"));
 
-    for (size_t i = 0; name != NULL && i < sizeof(step_names) / sizeof(*step_names); i++) {
-        if (strcmp(name, step_names[i]) == 0) {
+    for (size_t i = 0; name != NULL && i < JOURNAL_STEP_COUNT; i++) {
+        if (strcmp(name, journal_step_name((enum journal_step)i)) == 0) {
             *ret_step = (enum journal_step)i;
             return true;
         }

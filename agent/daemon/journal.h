@@ -7,6 +7,7 @@
 
 #include "agent/base/err.h"
 #include "agent/daemon/backup_record.h"
+#include "agent/daemon/journal_step.h"
 #include "agent/daemon/strs.h"
 
 /* What a backup is about to do, in STATE/journal/ID.json, so that whoever comes after a daemon that
@@ -14,16 +15,7 @@
  * of a set contains the entry of that very set as it was before the hold: so an entry is a hint
  * where to look, and EC2's tags are the truth. Any thread; one writer for each entry. */
 
-enum journal_step {
-    JOURNAL_PREPARE, /* nothing was asked of EC2 yet, but exec hooks were prepared */
-    JOURNAL_HOLD,    /* the request may have been sent: what EC2 has is looked for */
-    JOURNAL_RAISE,   /* the label in `backup` was proved: it may be written into the tags */
-    JOURNAL_DISCARD, /* whatever was made is to go */
-    JOURNAL_LENT,    /* held for somebody else: hooks may be held, EC2 is asked for nothing */
-    JOURNAL_ABSENT,  /* looked for long enough, nothing was there; a last look at each start */
-};
-
-enum { JOURNAL_BOOT_ID_BYTES = 40, JOURNAL_BYTES_MAX = 512 * 1024 };
+enum { JOURNAL_BOOT_ID_BYTES = 40 };
 
 struct journal_entry {
     enum journal_step step;
@@ -35,9 +27,6 @@ struct journal_entry {
     struct strs hooks;     /* exec hooks that were not yet told of the end, in their order */
     struct backup *backup; /* owned; volumes and what was known then */
 };
-
-/* A step's word in the file and in `status`: "prepare", "hold", "raise", … Static. */
-const char *journal_step_name(enum journal_step step);
 
 /* Makes the folder in STATE, and removes what an interrupted write left in both.
  *   false  ERR_SYS with the remedy */

@@ -361,6 +361,17 @@ enum copy_status copy_server_start(struct copy_session *session, int64_t deadlin
     return COPY_OK;
 }
 
+/* Not so one that was dying when it was asked, and had closed its connections before it was gone:
+ * MariaDB of a signal, MySQL with exit code 2 behind its handler of that signal
+ * (sql/signal_handler.cc, MYSQLD_FAILURE_EXIT). */
+static bool ended_well(const struct copy_child *server)
+{
+    if (!server->dead)
+        return true; /* late: its end will be ours */
+    return WIFSIGNALED(server->status) ? WTERMSIG(server->status) == SIGTERM
+                                       : WEXITSTATUS(server->status) == 0;
+}
+
 enum copy_status copy_server_stop(struct copy_session *session, int64_t deadline_ms)
 {
     int64_t now_ms = clock_boot_ms(), kill_ms = now_ms + (deadline_ms - now_ms) / 4 * 3;
@@ -373,10 +384,7 @@ enum copy_status copy_server_stop(struct copy_session *session, int64_t deadline
     kill_server(session, SIGTERM);
     while (!session->server.dead && clock_boot_ms() < kill_ms)
         copy_session_pump(session, kill_ms);
-    /* One that was dying when it was asked, and closed its connections before it was gone. */
-    bool by_itself = session->server.dead && WIFSIGNALED(session->server.status) &&
-                     WTERMSIG(session->server.status) != SIGTERM;
-    return give_up(session, by_itself ? COPY_SERVER_ENDED : COPY_OK);
+    return give_up(session, ended_well(&session->server) ? COPY_OK : COPY_SERVER_ENDED);
 }
 
 int copy_server_open_folder(const struct copy_session *session)

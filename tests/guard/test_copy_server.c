@@ -497,6 +497,26 @@ static void server_that_is_dying_when_asked_to_end_is_told(void **state)
     copy_rig_close(scene->rig);
 }
 
+/* As MySQL ends behind its handler of a fatal signal: not of the signal, but with exit code 2. */
+static void server_that_ends_with_a_failure_when_asked_is_told(void **state)
+{
+    const struct copy_server failing = {"/data", "/usr/sbin/mariadbd", (uint64_t)MEMORY_MIB << 20,
+                                        ""};
+    struct scene *scene = *state;
+
+    mount_root(scene, TRAP);
+    (void)copy_serve(scene->rig->copy, &failing, soon(), NULL, &scene->serving, &scene->log,
+                     &scene->rig->err); /* which misses its socket */
+    assert_true(copy_rig_child_of(scene->inner) > 0);
+
+    struct copy_stopped stopped = stop(scene);
+    if (!stopped.by_itself)
+        fail_msg("code %d signal %d %s", stopped.exit_code, stopped.signal, buf_text(&scene->log));
+    assert_int_equal(stopped.exit_code, 2);
+    assert_non_null(strstr(buf_text(&scene->log), "signal 6"));
+    copy_rig_close(scene->rig);
+}
+
 /* ---- what is left when one of them dies ---- */
 
 static void hang_up(struct scene *scene)
@@ -621,7 +641,7 @@ static int tear(void **state)
 static int open_all(void **state)
 {
     struct scene *scene = calloc(1, sizeof(*scene));
-    char script[900];
+    char script[1200];
 
     assert_non_null(scene);
     scene->rig = copy_rig_start();
@@ -653,7 +673,9 @@ static int open_all(void **state)
                "'sleep 1000 &' 'echo mysqld: ready for connections' 'sleep 1000' "
                ">usr/sbin/mysqld && printf '%%s\\n' '#!/usr/bin/sh' 'sleep 1000 &' "
                "'echo mysqld  Ver 8.0.36 for Linux' >usr/libexec/mysqld && "
-               "chmod 755 usr/sbin/mysqld usr/libexec/mysqld");
+               "printf '%%s\\n' '#!/usr/bin/sh' 'trap \"echo got signal 6; exit 2\" TERM' "
+               "'echo mariadbd: ready for connections' 'sleep 1000 &' 'wait' "
+               ">usr/sbin/mariadbd && chmod 755 usr/sbin/m* usr/libexec/mysqld");
     (void)copy_rig_fs(scene->rig, "ext4", 32, script);
     (void)copy_rig_fs(scene->rig, "ext4", 16,
                       "mkdir proc dev tmp data && chown 1234 data && ln -s /proc/1/root/opt run");
@@ -695,6 +717,7 @@ int main(void)
         TEST(program_that_others_could_change_is_not_run),
         TEST(server_that_dies_is_told),
         TEST(server_that_is_dying_when_asked_to_end_is_told),
+        TEST(server_that_ends_with_a_failure_when_asked_is_told),
         TEST(client_that_goes_ends_all),
         TEST(death_of_any_process_ends_all),
         TEST(client_that_goes_ends_a_stopped_session),
