@@ -300,34 +300,40 @@ static bool run_dry(struct work *work, struct verdict *verdict, struct err *err)
     return true;
 }
 
+/* Until the set's tags say what it is. */
+static bool take_and_prove(struct work *work, struct hold *hold, struct cut *cut,
+                           int64_t deadline_ms, struct verdict *verdict, struct err *err)
+{
+    struct err cause = ERR_INIT;
+
+    bool ok = ready_tell_shortfalls(work, err) && hold_prepare(work, hold, deadline_ms, err);
+    if (!ok) {
+        (void)settle_end(verdict, work_exit_code(err),
+                         "nothing was held or frozen, no snapshot was made");
+    } else if (!hold_and_cut(work, hold, cut, deadline_ms, &cause)) {
+        ok = settle_cut(work, cut, &cause, verdict, err);
+    }
+    if (ok && !job_set_past_cut(work->job)) {
+        (void)err_set(err, ERR_CANCELLED, 0, "cancelled during the cut");
+        ok = settle_discard(work, cut, verdict);
+    }
+    if (!ok)
+        return false;
+    tell_hold(work, hold, cut);
+    ready_tell_manifests(work, hold);
+    return attest(work, hold, cut, verdict, err) && raise_label(work, cut, verdict, err);
+}
+
 static bool run_past_plan(struct work *work, int64_t deadline_ms, struct verdict *verdict,
                           struct err *err)
 {
     struct hold hold = {.counter_count = 0};
     struct cut cut = {.ok = false};
-    struct err cause = ERR_INIT;
     bool told = false;
 
-    bool ok = ready_tell_shortfalls(work, err) && hold_prepare(work, &hold, deadline_ms, err);
-    if (!ok) {
-        (void)settle_end(verdict, work_exit_code(err),
-                         "nothing was held or frozen, no snapshot was made");
-    } else if (!hold_and_cut(work, &hold, &cut, deadline_ms, &cause)) {
-        ok = settle_cut(work, &cut, &cause, verdict, err);
-    }
-    if (ok && !job_set_past_cut(work->job)) {
-        (void)err_set(err, ERR_CANCELLED, 0, "cancelled during the cut");
-        ok = settle_discard(work, &cut, verdict);
-    }
+    bool ok = take_and_prove(work, &hold, &cut, deadline_ms, verdict, err);
     if (ok) {
-        tell_hold(work, &hold, &cut);
-        ready_tell_manifests(work, &hold);
-        ok = attest(work, &hold, &cut, verdict, err);
-    }
-    if (ok)
-        ok = raise_label(work, &cut, verdict, err);
-    if (ok) {
-        last_backup_set(work->job->agent, catalog_json(work->backup));
+        last_backup_proved(work->job->agent, catalog_json(work->backup));
         metrics_cut(work->job->agent->metrics, work->backup);
         ready_leave_node(work, "complete");
         if (work->options.within) { /* resume.h brings it to its end */
@@ -437,6 +443,29 @@ static bool reuse_one(struct work *work, bool *ret_reused, struct err *err)
     return true;
 }
 
+/* The node, or one that does instead: also one that was not there yet when it was looked for, and
+ * whose end is why the node is free.
+ *   false  cancelled; ERR_BUSY */
+static bool reuse_or_take_node(struct work *work, bool *ret_reused, struct err *err)
+{
+    char id[JOB_ID_BYTES];
+    enum label label;
+
+    for (;;) {
+        int64_t begin_ms = clock_boot_ms();
+        if (!reuse_one(work, ret_reused, err))
+            return false;
+        if (*ret_reused)
+            return true;
+        if (!job_take_node(work->job, err))
+            return false;
+        if (work->options.max_age_ms == 0 ||
+            !last_backup_since(work->job->agent, begin_ms, id, &label))
+            return true;
+        job_leave_node(work->job);
+    }
+}
+
 void backup_command(struct job *job)
 {
     struct verdict verdict = {.exit_code = 1};
@@ -448,11 +477,9 @@ void backup_command(struct job *job)
     work_open(&work, job);
     int64_t deadline_ms = clock_boot_ms() + work.config->backup.job_timeout_ms;
     bool ok = backup_request_read(job->args, work.config, &work.options, &err) &&
-              catalog_id_new(clock_utc_us(), id, &err) && reuse_one(&work, &reused, &err);
-    if (ok && !reused && !job_take_node(job, &err))
-        ok = settle_end(&verdict, err.kind == ERR_BUSY ? 4 : 1, "nothing was done");
-    else if (!ok)
-        (void)settle_end(&verdict, work_exit_code(&err), "nothing was done");
+              catalog_id_new(clock_utc_us(), id, &err) && reuse_or_take_node(&work, &reused, &err);
+    if (!ok)
+        (void)settle_end(&verdict, work_begin_exit_code(&err), "nothing was done");
     if (ok && !reused) {
         job_set_id(job, id);
         begun = !work.options.dry_run;

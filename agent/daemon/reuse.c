@@ -5,11 +5,18 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/deadline.h"
 #include "agent/base/log.h"
 #include "agent/daemon/catalog_json.h"
 #include "agent/daemon/gather.h"
 #include "agent/daemon/inventory_gather.h"
+#include "agent/daemon/last_backup.h"
 #include "agent/daemon/survey.h"
+
+enum {
+    LAG_MS = 30000, /* EC2's lists, behind what it was told */
+    LOOK_AGAIN_MS = 1000,
+};
 
 /* --- which ----------------------------------------------------------------------------- */
 
@@ -119,24 +126,60 @@ static bool take_whole(struct work *work, const struct work_options *options, co
     return ok;
 }
 
-bool reuse_find(struct job *job, const struct work_options *options, int64_t deadline_ms,
-                json_t **ret_backup, struct err *err)
+/* EC2 does not show yet what it was just told of ("Eventual consistency", EC2's API reference). */
+static bool lags(struct job *job, const struct work_options *options,
+                 const struct inventory *inventory)
+{
+    char id[JOB_ID_BYTES];
+    enum label label;
+
+    if (!last_backup_since(job->agent, clock_boot_ms() - LAG_MS, id, &label) ||
+        label < options->asked)
+        return false;
+    for (size_t i = 0; i < inventory->count; i++) {
+        const struct inventory_set *set = &inventory->sets[i];
+        if (strcmp(set->id, id) == 0)
+            return set->consistency < label;
+    }
+    return true;
+}
+
+static bool look(struct work *work, const struct work_options *options, int64_t deadline_ms,
+                 json_t **ret_backup, bool *ret_lags, struct err *err)
 {
     const struct inventory_query query = {.step = "look"};
     struct inventory inventory = {.count = 0};
     const struct inventory_set *set = NULL;
+
+    *ret_lags = false;
+    bool ok = inventory_gather(work, &query, deadline_ms, &inventory, err);
+    if (ok) {
+        set = reuse_choose(&inventory, options, work->attached, work->attached_count,
+                           clock_utc_us() + ec2_clock_ahead_s(work->ec2) * 1000000);
+        *ret_lags = set == NULL && lags(work->job, options, &inventory);
+    }
+    if (set != NULL)
+        ok = take_whole(work, options, set->id, deadline_ms, ret_backup, err);
+    inventory_free(&inventory);
+    return ok;
+}
+
+bool reuse_find(struct job *job, const struct work_options *options, int64_t deadline_ms,
+                json_t **ret_backup, struct err *err)
+{
+    int64_t lag_end_ms = clock_boot_ms() + LAG_MS;
+    bool again = true;
     struct work work;
 
     *ret_backup = NULL;
     work_open(&work, job);
-    bool ok = survey_node(&work, deadline_ms, err) && survey_cloud(&work, deadline_ms, err) &&
-              inventory_gather(&work, &query, deadline_ms, &inventory, err);
-    if (ok)
-        set = reuse_choose(&inventory, options, work.attached, work.attached_count,
-                           clock_utc_us() + ec2_clock_ahead_s(work.ec2) * 1000000);
-    if (set != NULL)
-        ok = take_whole(&work, options, set->id, deadline_ms, ret_backup, err);
-    inventory_free(&inventory);
+    bool ok = survey_node(&work, deadline_ms, err) && survey_cloud(&work, deadline_ms, err);
+    while (ok && again) {
+        ok = look(&work, options, deadline_ms, ret_backup, &again, err);
+        again = again && clock_boot_ms() < lag_end_ms;
+        if (ok && again)
+            ok = deadline_sleep(clock_boot_ms() + LOOK_AGAIN_MS, deadline_ms, &job->cancel, err);
+    }
     work_close(&work);
     return ok;
 }

@@ -390,6 +390,15 @@ class Tests(Base):
         assert len(self.lab.get("snapshots")) >= 3
         self.ec2.describe_snapshots(SnapshotIds=ids)
 
+    def new_tags_can_be_unknown_for_a_while(self):
+        ids = self.cut()
+        self.lab.post("set", {"tags_visible_after_ms": 500})
+        self.ec2.create_tags(Resources=ids[:1], Tags=[{"Key": "late", "Value": "1"}])
+        wanted = {"Filters": [{"Name": "tag:late", "Values": ["1"]}]}
+        assert self.ec2.describe_snapshots(**wanted)["Snapshots"] == []
+        time.sleep(0.55)
+        assert len(self.ec2.describe_snapshots(**wanted)["Snapshots"]) == 1
+
     def a_new_snapshot_can_be_unknown_for_a_while(self):
         self.lab.post("set", {"visible_after_ms": 500})
         ids = self.cut()

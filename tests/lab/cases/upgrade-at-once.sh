@@ -1,16 +1,27 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Two that ask before an upgrade at once: the second waits for the first one's backup and uses it, also where
-# EC2 does not show yet what is new.
+# EC2 does not show yet what is new, or what its tags say now.
+#
+#   upgrade-at-once.sh [late-list|late-tags]    one of them
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
+
+case ${1-} in
+late-list) lag='"visible_after_ms": 1000, "latency_ms": {"CreateSnapshots": 500}' ;;
+late-tags) lag='"tags_visible_after_ms": 5000, "latency_ms": {"CreateSnapshots": 500}' ;;
+*)
+    bash "$0" late-list && bash "$0" late-tags
+    exit
+    ;;
+esac
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
 # shellcheck source=tests/lab/cases/lib_upgrade.sh
 . "$(dirname "$0")/lib_upgrade.sh"
 start_node --no-mysql
-cloud_set '{"snapshot_time_s": 600, "visible_after_ms": 1000, "latency_ms": {"CreateSnapshots": 500}}'
+cloud_set "{\"snapshot_time_s\": 600, $lag}"
 sp_program
 arm_thaw 60 "$(mount_at root)"
 ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt"; }

@@ -11,6 +11,7 @@ DEFAULTS = {
     "snapshot_time_s": 1.0,  # pending -> completed
     "image_time_s": 0.5,  # pending -> available
     "visible_after_ms": 0,  # a new resource is unknown to every call for so long
+    "tags_visible_after_ms": 0,  # what CreateTags did is not shown for so long
     "volume_time_s": 0.2,  # creating -> available
     "attach_time_s": 0.2,  # attaching -> attached: there is the device
     "detach_time_s": 0.2,  # detaching -> available, or busy while the device is held

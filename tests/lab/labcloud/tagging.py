@@ -44,6 +44,7 @@ def create_tags(world, params, call):
                     "The maximum number of Tags for a resource has been reached.",
                 )
         for resource_id in params["Resources"]:
+            world.keep_shown_tags(resource_id)
             world.moto.tags[resource_id].update(new)
         return {}
 

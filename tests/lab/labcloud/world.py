@@ -150,6 +150,7 @@ class World:
         self.launches = {}  # instance id -> the snapshot that its root was launched from
         self.tasks = {}  # task id -> roots.Task
         self.gone_images = set()
+        self.late_tags = {}  # resource id -> (until then what is shown, those tags)
         self.bin = {}  # id -> recycle.Kept
         self.image_users = {}  # snapshot id -> ids of the images that need it
         self.facts = {}  # instance id -> FACTS
@@ -212,8 +213,21 @@ class World:
 
     # -- tags ----------------------------------------------------------------------------------
 
+    def shown_tags(self, resource_id):
+        until_mono, before = self.late_tags.get(resource_id, (0, None))
+        if time.monotonic() < until_mono:
+            return before
+        return self.moto.tags.get(resource_id, {})
+
+    def keep_shown_tags(self, resource_id):
+        """Before they change: for tags_visible_after_ms they are shown as they are."""
+        late_ms = self.settings["tags_visible_after_ms"]
+        if late_ms > 0:
+            before = dict(self.shown_tags(resource_id))
+            self.late_tags[resource_id] = (time.monotonic() + late_ms / 1000.0, before)
+
     def tags_of(self, resource_id):
-        tags = self.moto.tags.get(resource_id, {})
+        tags = self.shown_tags(resource_id)
         return [{"Key": key, "Value": value} for key, value in tags.items()]
 
     @staticmethod
