@@ -26,6 +26,7 @@
 #include "agent/guard/guard_notify.h"
 #include "agent/guard/guard_options.h"
 #include "agent/guard/guard_record.h"
+#include "agent/guard/guard_watch.h"
 
 #ifndef STILLPOINT_VERSION
 #define STILLPOINT_VERSION "unknown"
@@ -84,6 +85,36 @@ static void log_damaged(const char *path)
               guard_log_text(path));
 }
 
+static void protect_from_oom(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!write(fd, "-1000", 5); /* systemd's OOMScoreAdjust= has done it where we may not */
+        (void)close(fd);
+    }
+}
+
+static __attribute__((noinline)) void touch_stack(void)
+{
+    volatile char room[32 * 1024];
+
+    for (size_t i = 0; i < sizeof(room); i += 1024)
+        room[i] = 1;
+}
+
+/* Nothing that the thaw needs may have to be read from a disk, least of all from a frozen or a full
+ * one. */
+static void lock_memory(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+        /* not reached: as the boot id */
+        guard_log(GUARD_LOG_WARNING, "event=not_memory_locked error=\"%s\"", strerror(errno));
+    touch_stack();
+    guard_frozen_rehearse();
+}
+
 static int thaw_and_exit(const struct guard_options *options)
 {
     char boot_id[GUARD_BOOT_ID_BYTES];
@@ -106,6 +137,22 @@ static int thaw_and_exit(const struct guard_options *options)
         return 1; /* the record stays, for the next try or for who looks into it */
     guard_record_remove(options->record);
     return 0;
+}
+
+/* What stillpoint-guard-watch.service runs. */
+static int watch_and_exit(const struct guard_options *options)
+{
+    char boot_id[GUARD_BOOT_ID_BYTES];
+
+    if (!guard_record_boot_id(boot_id)) {
+        (void)fail("boot id"); /* not reached: as in thaw_and_exit */
+        return 1;
+    }
+    protect_from_oom();
+    lock_memory("guard-watch");
+    guard_watch_run(options, boot_id, log_recovery);
+    (void)fail("watching the record's folder");
+    return 1;
 }
 
 /* The user database can load whole libraries (sssd, LDAP): in a process of its own, which ends. */
@@ -230,36 +277,6 @@ static void warn_if_on_disk(int record_fd)
         guard_log(GUARD_LOG_WARNING,
                   "event=record_not_on_tmpfs remedy=\"put [paths] run on a tmpfs: "
                   "the filesystem that it is on can't be frozen\"");
-}
-
-static void protect_from_oom(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        (void)!write(fd, "-1000", 5); /* systemd's OOMScoreAdjust= has done it where we may not */
-        (void)close(fd);
-    }
-}
-
-static __attribute__((noinline)) void touch_stack(void)
-{
-    volatile char room[32 * 1024];
-
-    for (size_t i = 0; i < sizeof(room); i += 1024)
-        room[i] = 1;
-}
-
-/* Nothing that the thaw needs may have to be read from a disk, least of all from a frozen or a full
- * one. */
-static void lock_memory(const char *name)
-{
-    (void)prctl(PR_SET_NAME, name);
-    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-        /* not reached: as the boot id */
-        guard_log(GUARD_LOG_WARNING, "event=not_memory_locked error=\"%s\"", strerror(errno));
-    touch_stack();
-    guard_frozen_rehearse();
 }
 
 static void block_signals(sigset_t *ret_set)
@@ -432,6 +449,8 @@ int main(int argc, char **argv)
     }
     if (options.thaw)
         return thaw_and_exit(&options);
+    if (options.watch)
+        return watch_and_exit(&options);
     if (!start(&options, &keeper))
         return not_started();
     guard_log(GUARD_LOG_INFO, "event=start version=%s keeper=%d freezer=%d", STILLPOINT_VERSION,

@@ -20,6 +20,7 @@ const char guard_options_help[] =
     "\n"
     "usage: stillpoint-guard [options]          serve, in the foreground, as root\n"
     "       stillpoint-guard [options] --thaw   let go of what an earlier one left frozen\n"
+    "       stillpoint-guard [options] --watch  do so whenever all of a guard is killed\n"
     "\n"
     "  --config FILE         read [paths] run there (default " DEFAULT_CONFIG ")\n"
     "  --socket PATH         default RUN/" GUARD_SOCKET_NAME "\n"
@@ -91,6 +92,12 @@ static bool is_ours(const struct stat *st)
     return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0 && (st->st_uid == 0 || st->st_uid == geteuid());
 }
 
+/* No fault of a file is a reason to leave something frozen. */
+static bool is_lenient(const struct guard_options *options)
+{
+    return options->thaw || options->watch;
+}
+
 static bool refuse(const char *path, const char *why, char *ret_error)
 {
     (void)snprintf(ret_error, GUARD_PATH_BYTES, "%.*s: %.200s", GUARD_PATH_BYTES - 204, path, why);
@@ -110,7 +117,7 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
         return true;
     if (fd < 0 || fstat(fd, &st) < 0)
         return refuse(path, strerror(errno), ret_error);
-    if (!S_ISREG(st.st_mode) || (!is_ours(&st) && !options->thaw)) {
+    if (!S_ISREG(st.st_mode) || (!is_ours(&st) && !is_lenient(options))) {
         (void)close(fd);
         return refuse(path, "is writable by others than root, or no file", ret_error);
     }
@@ -119,10 +126,10 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
         length += (size_t)got;
     text[length] = '\0';
     (void)close(fd);
-    if (got < 0 && !options->thaw)
+    if (got < 0 && !is_lenient(options))
         return refuse(path, strerror(errno), ret_error); /* not reached: a disk that fails */
     int found = guard_options_find_run(text, options->run, GUARD_SOCKET_PATH_BYTES - 16);
-    if (found < 0 && !options->thaw) {
+    if (found < 0 && !is_lenient(options)) {
         (void)snprintf(ret_error, GUARD_PATH_BYTES,
                        "%.*s:%d: [paths] run: not an absolute path, or too long",
                        GUARD_PATH_BYTES - 80, path, -found);
@@ -156,7 +163,7 @@ static bool read_configs(const char *file, bool must_exist, struct guard_options
                      : snprintf(folder, sizeof(folder), "%.*s/conf.d", (int)(slash - file), file);
     if (length < 0 || (size_t)length >= sizeof(folder))
         return true; /* not reached: a file of that path could not be read */
-    if (stat(folder, &st) == 0 && !options->thaw && (!is_ours(&st) || !S_ISDIR(st.st_mode)))
+    if (stat(folder, &st) == 0 && !is_lenient(options) && (!is_ours(&st) || !S_ISDIR(st.st_mode)))
         return refuse(folder, "is writable by others than root, or no folder", ret_error);
     int count = scandir(folder, &entries, is_conf, alphasort);
     for (int i = 0; i < count; i++) {
@@ -207,6 +214,8 @@ bool guard_options_read(int argc, char **argv, struct guard_options *ret_options
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--thaw") == 0)
             options->thaw = true;
+        else if (strcmp(argv[i], "--watch") == 0)
+            options->watch = true;
         else if (strcmp(argv[i], "--version") == 0)
             options->version = true;
         else if (strcmp(argv[i], "--help") == 0)
@@ -221,6 +230,10 @@ bool guard_options_read(int argc, char **argv, struct guard_options *ret_options
                            argv[i]);
             return false;
         }
+    }
+    if (options->thaw && options->watch) {
+        (void)snprintf(ret_error, GUARD_PATH_BYTES, "--thaw or --watch, not both");
+        return false;
     }
     if (options->version || options->help)
         return true;

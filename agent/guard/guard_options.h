@@ -19,15 +19,16 @@ struct guard_options {
     bool is_user_named;   /* on the command line: then it must exist */
     const char *rcu_path; /* /sys/kernel/rcu_expedited */
     bool thaw;
+    bool watch;
     bool version;
     bool help;
 };
 
-/* Reads the command line and the configuration. With --thaw a configuration that has a fault is no
- * reason to leave something frozen: what it says of [paths] run is taken where that is a path, also
- * from a file that others can write (a record is judged by itself, and nothing is made or removed
- * but one). Only a --config that is not there is refused then.
- *   false  ret_error says what is wrong, for a person; exit code 2 */
+/* Reads the command line and the configuration. With --thaw or --watch a configuration that has a
+ * fault is no reason to leave something frozen: what it says of [paths] run is taken where that is
+ * a path, also from a file that others can write (a record is judged by itself, and nothing is made
+ * or removed but one). Only a --config that is not there is refused then. false  ret_error says
+ * what is wrong, for a person; exit code 2 */
 bool guard_options_read(int argc, char **argv, struct guard_options *ret_options,
                         char ret_error[GUARD_PATH_BYTES]);
 

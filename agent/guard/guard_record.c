@@ -165,17 +165,12 @@ static void judge_disbelieved(struct left *left)
     left->recovery->is_planted = !ours;
 }
 
-/* Maps the record at PATH, if it is a regular file of ours with the right size. */
-static bool map_existing(const char *path, struct left *left)
+/* Maps the record, if it is a regular file of ours with the right size. */
+static bool map_existing(struct left *left)
 {
     struct stat st;
     void *record = MAP_FAILED;
 
-    left->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (left->fd < 0) {
-        left->recovery->is_planted = errno != ENOENT;
-        return false;
-    }
     /* Whoever may write into it: root has made it, and a freeze that stays is worse than a thaw. */
     if (fstat(left->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
         st.st_size == (off_t)sizeof(struct guard_record))
@@ -183,7 +178,6 @@ static bool map_existing(const char *path, struct left *left)
                       left->fd, 0);
     if (record == MAP_FAILED) {
         judge_disbelieved(left);
-        (void)close(left->fd);
         return false;
     }
     left->record = record;
@@ -291,14 +285,17 @@ static void restore_rcu(struct guard_record *record, const char *rcu_path,
     (void)close(fd);
 }
 
-void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
-                          const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
+void guard_record_recover_fd(int take_fd, const char boot_id[GUARD_BOOT_ID_BYTES],
+                             const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
 {
-    struct left left = {.until_ms = clock_boot_ms() + wait_ms, .recovery = ret_recovery};
+    struct left left = {
+        .fd = take_fd, .until_ms = clock_boot_ms() + wait_ms, .recovery = ret_recovery};
 
     memset(ret_recovery, 0, sizeof(*ret_recovery));
-    if (!map_existing(path, &left))
+    if (!map_existing(&left)) {
+        (void)close(left.fd);
         return;
+    }
     struct guard_record *record = left.record;
     if (!guard_record_check(record, sizeof(*record), boot_id, &ret_recovery->found)) {
         ret_recovery->found = false;
@@ -324,6 +321,19 @@ void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYT
 out:
     (void)munmap(record, sizeof(*record));
     (void)close(left.fd);
+}
+
+void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
+                          const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0) {
+        guard_record_recover_fd(fd, boot_id, rcu_path, wait_ms, ret_recovery);
+        return;
+    }
+    memset(ret_recovery, 0, sizeof(*ret_recovery));
+    ret_recovery->is_planted = errno != ENOENT;
 }
 
 bool guard_record_is_gone(int fd)

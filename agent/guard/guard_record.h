@@ -120,6 +120,12 @@ struct guard_recovery {
 void guard_record_recover(const char *path, const char boot_id[GUARD_BOOT_ID_BYTES],
                           const char *rcu_path, int wait_ms, struct guard_recovery *ret_recovery);
 
+/* The same of the record behind TAKE_FD, which it closes: of the one that the caller has locked,
+ * whatever lies at its path meanwhile. */
+void guard_record_recover_fd(int take_fd, const char boot_id[GUARD_BOOT_ID_BYTES],
+                             const char *rcu_path, int wait_ms,
+                             struct guard_recovery *ret_recovery);
+
 /* Whether the file of the record behind FD has been removed, replaced by another, or cut short. */
 bool guard_record_is_gone(int fd);
 

@@ -4,6 +4,7 @@
 #include "tests/guard/rig.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 /* SLOW lies in a file on OUTER: while OUTER is frozen, a FIFREEZE of SLOW with dirty pages waits.
  */
@@ -124,6 +125,83 @@ static void thaw_option_cleans_up_and_removes_the_record(void **state)
     assert_false(rig_is_frozen(rig, SLOW));
     assert_int_equal(access(rig->record, F_OK), -1);
     assert_int_equal(run_thaw(rig), 0); /* nothing to do is no failure */
+}
+
+static pid_t spawn_watch(const struct rig *rig)
+{
+    static const char *const more[] = {"--watch", NULL};
+    pid_t pid = rig_spawn(rig, more);
+
+    /* asleep on the record's lock */
+    for (int64_t until_ms = clock_boot_ms() + 10000;; rig_nap_ms(5)) {
+        char path[40];
+        rig_format(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+        if (strtol(rig_read(path), NULL, 10) == SYS_flock)
+            return pid;
+        if (clock_boot_ms() > until_ms)
+            fail_msg("the watch is at %s", rig_read(path));
+    }
+}
+
+static void end_watch(pid_t watch)
+{
+    assert_int_equal(kill(watch, SIGTERM), 0);
+    assert_int_equal(rig_wait_pid(watch), 128 + SIGTERM);
+}
+
+/* Without systemd, without a next guard: what is left where PID 1 waits for the frozen disk. */
+static void watch_lets_go_when_both_are_killed(void **state)
+{
+    struct rig *rig = *state;
+    pid_t watch = spawn_watch(rig);
+
+    for (int i = 0; i < 3; i++) {
+        hold_fast(rig, 20000);
+        pid_t freezer = rig_freezer_pid(rig);
+        int64_t now_ms = clock_boot_ms();
+        kill_both(rig, freezer);
+
+        assert_loose_in_time(rig, now_ms);
+        rig_start_guard(rig, NULL); /* and of the next one, too */
+    }
+    end_watch(watch);
+}
+
+static void watch_leaves_a_living_guard_alone(void **state)
+{
+    struct rig *rig = *state;
+    pid_t watch = spawn_watch(rig);
+
+    hold_fast(rig, 10000);
+    pid_t another = spawn_watch(rig);
+    rig_nap_ms(300);
+    assert_true(rig_is_frozen(rig, FAST));
+    assert_int_equal(rig_plain(rig, GUARD_OP_THAW), GUARD_OK);
+    assert_int_equal(rig->reply.lease.end_cause, GUARD_END_TOLD);
+
+    assert_int_equal(kill(rig->guard, SIGTERM), 0); /* which takes its record along */
+    assert_int_equal(rig_wait_guard(rig), 0);
+    rig_hang_up(rig);
+    rig_start_guard(rig, NULL);
+    hold_fast(rig, 10000);
+    rig_nap_ms(300);
+    assert_true(rig_is_frozen(rig, FAST));
+    end_watch(watch);
+    end_watch(another);
+}
+
+static void watch_needs_a_folder(void **state)
+{
+    const char *more[] = {"--watch", "--record", NULL, NULL};
+    struct rig *rig = *state;
+    char record[200];
+
+    rig_format(record, sizeof(record), "%s/nowhere/guard.lease", rig->folder);
+    more[2] = record;
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, more)), 1);
+    more[1] = "--thaw"; /* one of the two */
+    more[2] = NULL;
+    assert_int_equal(rig_wait_pid(rig_spawn(rig, more)), 2);
 }
 
 static void thaw_option_ends_the_lease_of_a_living_guard(void **state)
@@ -874,6 +952,9 @@ int main(void)
         WITH_GUARD(idle_guard_ends_when_either_process_dies),
         WITH_GUARD(both_killed_are_cleaned_up_after_by_the_next_guard),
         WITH_GUARD(thaw_option_cleans_up_and_removes_the_record),
+        WITH_GUARD(watch_lets_go_when_both_are_killed),
+        WITH_GUARD(watch_leaves_a_living_guard_alone),
+        WITH_GUARD(watch_needs_a_folder),
         WITH_GUARD(thaw_option_ends_the_lease_of_a_living_guard),
         WITH_GUARD(signals_thaw_before_the_guard_ends),
         WITH_GUARD(stopped_keeper_does_not_keep_the_freezer_from_thawing),

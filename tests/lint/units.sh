@@ -8,6 +8,7 @@ set -euo pipefail
 build=${1:?usage: units.sh BUILD-FOLDER}
 # The hook runner is not judged: it has no sandbox, on purpose.
 exposure_max='stillpoint-guard.service 40
+stillpoint-guard-watch.service 40
 stillpointd.service 24
 stillpoint-backup@.service 10
 stillpoint-prune.service 10'
@@ -44,8 +45,8 @@ while read -r unit max; do
         failed=1
     }
 done <<<"$exposure_max"
-if grep -E "$namespace" "$units/stillpoint-guard.service"; then
-    echo "stillpoint-guard.service: that needs a mount namespace"
+if grep -E "$namespace" "$units"/stillpoint-guard*.service; then
+    echo "the guard, or its watch: that needs a mount namespace"
     failed=1
 fi
 exit $failed

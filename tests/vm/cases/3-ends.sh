@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # A backup's hold, / frozen for real, ends in every way but its own: all processes of both services killed
-# at once, systemctl stop, systemctl restart. Each time everything is let go long before the deadline,
+# at once, also while PID 1 waits for the frozen / (a persistent timer's stamp, which it writes itself) and
+# starts nothing, systemctl stop, systemctl restart. Each time everything is let go long before the deadline,
 # MariaDB takes writes, and EC2 is settled. A daemon-reload in a hold is none of its business. At the end a
 # configuration with a fault, which is said once, in the words of `stillpoint config`.
 # timeout: 600
@@ -13,6 +14,9 @@ KILL_BOTH='cd /sys/fs/cgroup/system.slice
     echo 1 >stillpointd.service/cgroup.kill'
 
 start_hold_lab
+vm_edit 'units=$ROOT/etc/systemd/system
+    printf "[Timer]\nOnCalendar=*-01-01 00:00\nPersistent=yes\n" >"$units/tick.timer"
+    printf "[Service]\nType=oneshot\nExecStart=/bin/true\n" >"$units/tick.service"'
 boot_vm vm
 vm_target vm
 
@@ -24,6 +28,33 @@ cloud_faults_off
 both_run
 settled "killed"
 code_is '1|6' "killed"
+
+echo "# $SECONDS s: the same while PID 1 waits: the guard's watch is who lets go"
+hold
+vm_ok '(systemctl --no-block start tick.timer &) >/dev/null 2>&1'
+vm_until "$SOON" 'grep -q mnt_want_write /proc/1/stack'
+vm_ok "$KILL_BOTH"
+free_again "PID 1 waited"
+vm_ok 'systemctl stop tick.timer'
+cloud_faults_off
+both_run
+settled "PID 1 waited"
+code_is '1|6' "PID 1 waited"
+
+echo "# $SECONDS s: the same, and the watch is killed, too: what stillpoint-guard(8) says ends that"
+hold
+vm_ok '(systemctl --no-block start tick.timer &) >/dev/null 2>&1'
+vm_until "$SOON" 'grep -q mnt_want_write /proc/1/stack'
+vm_ok 'echo 1 >/sys/fs/cgroup/system.slice/stillpoint-guard-watch.service/cgroup.kill'
+vm_ok "$KILL_BOTH"
+vm_ok 'sleep 2'
+vm_frozen / || fail "somebody else let go"
+vm_ok '/usr/libexec/stillpoint/stillpoint-guard --thaw'
+free_again "the watch was killed"
+vm_ok 'systemctl stop tick.timer'
+cloud_faults_off
+both_run
+settled "the watch was killed"
 
 echo "# $SECONDS s: systemctl stop"
 hold
