@@ -94,7 +94,7 @@ line = open(os.path.join(work, "cmdline")).read().strip()
 print(json.dumps({"kernel": f"{work}/vmlinuz", "disks": disks, "relay": "", "cmdline": line}))
 PY
     python3 "$here/machine.py" boot "$work/machine" "$work/spec.json"
-    if ! python3 "$here/machine.py" wait "$work/machine" 120 ||
+    if ! python3 "$here/machine.py" wait "$work/machine" 240 ||
         ! python3 "$here/machine.py" run "$work/machine" -t 200 - <"$here/first_boot.sh" >"$work/first.log" 2>&1; then
         say "the machine's first boot failed"
         tail -n 30 "$work/machine/console.log" "$work/first.log" >&2
