@@ -13,6 +13,14 @@ KILL_BOTH='cd /sys/fs/cgroup/system.slice
     echo 1 >stillpoint-guard.service/cgroup.kill
     echo 1 >stillpointd.service/cgroup.kill'
 
+# In a hold: a timer without a stamp, which PID 1 makes when it is started.
+pid1_waits() {
+    vm_ok 'rm -f /var/lib/systemd/timers/stamp-tick.timer'
+    hold
+    vm_ok '(systemctl --no-block start tick.timer &) >/dev/null 2>&1'
+    vm_until "$SOON" 'grep -q mnt_want_write /proc/1/stack'
+}
+
 start_hold_lab
 vm_edit 'units=$ROOT/etc/systemd/system
     printf "[Timer]\nOnCalendar=*-01-01 00:00\nPersistent=yes\n" >"$units/tick.timer"
@@ -30,9 +38,7 @@ settled "killed"
 code_is '1|6' "killed"
 
 echo "# $SECONDS s: the same while PID 1 waits: the guard's watch is who lets go"
-hold
-vm_ok '(systemctl --no-block start tick.timer &) >/dev/null 2>&1'
-vm_until "$SOON" 'grep -q mnt_want_write /proc/1/stack'
+pid1_waits
 vm_ok "$KILL_BOTH"
 free_again "PID 1 waited"
 vm_ok 'systemctl stop tick.timer'
@@ -42,9 +48,7 @@ settled "PID 1 waited"
 code_is '1|6' "PID 1 waited"
 
 echo "# $SECONDS s: the same, and the watch is killed, too: what stillpoint-guard(8) says ends that"
-hold
-vm_ok '(systemctl --no-block start tick.timer &) >/dev/null 2>&1'
-vm_until "$SOON" 'grep -q mnt_want_write /proc/1/stack'
+pid1_waits
 vm_ok 'echo 1 >/sys/fs/cgroup/system.slice/stillpoint-guard-watch.service/cgroup.kill'
 vm_ok "$KILL_BOTH"
 vm_ok 'sleep 2'
