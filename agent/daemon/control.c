@@ -449,6 +449,11 @@ static bool clear_way(const char *path, struct err *err)
     return true;
 }
 
+static void on_listener_closed(uv_handle_t *listener)
+{
+    free(listener->data);
+}
+
 bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_control,
                   struct err *err)
 {
@@ -478,9 +483,7 @@ bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_con
     if (failed < 0) {
         (void)err_set(err, ERR_SYS, -failed, "listen at %s", path);
         (void)err_suggest(err, "[paths] run must be there and belong to the daemon's user");
-        uv_close((uv_handle_t *)&control->listener, NULL);
-        (void)uv_run(loop, UV_RUN_DEFAULT);
-        free(control);
+        uv_close((uv_handle_t *)&control->listener, on_listener_closed);
         return false;
     }
     /* Who is not the group's owner can still open it by its group where that is ours to give. */

@@ -16,7 +16,8 @@
 struct control;
 
 /* Binds and listens. A socket file that nobody listens on is replaced.
- *   false  ERR_BUSY: another daemon listens there; ERR_SYS */
+ *   false  ERR_BUSY: another daemon listens there; ERR_SYS. The loop must turn once more: it frees
+ *          what was begun */
 bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_control,
                   struct err *err);
 /* Passes on what jobs have told, frees those that ended. */

@@ -307,6 +307,31 @@ static void a_second_daemon_is_refused(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* The loop of a daemon has other handles, which nobody closes for it. */
+static void where_no_socket_can_be_it_says_so_and_does_not_wait(void **state)
+{
+    struct control_rig *rig = *state;
+    struct config config = *rig->config;
+    struct agent agent = {.config = &config};
+    char socket_path[] = "/tmp/stillpoint-not-there/control.sock";
+    struct control *control = NULL;
+    struct err err = ERR_INIT;
+    uv_async_t other;
+    uv_loop_t loop;
+
+    config.control_socket = socket_path;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_async_init(&loop, &other, NULL), 0);
+    (void)alarm(10);
+    assert_false(control_open(&loop, &agent, &control, &err));
+    (void)alarm(0);
+    assert_says(err.text, "listen at /tmp/stillpoint-not-there/control.sock");
+    assert_says(err.remedy, "[paths] run must be there");
+    uv_close((uv_handle_t *)&other, NULL);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, control_rig_set_up, control_rig_tear_down)
 
 int main(void)
@@ -328,6 +353,7 @@ int main(void)
         CASE(bad_backup_arguments_are_named),
         CASE(another_user_is_refused),
         CASE(a_second_daemon_is_refused),
+        CASE(where_no_socket_can_be_it_says_so_and_does_not_wait),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as main does: libuv writes to clients that have gone */

@@ -86,6 +86,10 @@ chmod 644 "$conf"
 assert_exit 0 "$BUILD/stillpoint" config --config "$conf"
 assert_match "# $more:2"$'\n''lock_wait = 1s' "$OUT" "the effective configuration"
 
+# What is written well and can't be used.
+printf '[aws]\nidentity = none\n[paths]\nrun = %s/none\nstate = %s\n' "$scratch" "$scratch" >"$conf"
+refused 1 "listen at $scratch/none/control.sock" '\[paths\] run must be there and belong to' daemon
+
 rm "$conf"
 both "$conf: No such file or directory" 'name a file that is there with --config'
 assert_exit 2 timeout 10 "$BUILD/stillpoint-guard" --config "$conf"
