@@ -106,7 +106,7 @@ def qemu_command(directory, spec):
 
 def boot(directory, spec):
     os.makedirs(directory, exist_ok=True)
-    for name in ["qmp", "pid"] + [f"port.{number}" for number in range(PORTS)]:
+    for name in ["qmp", "pid", "port.first"] + [f"port.{number}" for number in range(PORTS)]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(directory, name))
     with open(os.path.join(directory, "qemu.log"), "ab") as log:
@@ -176,17 +176,26 @@ def qmp(directory, command, arguments=None):
 # -- the channel -----------------------------------------------------------------------------------
 
 
+def answering_port(directory):
+    with contextlib.suppress(FileNotFoundError):
+        with open(os.path.join(directory, "port.first"), encoding="ascii") as stream:
+            return int(stream.read())
+    return 0
+
+
 class Channel:
     """One of the machine's ports, ours alone as long as we have it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, first=None):
         self.directory = directory
         self.buffer = b""
         self.lock = self.sock = None
         end = time.monotonic() + 30
+        if first is None:
+            first = answering_port(directory)
         while self.lock is None:
-            for number in range(PORTS):
-                if self._take(number):
+            for number in range(first, first + PORTS):
+                if self._take(number % PORTS):
                     return
             if time.monotonic() > end:
                 raise MachineError("every port of the channel is taken")
@@ -235,7 +244,7 @@ def begin(channel, script, seconds, wait):
     """Sends the order; returns its id when it is begun, or None: nobody answered within WAIT."""
     name, body = secrets.token_hex(8), script.encode()
     channel.sock.settimeout(10)
-    channel.sock.sendall(f"RUN {name} {seconds} {len(body)}\n".encode() + body)
+    channel.sock.sendall(f"\nRUN {name} {seconds} {len(body)}\n".encode() + body + name.encode())
     end = time.monotonic() + wait
     with contextlib.suppress(socket.timeout):
         while not channel.line(end).endswith(f"BEGIN {name}"):
@@ -244,10 +253,10 @@ def begin(channel, script, seconds, wait):
     return None
 
 
-def run(directory, script, seconds=60, wait=60, out=None, err=None):
-    """Exit code of SCRIPT in the machine; OUT and ERR (binary streams) get what it says."""
-    streams = {"OUT": out or sys.stdout.buffer, "ERR": err or sys.stderr.buffer}
-    channel = Channel(directory)
+def run(directory, script, seconds=60, wait=60, first=None):
+    """Exit code of SCRIPT in the machine; what it says is passed on."""
+    streams = {"OUT": sys.stdout.buffer, "ERR": sys.stderr.buffer}
+    channel = Channel(directory, first)
     try:
         name = begin(channel, script, seconds, wait)
         if name is None:
@@ -272,14 +281,19 @@ def run(directory, script, seconds=60, wait=60, out=None, err=None):
 
 
 def wait_for(directory, seconds):
-    end = time.monotonic() + seconds
+    """One port after the other, each time for longer: what is sent before the runner has opened it
+    is lost, and a busy host may take a while. The one that answers is taken first from then on."""
+    end, tries = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         if running(directory) is None:
             raise MachineError("QEMU has ended")
-        # Before the runner has opened its port what is sent there is lost.
-        if run(directory, "true", 10, 1) == 0:
+        port = tries // 2 % PORTS
+        if run(directory, "true", 10, min(1 + tries / 4, 8), port) == 0:
+            with open(os.path.join(directory, "port.first"), "w", encoding="ascii") as stream:
+                stream.write(str(port))
             return
-    raise MachineError(f"no answer within {seconds:.0f} s")
+        tries += 1
+    raise MachineError(f"no answer within {seconds:.0f} s, in {tries} tries")
 
 
 # -- the command line ------------------------------------------------------------------------------

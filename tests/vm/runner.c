@@ -7,13 +7,15 @@
  * It is static, locked in memory and needs no file, so that it answers while / is frozen; what a
  * command itself needs to write is the command's own affair. One command at a time on each port:
  *
- *   to us       "RUN ID SECONDS LENGTH\n" and LENGTH bytes for `bash -c`
+ *   to us       "\nRUN ID SECONDS LENGTH\n", LENGTH bytes for `bash -c`, and ID once more
  *   from us     "BEGIN ID\n", then in any order "OUT ID LENGTH\n" or "ERR ID LENGTH\n" with LENGTH
  * bytes, last "END ID CODE\n": the exit code, 128 + the signal, 124: it was out of time
  *
  * When its time is over, and when the other side goes away or sends anything, the command's whole
  * process group is killed. What an ended command left running goes on. ID is a word of the
- * sender's, by which it knows old output from its own.
+ * sender's, by which it knows old output from its own. Where a sender has gone in the midst of its
+ * order, and the kernel has shown no gap before the next one's, the first newline ends what is left
+ * of a line, and the ID behind a script tells that it is whole.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -175,7 +177,7 @@ static bool read_exactly(int port, char *into, size_t size)
 /* Waits for an order. False: what came was none. */
 static bool read_order(int port, struct order *order)
 {
-    char line[96];
+    char line[96], behind[sizeof(order->id)];
     size_t length = 0;
     for (;;) {
         int c = next_byte(port);
@@ -190,7 +192,9 @@ static bool read_order(int port, struct order *order)
     }
     line[length] = '\0';
     if (sscanf(line, "RUN %39s %ld %zu", order->id, &order->seconds, &order->length) != 3 ||
-        order->length > SCRIPT_MAX || !read_exactly(port, order->script, order->length))
+        order->length > SCRIPT_MAX || !read_exactly(port, order->script, order->length) ||
+        !read_exactly(port, behind, strlen(order->id)) ||
+        memcmp(behind, order->id, strlen(order->id)) != 0)
         return false;
     order->script[order->length] = '\0';
     return true;
