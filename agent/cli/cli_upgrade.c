@@ -75,6 +75,7 @@ static int say_after(const struct cli *cli, const struct config *config)
     forget(config);
     if (fileio_read_fd(fd, path, &text, &passed_over) && text.len > 0) {
         cli_page_clean_lines(&page, buf_text(&text), 0);
+        cli_page_text(&page, "\n"); /* the last of theirs is not shown */
         (void)cli_page_write(&page, cli->err, &passed_over);
     }
     return CLI_EXIT_DONE;
@@ -169,9 +170,12 @@ static bool choose_fd(const struct cli *cli, int *ret_fd, struct err *err)
 {
     const char *named = cli->options->apt ? cli->env("APT_HOOK_INFO_FD") : NULL;
     int64_t fd = STDIN_FILENO;
+    struct err bad = ERR_INIT;
 
-    if (named != NULL && !parse_int64(named, 0, 65535, &fd, err))
-        return err_wrap(err, "APT_HOOK_INFO_FD");
+    if (named != NULL && !parse_int64(named, 0, 65535, &fd, &bad)) {
+        (void)err_set(err, ERR_PROTOCOL, 0, "APT_HOOK_INFO_FD: %s", bad.text);
+        return err_suggest(err, "it is apt that sets it, to the descriptor of its list");
+    }
     *ret_fd = (int)fd;
     if (isatty(*ret_fd) == 0)
         return true;
@@ -205,8 +209,9 @@ static int stop(const struct upgrade *upgrade, const char *cause, int exit_code)
     cli_page_text(&page, cause);
     cli_page_text(&page, "; nothing of it was done\n  do:  mend what is said above and give the "
                          "same command again; to go on without a backup, give\n       it with ");
-    cli_page_text(&page, SKIP_VARIABLE "=1 in front, or set policy = best-effort under [upgrade] "
-                                       "in the configuration\n");
+    cli_page_text(&page, SKIP_VARIABLE "=1 in front (behind sudo: sudo " SKIP_VARIABLE "=1 ...), or "
+                                       "set policy =\n       best-effort under [upgrade] in the "
+                                       "configuration\n");
     (void)cli_page_write(&page, upgrade->cli->err, &passed_over);
     return exit_code == CLI_EXIT_DONE ? CLI_EXIT_FAILED : exit_code;
 }

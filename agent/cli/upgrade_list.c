@@ -33,11 +33,14 @@ struct reading {
     size_t room;
 };
 
+#define OF_WHOM                                                                                    \
+    "it is the package manager that calls pre-upgrade, with a list in version 2 or 3 of apt's "    \
+    "protocol"
+
 static bool malformed(const struct reading *reading, const char *what, struct err *err)
 {
     (void)err_set(err, ERR_PROTOCOL, 0, "the list of packages, line %zu: %s", reading->line, what);
-    return err_suggest(err, "it is the package manager that calls pre-upgrade, with a list in "
-                            "version 2 or 3 of apt's protocol");
+    return err_suggest(err, OF_WHOM);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
@@ -297,6 +300,10 @@ bool upgrade_list_parse(const char *text, size_t len, const struct strs *pattern
     struct span line = {NULL, 0};
     bool has_line;
 
+    if (len == 0) {
+        (void)err_set(err, ERR_PROTOCOL, 0, "the list of packages is empty");
+        return err_suggest(err, OF_WHOM);
+    }
     if (!next_line(&reading, &line) || (!is(line, "VERSION 2") && !is(line, "VERSION 3")))
         return malformed(&reading, "it does not begin with VERSION 2 or VERSION 3", err);
     reading.architectures = is(line, "VERSION 3");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Goes to %{python3_sitelib}/dnf-plugins/stillpoint.py: of the Python that dnf runs with.
 """Before dnf changes a package that [upgrade] in /etc/stillpoint/conf.d/upgrade.conf names, the node is
-backed up. Once past it: STILLPOINT_SKIP_BACKUP=1 dnf ...
+backed up. Once past it: sudo STILLPOINT_SKIP_BACKUP=1 dnf ...
 
 A plugin for dnf 4, since that is what RHEL 8 to 10 and Amazon Linux 2023 have (yum is another name of it
 there), and dnf-automatic with it. Here the whole transaction is known, tested and agreed to, nothing of it is

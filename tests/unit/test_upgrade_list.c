@@ -248,7 +248,7 @@ static void what_is_no_such_list_is_refused_with_its_line(void **state)
     char text[2000] = V2;
 
     (void)state;
-    refuses("", 0, "VERSION");
+    refuses("", 0, "the list of packages is empty");
     refuses("/var/cache/apt/archives/a.deb\n", 30, "line 1");
     refuses("VERSION 4\n\n", 11, "VERSION");
     refuses("VERSION 2\nDir=/\n", 16, "before the empty line");
