@@ -251,12 +251,12 @@ static int seal(const struct cli *cli, struct cli_seal_places *places, json_t *w
 {
     const struct config *config = places->config;
     struct err err = ERR_INIT;
+    bool told = true;
 
     if (places->removed == NULL || places->left == NULL || warnings == NULL)
         (void)err_set(&err, ERR_INTERNAL, 0, "out of memory");
-    else if (cli_seal_places(places, &err) && find_keys(places, warnings, &err) &&
-             !tell(cli, places, warnings))
-        return CLI_EXIT_FAILED;
+    else if (cli_seal_places(places, &err) && find_keys(places, warnings, &err))
+        told = tell(cli, places, warnings);
     if (err.kind != ERR_NONE)
         return cli_fail(cli, CLI_EXIT_FAILED, &err, "some of it may be removed: run it again");
     tell_quietly(cli, "stillpoint: stays: ", places->left);
@@ -267,6 +267,8 @@ static int seal(const struct cli *cli, struct cli_seal_places *places, json_t *w
         return cli_fail(cli, CLI_EXIT_FAILED, &err,
                         "it may have written down which instance this is");
     }
+    if (!told && cli->options->dry_run) /* else the work is done, whoever heard of it */
+        return CLI_EXIT_FAILED;
     return json_array_size(places->left) > 0 ? CLI_EXIT_LESS : CLI_EXIT_DONE;
 }
 

@@ -115,7 +115,7 @@ const struct cli_verb cli_verbs[CLI_COMMAND_COUNT] = {
     [CLI_SEAL] =
         {"seal", NULL, "the last step of an image's build",
          "Removes what makes this machine itself, so that an image of it begins as a new "
-         "node:\nidentity, journal, loans, manifests of its backups, stamps of its timers; "
+         "node:\nidentity, journal, loans, monitoring's file, manifests, stamps of its timers; "
          "never\nconfiguration. Warns of AWS keys in files. Needs root and nothing of EC2; "
          "works in\na chroot. Refuses while stillpointd runs or something is held. Again is "
          "harmless."},

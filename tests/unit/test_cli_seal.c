@@ -33,6 +33,7 @@ struct world {
     struct config *config;
     struct cli_options options;
     int listener; /* -1 */
+    bool full;    /* what is said on stdout can't be written */
     char *out, *err;
     size_t out_len, err_len;
 };
@@ -93,7 +94,8 @@ static int seal(struct world *world)
 {
     free(world->out);
     free(world->err);
-    FILE *out = open_memstream(&world->out, &world->out_len);
+    world->out = NULL;
+    FILE *out = world->full ? fopen("/dev/full", "w") : open_memstream(&world->out, &world->out_len);
     FILE *err = open_memstream(&world->err, &world->err_len);
     const struct cli cli = {.options = &world->options,
                             .out = out,
@@ -102,7 +104,7 @@ static int seal(struct world *world)
                             .err_look = {.columns = 80},
                             .signal_fd = -1};
     int exit_code = cli_seal(&cli, world->config, &world->machine);
-    assert_int_equal(fclose(out), 0);
+    (void)fclose(out);
     assert_int_equal(fclose(err), 0);
     return exit_code;
 }
@@ -212,6 +214,21 @@ static void json_is_one_document(void **state)
     assert_int_equal(json_array_size(json_object_get(whole, "removed")), 1);
     assert_int_equal(json_array_size(json_object_get(whole, "left")), 0);
     json_decref(whole);
+}
+
+static void the_exit_code_is_that_of_the_work_not_of_the_telling(void **state)
+{
+    struct world *world = *state;
+
+    needs_root();
+    tree_write(&world->tree, "state/identity.json", "{}");
+    world->full = true;
+    world->options.dry_run = true;
+    assert_int_equal(seal(world), 1); /* it only asks */
+    world->options.dry_run = false;
+    assert_int_equal(seal(world), 0);
+    assert_non_null(strstr(world->err, "cannot write the output"));
+    assert_false(there(world, "state/identity.json"));
 }
 
 static void a_stranger_stays_and_is_told(void **state)
@@ -448,6 +465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dry_run_removes_nothing_and_says_the_same, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(json_is_one_document, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_exit_code_is_that_of_the_work_not_of_the_telling,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stranger_stays_and_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_settled_refuses_until_it_is_given_up, set_up,
                                         tear_down),
