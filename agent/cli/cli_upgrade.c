@@ -209,9 +209,10 @@ static int stop(const struct upgrade *upgrade, const char *cause, int exit_code)
     cli_page_text(&page, cause);
     cli_page_text(&page, "; nothing of it was done\n  do:  mend what is said above and give the "
                          "same command again; to go on without a backup, give\n       it with ");
-    cli_page_text(&page, SKIP_VARIABLE "=1 in front (behind sudo: sudo " SKIP_VARIABLE "=1 ...), or "
-                                       "set policy =\n       best-effort under [upgrade] in the "
-                                       "configuration\n");
+    cli_page_text(&page,
+                  SKIP_VARIABLE "=1 in front (behind sudo: sudo " SKIP_VARIABLE "=1 ...), or "
+                                "set policy =\n       best-effort under [upgrade] in the "
+                                "configuration\n");
     (void)cli_page_write(&page, upgrade->cli->err, &passed_over);
     return exit_code == CLI_EXIT_DONE ? CLI_EXIT_FAILED : exit_code;
 }

@@ -95,7 +95,8 @@ static int seal(struct world *world)
     free(world->out);
     free(world->err);
     world->out = NULL;
-    FILE *out = world->full ? fopen("/dev/full", "w") : open_memstream(&world->out, &world->out_len);
+    FILE *out =
+        world->full ? fopen("/dev/full", "w") : open_memstream(&world->out, &world->out_len);
     FILE *err = open_memstream(&world->err, &world->err_len);
     const struct cli cli = {.options = &world->options,
                             .out = out,
