@@ -28,6 +28,12 @@ static int64_t clock_offset_us(void)
 
 /* --- before ------------------------------------------------------------------------------ */
 
+/* The plan puts the still ones last. Without any the guard has nothing to do, and refuses to. */
+static bool has_mounts(const struct work *work)
+{
+    return work->plan->mount_count > 0 && work->plan->mounts[0].use != PLAN_STILL;
+}
+
 /* not reached: for what can only be synced (vfat), which the tests' kernel has not; proof.c's part
  * has its unit test */
 static bool open_counters(const struct plan_mount *mount, size_t index, struct hold *hold)
@@ -104,7 +110,7 @@ bool hold_rehearse(struct work *work, struct err *err)
     struct guard_reply_lease story;
     struct err thaw_err = ERR_INIT;
 
-    if (work->options.asked < LABEL_FILESYSTEM)
+    if (work->options.asked < LABEL_FILESYSTEM || !has_mounts(work))
         return true;
     log_hold();
     bool ok = lease_freeze(work->lease, deadline_ms, &story, err);
@@ -149,8 +155,12 @@ static bool write_manifest(struct work *work, struct hold *hold, struct err *err
 
 static bool freeze(struct work *work, struct hold *hold, struct err *err)
 {
+    bool any = has_mounts(work);
+
+    if (any && !write_manifest(work, hold, err))
+        return false;
     hold->lease_called = true;
-    bool ok = lease_freeze(work->lease, hold->deadline_ms, &hold->story, err);
+    bool ok = !any || lease_freeze(work->lease, hold->deadline_ms, &hold->story, err);
     hold->frozen_us = clock_boot_us();
     for (size_t i = 0; ok && i < hold->counter_count; i++) /* not reached: as open_counters */
         hold->counters[i].before_ok = read_counter(hold->counters[i].fd, &hold->counters[i].before);
@@ -204,9 +214,7 @@ bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *
     hold->hooks_held_us = clock_boot_us();
     if (hold->hooks_held_us / 1000 >= hold->deadline_ms)
         return used_up(work, err) || err_wrap(err, "hold");
-    return (facts_positions(work, err) && write_manifest(work, hold, err) &&
-            freeze(work, hold, err)) ||
-           err_wrap(err, "hold");
+    return (facts_positions(work, err) && freeze(work, hold, err)) || err_wrap(err, "hold");
 }
 
 void hold_count(struct hold *hold)
@@ -224,9 +232,9 @@ static bool thaw(struct work *work, struct hold *hold, struct err *err)
     hold->lease_called = false;
     point_reach("thaw");
     hold->thaw_begin_us = clock_boot_us();
-    bool ok = lease_thaw(work->lease, &hold->story, err);
+    bool ok = !has_mounts(work) || lease_thaw(work->lease, &hold->story, err);
     hold->thawed_us = clock_boot_us();
-    hold->story_known = ok;
+    hold->story_known = ok && has_mounts(work);
     if (!ok) {
         lease_close(work->lease); /* at which the guard lets go, if it lives */
         work->lease = NULL;

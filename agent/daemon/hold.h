@@ -20,7 +20,7 @@ struct hold_counter {
 
 struct hold {
     bool hooks_called; /* hook_chain_release is due */
-    bool lease_called; /* lease_thaw is due */
+    bool lease_called; /* the thaw is due */
     bool story_known;  /* the guard told how it ended */
     bool quiet;        /* metrics_release is due */
     int64_t deadline_ms;
@@ -50,7 +50,7 @@ bool hold_sync(struct work *work, int64_t deadline_ms, struct err *err);
 bool hold_rehearse(struct work *work, struct err *err);
 
 /* Hooks in order, the positions, the manifest, the freeze. With asked = filesystem no hook is
- * called, with asked = crash this does nothing.
+ * called, with asked = crash this does nothing; a plan without a mount freezes none.
  *   last_try  a hook that isn't required may be passed over for a lock that it can't get
  *   false     hold_release is due all the same */
 bool hold_take(struct work *work, struct hold *hold, bool last_try, struct err *err);

@@ -247,7 +247,7 @@ static bool decide(struct plan_maker *maker, struct plan_item *item)
 static bool decide_all(struct plan_maker *maker)
 {
     const struct plan_input *input = maker->input;
-    size_t taken = 0;
+    size_t found = 0;
 
     for (size_t i = 0; i < input->list->count; i++) {
         maker->items[i].pick = &input->list->items[i];
@@ -262,9 +262,10 @@ static bool decide_all(struct plan_maker *maker)
     for (size_t i = 0; i < input->list->count; i++) {
         if (!decide(maker, &maker->items[i]))
             return false;
-        taken += maker->items[i].fate == PLAN_FATE_TAKEN;
+        found += maker->items[i].fate == PLAN_FATE_TAKEN || /* what was left out was found, too */
+                 (maker->items[i].fate == PLAN_FATE_LEFT_OUT && maker->items[i].volumes.count > 0);
     }
-    if (taken == 0)
+    if (found == 0)
         return shortfall(maker, LABEL_CRASH,
                          "no mounted filesystem was found on the volumes of the "
                          "set");

@@ -467,6 +467,24 @@ static void nothing_found_on_the_volumes_lowers_to_crash(void **state)
     free_world(world);
 }
 
+static void what_was_left_out_was_found_all_the_same(void **state)
+{
+    static const char *const all[] = {"/", "/boot/efi", "/var/lib/mysql", "/var/log/mysql"};
+
+    (void)state;
+    struct world *world = make_world("");
+    for (size_t i = 0; i < 4; i++)
+        assert_true(strs_add(&world->config.exclude_mounts, all[i], &world->err));
+    make(world);
+
+    assert_int_equal(world->plan->mount_count, 0);
+    assert_int_equal(world->plan->at_most, LABEL_CRASH);
+    assert_int_equal(world->plan->shortfall_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_has(world->plan->shortfalls[i].why, "exclude_mounts names it");
+    free_world(world);
+}
+
 /* --- loop devices ------------------------------------------------------------------------------
  */
 
@@ -799,6 +817,7 @@ int main(void)
         cmocka_unit_test(a_filesystem_partly_outside_of_the_set_is_frozen_but_lowers_to_crash),
         cmocka_unit_test(a_filesystem_with_one_of_its_volumes_left_out_of_the_cut_lowers_to_crash),
         cmocka_unit_test(nothing_found_on_the_volumes_lowers_to_crash),
+        cmocka_unit_test(what_was_left_out_was_found_all_the_same),
         cmocka_unit_test(a_filesystem_in_a_file_lies_where_the_file_lies_and_freezes_first),
         cmocka_unit_test(a_file_elsewhere_or_gone_is_judged_by_what_is_known_of_it),
         cmocka_unit_test(images_of_snaps_are_nobodys_business),

@@ -126,4 +126,16 @@ echo fail-hold >"$LAB/behave"
 : >"$LAB/hook.log"
 assert_exit 1 sp backup --no-image
 assert_eq 'prepare hold release finish ' "$(phases)" "phases of a required hook that failed"
+
+# No mount to freeze: what the hook holds is in the set all the same, which is crash consistent.
+sed -i '/^required = yes/d' "$LAB/stillpoint.conf"
+echo "[backup]
+exclude_mounts = $(json "', '.join(m['at'] for m in d['mounts'])" <"$LAB/node.json")" >>"$LAB/stillpoint.conf"
+stop_part daemon
+start_part daemon
+echo fine >"$LAB/behave"
+run 3
+assert_match "$(mount_at root) .*was not frozen: exclude_mounts names it" "$OUT" "why it is less"
+assert_eq 'prepare hold release finish ' "$(phases)" "phases without a mount"
+assert_eq crash "$(sp show latest --json | json "d['consistency']")" "a set without a mount"
 disarm_thaw

@@ -113,6 +113,14 @@ tail -n 1 "$LAB/release.out" >"$LAB/release.json"
 assert_eq crash "$(r "d['consistency']")" "what was proved of less"
 assert_eq true "$(r "d['whole']")" "and it was held to the end"
 
+# All mounts left out: the server is held alone.
+assert_exit 3 sp hold --lease 20s --leave-out "$(mount_at root)" --leave-out "$data" --leave-out "$(mount_at binlog)"
+assert_nothing_frozen
+! node_sql 'SET lock_wait_timeout = 1; CREATE DATABASE alone' 2>"$LAB/sql.err" || fail "the server is not held"
+assert_exit 3 sp release
+assert_match 'without a gap' "$OUT" "release of a server alone"
+node_sql 'CREATE DATABASE alone' || fail "the server is still locked"
+
 # A hold while a backup has the node; a server that dies in a hold.
 cloud_set '{"latency_ms": {"CreateSnapshots": 2000}}'
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
