@@ -230,16 +230,45 @@ static bool add_path(const struct config_key *key, char *item, void *self, struc
     return path_ok(item, err) && strs_add(self, item, err);
 }
 
-static bool add_pattern(const struct config_key *key, char *item, void *self, struct err *err)
+static bool is_of_name(char c)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789._+-*?[]!";
+                                  "0123456789._+-";
 
+    return c != '\0' && strchr(allowed, c) != NULL;
+}
+
+/* Behind the "[...]" that begins at AT; NULL: it matches nothing that a package is called. */
+static const char *after_brackets(const char *at)
+{
+    const char *first = at + (at[1] == '!' ? 2 : 1), *end = first;
+
+    for (; is_of_name(*end); end++) {
+        if (*end == '-' && end > first && is_of_name(end[1]) && end[-1] > end[1])
+            return NULL;
+    }
+    return *end == ']' && end > first ? end + 1 : NULL;
+}
+
+/* Whether it can match a name at all. */
+static bool pattern_ok(const char *at)
+{
+    while (at != NULL && *at != '\0') {
+        if (*at == '[')
+            at = after_brackets(at);
+        else
+            at = is_of_name(*at) || *at == '*' || *at == '?' ? at + 1 : NULL;
+    }
+    return at != NULL;
+}
+
+static bool add_pattern(const struct config_key *key, char *item, void *self, struct err *err)
+{
     (void)key;
-    if (strspn(item, allowed) != strlen(item)) {
-        (void)err_set(err, ERR_USAGE, 0, "'%s' is no pattern for the name of a package", item);
-        return err_suggest(err, "write names, with * ? and [] where more than one is meant, and "
-                                "commas between them");
+    if (!pattern_ok(item)) {
+        (void)err_set(err, ERR_USAGE, 0, "'%s' matches no name of a package", item);
+        return err_suggest(err, "write names, with * ? and [a-z] or [!a-z] where more than one is "
+                                "meant, and commas between them");
     }
     if (strs_has(self, item)) {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is there twice", item);
@@ -295,6 +324,11 @@ bool config_value_paths(const struct config_key *key, const char *text, void *sl
 bool config_value_patterns(const struct config_key *key, const char *text, void *slot,
                            struct err *err)
 {
+    if (*text == '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "it can't be empty");
+        return err_suggest(err, "write patterns of names, or policy = off where no upgrade is "
+                                "to be asked about");
+    }
     return read_list(key, text, slot, add_pattern, err);
 }
 

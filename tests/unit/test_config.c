@@ -472,8 +472,9 @@ static void an_upgrade_is_backed_up_before_unless_that_is_off(void **state)
 {
     struct config *config = NULL;
     struct err err = ERR_INIT;
-    static const char text[] = "[upgrade]\npolicy = required\npackages = my-app*,\n  [ab]?\n"
-                               "wait = 10s\nmax_age = 0\n";
+    static const char text[] =
+        "[upgrade]\npolicy = required\npackages = my-app*,\n  [!a-c]?[a-z0-9-]\n"
+        "wait = 10s\nmax_age = 0\n";
 
     (void)state;
     assert_true(config_from_text("x", "", 0, &config, &err));
@@ -486,7 +487,7 @@ static void an_upgrade_is_backed_up_before_unless_that_is_off(void **state)
     assert_true(config_from_text("x", text, strlen(text), &config, &err));
     assert_int_equal(config->upgrade.policy, CONFIG_UPGRADE_REQUIRED);
     assert_int_equal(config->upgrade.packages.count, 2);
-    assert_string_equal(config->upgrade.packages.items[1], "[ab]?");
+    assert_string_equal(config->upgrade.packages.items[1], "[!a-c]?[a-z0-9-]");
     assert_int_equal(config->upgrade.wait_ms, 10000);
     assert_int_equal(config->upgrade.max_age_ms, 0);
     config_free(config);
@@ -497,7 +498,15 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
     refuse_text(*state, "[upgrade]\npolicy = yes\n", MAIN ":2: policy", "none of its values",
                 "required");
     refuse_text(*state, "[upgrade]\npackages = kaltura-* mysql\n", MAIN ":2: packages",
-                "no pattern", "commas");
+                "matches no name", "commas");
+    refuse_text(*state, "[upgrade]\npackages =\n", MAIN ":2: packages", "can't be empty",
+                "policy = off");
+    static const char *const impossible[] = {"[", "a[bc", "[]", "[!]", "!a", "a]", "[z-a]", "[a*]"};
+    for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "[upgrade]\npackages = b, %s\n", impossible[i]);
+        refuse_text(*state, text, MAIN ":2: packages", "matches no name", "[a-z]");
+    }
     refuse_text(*state, "[upgrade]\npackages = a, b, a\n", MAIN ":2: packages", "there twice",
                 "keep one");
     refuse_text(*state, "[upgrade]\nwait = 2h\n", MAIN ":2: wait", "out of range", "5s to 1h");
