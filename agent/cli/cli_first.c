@@ -29,10 +29,10 @@ static void take_heard(const struct cli_heard *heard, int exit_code, struct cli_
 }
 
 /* False: a signal came, or there is no more time. */
-static bool wait_a_little(const struct cli *cli)
+static bool wait_a_little(const struct cli *cli, int64_t until_ms)
 {
     struct pollfd polled = {.fd = cli->signal_fd, .events = POLLIN};
-    int64_t left_ms = cli->deadline_ms - clock_boot_ms();
+    int64_t left_ms = until_ms - clock_boot_ms();
 
     return left_ms > 0 &&
            poll(&polled, 1, (int)(left_ms < BUSY_AGAIN_MS ? left_ms : BUSY_AGAIN_MS)) == 0;
@@ -43,6 +43,7 @@ static void take(const struct cli *cli, const char *socket_path, struct cli_firs
     struct cli_options options = *cli->options;
     struct cli asking = *cli;
     struct cli_heard heard;
+    int64_t until_ms = cli->deadline_ms != 0 ? cli->deadline_ms : cli->busy_until_ms;
 
     options.command = CLI_BACKUP;
     if (options.wait == NULL)
@@ -54,14 +55,14 @@ static void take(const struct cli *cli, const char *socket_path, struct cli_firs
         int exit_code = cli_talk_heard(&asking, socket_path, &heard);
         take_heard(&heard, exit_code, ret_first);
         json_decref(heard.data);
-        if (exit_code != CLI_EXIT_BUSY || cli->deadline_ms == 0 || ret_first->interrupted)
+        if (exit_code != CLI_EXIT_BUSY || until_ms == 0 || ret_first->interrupted)
             return;
         if (!asking.busy_is_told && !options.json)
             (void)fputs("stillpoint: waiting until that is done\n", cli->err);
         asking.busy_is_told = true;
-        if (wait_a_little(cli))
+        if (wait_a_little(cli, until_ms))
             continue;
-        ret_first->timed_out = clock_boot_ms() >= cli->deadline_ms;
+        ret_first->timed_out = clock_boot_ms() >= until_ms;
         ret_first->interrupted = !ret_first->timed_out;
         return;
     }

@@ -13,7 +13,7 @@
 struct cli_first {
     int exit_code;         /* of the backup */
     bool interrupted;      /* by a signal, whatever became of the backup: nothing else is done */
-    bool timed_out;        /* cli->deadline_ms came first */
+    bool timed_out;        /* the time to wait was over first */
     char id[CLI_ID_BYTES]; /* of what one can go back to; "": there is no such backup */
     char open_id[CLI_ID_BYTES]; /* of one whose outcome is not known; "" */
     char label[24];             /* what it is: "application"; "" */
@@ -21,7 +21,8 @@ struct cli_first {
 };
 
 /* Asks for a backup as cli->options say (of whatever command) and says on stderr what becomes of
- * it; nothing goes to stdout. With a deadline a node that another job has is waited for. */
+ * it; nothing goes to stdout. With a deadline, or cli->busy_until_ms, a node that another job has
+ * is waited for. */
 void cli_first_take(const struct cli *cli, const char *socket_path, struct cli_first *ret_first);
 
 /* "to go back: stillpoint rollback ID", with what is to be known of it; or that there is none. Two

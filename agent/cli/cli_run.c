@@ -197,6 +197,8 @@ static int run_with_config(const struct cli *cli)
     if (!config_load(&source, &config, &err)) {
         if (options->command == CLI_PRE_UPGRADE)
             return upgrade_anyway(cli, &source, &err);
+        if (options->command == CLI_RUN && options->best_effort)
+            return cli_command(cli, NULL, &err);
         /* The last resort must not hang on a typing error in a file. */
         if (options->command != CLI_THAW)
             return cli_fail(cli, options->command == CLI_RUN ? CLI_EXIT_NOT_RUN : CLI_EXIT_USAGE,
@@ -208,7 +210,7 @@ static int run_with_config(const struct cli *cli)
     else if (options->command == CLI_SEAL)
         exit_code = cli_seal(cli, config, &cli_seal_this_machine);
     else if (options->command == CLI_RUN)
-        exit_code = cli_command(cli, config->control_socket);
+        exit_code = cli_command(cli, config, NULL);
     else if (options->command == CLI_PRE_UPGRADE)
         exit_code = cli_upgrade(cli, config, NULL);
     else if (options->command == CLI_CONFIG)

@@ -38,6 +38,8 @@ struct cli {
     bool busy_is_told;              /* that another job has the node is no news, and not printed */
     int64_t deadline_ms;            /* clock_boot_ms(): a backup is cancelled then, and its answer
                                      * waited for CLI_CANCEL_GRACE_MS more; 0: never */
+    int64_t busy_until_ms;          /* without a deadline: as long cli_first_take waits for a node
+                                     * that another job has; 0: not at all */
     int signal_fd;                  /* SIGINT and SIGTERM as a signalfd, -1: they do what they do */
     const char *(*env)(const char *name);
     const char *self_folder; /* where our executable lies; NULL: not known */

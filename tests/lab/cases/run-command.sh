@@ -78,6 +78,15 @@ printf '\177ELF' >"$LAB/broken"
 chmod 755 "$LAB/broken"
 run 126 --max-age 1h -- "$LAB/broken"
 assert_match "Exec format error.*now: the backup is kept" "$ERR" "no program"
+printf 'echo "plain $1 $2"\n' >"$LAB/plain"
+printf '#! /nowhere/sh -e\n' >"$LAB/script"
+chmod 755 "$LAB/plain" "$LAB/script"
+run 0 --max-age 1h -- "$LAB/plain" "a word" b
+assert_eq "plain a word b" "$OUT" "a script without #!"
+run 127 -- "$LAB/script"
+assert_match "its interpreter /nowhere/sh: No such file.*now: no backup was taken" "$ERR" "no interpreter"
+env -u PATH "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" run --max-age 1h -q -- losetup --version >"$LAB/out.txt" 2>&1 ||
+    fail "without PATH: $(<"$LAB/out.txt")"
 
 # Looked at only.
 run 0 -n -- touch "$LAB/ran"
@@ -111,6 +120,13 @@ cloud_set '{"latency_ms": {}}'
 stop_part daemon
 run 125 true
 assert_match "start it: systemctl start stillpointd" "$ERR" "no daemon"
+printf '[backup]\nimage = perhaps\n' >"$LAB/fault.conf"
+rm "$LAB/ran"
+assert_exit 125 "$BUILD/stillpoint" --config "$LAB/fault.conf" run touch "$LAB/ran"
+[ ! -e "$LAB/ran" ] || fail "a fault in the configuration, and it has run"
+assert_exit 0 "$BUILD/stillpoint" --config "$LAB/fault.conf" run --best-effort -q touch "$LAB/ran"
+assert_match "fault.conf:2: image: .*WARNING: the command is run with no backup.*there is no way back" "$OUT" "best effort, a fault"
+[ -e "$LAB/ran" ] || fail "best-effort with a fault has not run it"
 # Ctrl-C that came when nobody listened.
 rm -f "$LAB/ran"
 python3 -c 'import os, signal, sys

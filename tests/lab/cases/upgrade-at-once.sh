@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Two that ask before an upgrade at once: the second waits for the first one's backup and uses it, also where
-# EC2 does not show yet what is new, or what its tags say now.
+# Several that ask before an upgrade at once, run --max-age among them: the others wait for the first one's backup and
+# use it, also where EC2 does not show yet what is new, or what its tags say now.
 #
 #   upgrade-at-once.sh [late-list|late-tags]    one of them
 # shellcheck source=tests/lab/lib.sh disable=SC2119
@@ -29,8 +29,12 @@ ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bi
 ask >"$LAB/first.txt" 2>&1 &
 first=$!
 wait_cut
+sp run --max-age 1h true >"$LAB/run.txt" 2>&1 &
+run=$!
 assert_exit 0 ask
 assert_match "another backup has the node.*waiting until that is done.*there is a backup as good.*stillpoint rollback sp-" "$OUT" "the second"
+wait "$run" || fail "run: $(cat "$LAB/run.txt")"
+assert_match "another backup has the node.*waiting until that is done.*stillpoint rollback sp-" "$(<"$LAB/run.txt")" "run"
 wait "$first" || fail "the first: $(cat "$LAB/first.txt")"
 assert_eq 1 "$(count_calls CreateSnapshots)" "backups"
 disarm_thaw
