@@ -16,8 +16,7 @@
 #          as lab
 # faults   tests/faults/arguments.sh and selftest.sh, as lab, and the whole matrix (matrix.sh), as lines;
 #          `all` has a sample of it (sample.sh) and 40 random kills (soak.sh); both say their seed
-# vm       tests/vm/cases/*.sh, one after the other; `all` has the first only; `vm-asked` those that say
-#          `# asked: yes` (and why), which nothing else runs
+# vm       tests/vm/cases/*.sh, two at a time; `all` has the first only
 # thread   what a build with SANITIZE=thread can judge: the unit tests (the guard forks and has no
 #          threads) and the cases that say `# thread: yes`. `all` means this in such a build.
 #
@@ -110,16 +109,6 @@ add_cases() { # FOLDER WHOLE: those whose `# whole:` says so
     done
 }
 
-add_vm_cases() { # GLOB ASKED: those whose `# asked:` begins so
-    local script asked
-    for script in tests/vm/cases/$1; do
-        asked=$(says "$script" asked)
-        [ "${asked:0:3}" = "$2" ] || continue
-        # shellcheck disable=SC2053 # ONLY is a pattern
-        [ -n "${ONLY:-}" ] && [[ $script != $ONLY ]] || queue_alone+=("shell $script")
-    done
-}
-
 add_group() {
     local script
     case $1 in
@@ -146,9 +135,11 @@ add_group() {
         add lines tests/faults/soak.sh
         add lines tests/faults/sample.sh
         ;;
-    vm) add_vm_cases '*.sh' '' ;;
-    vm-first) add_vm_cases '1-*.sh' '' ;;
-    vm-asked) add_vm_cases '*.sh' yes ;;
+    vm)
+        add_scripts tests/vm/cases
+        [ "$jobs_max" -le 2 ] || jobs_max=2 # an emulated machine keeps a core busy
+        ;;
+    vm-first) [ ! -e tests/vm/cases ] || for script in tests/vm/cases/1-*.sh; do add shell "$script"; done ;;
     thread)
         add_binaries unit test
         for script in tests/lab/cases/*.sh; do

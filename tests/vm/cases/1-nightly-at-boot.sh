@@ -4,6 +4,7 @@
 # configured. The backup of the whole machine, / and its vfat /boot/efi among it, is consistent for the
 # application while everything is at work: writers on each filesystem, MariaDB, journald, cron, logins.
 # Nobody waits longer than the hold and what the emulation adds.
+# alone: yes
 # timeout: 600
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_vm.sh

@@ -5,7 +5,6 @@
 # is settled and a backup succeeds. Then the machine is shut down in a hold: all is let go, what EC2 made is
 # removed, and every filesystem is unmounted.
 # timeout: 600
-# asked: yes (a few runs alone have passed; none beside others)
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_hold.sh
 . "$(dirname "$0")/../lib_hold.sh"
