@@ -82,7 +82,7 @@ units() {
         systemctl list-unit-files --no-legend 'stillpoint*' | cut -d' ' -f1 | grep -v '^stillpoint-lab'; true"
 }
 
-OURS='stillpoint-guard.service stillpoint-hook.socket stillpointd.service stillpoint-backup@nightly.timer'
+OURS='stillpoint-guard.service stillpoint-hook.socket stillpointd.service stillpoint-backup@nightly.timer stillpoint-guard-watch.service'
 
 start_vm_lab
 mkdir -p "$LAB/debs"
@@ -131,7 +131,7 @@ assert_eq $'/var/lib/mysql 1\n/srv/media 1' "$(vm 'cat /run/at-unpack')" "what w
 assert_match 'told to end' "$(vm 'journalctl -q -b -o cat -u stillpointd | grep event=lent')" "how the hold ended"
 assert_eq "$VERSION+newer" "$(version_of stillpoint)" "the upgrade"
 look
-assert_eq active,active,active,active "$STATES" "$OURS"
+assert_eq active,active,active,active,active "$STATES" "$OURS"
 [ "$GUARD" != "$guard" ] || fail "the guard is still the old one"
 [ "$DAEMON" != "$daemon" ] || fail "the daemon is still the old one"
 vm_ok '[ "$(systemctl show -P ActiveEnterTimestampMonotonic stillpoint-backup@nightly.timer)" = "$(cat /run/timer)" ] ||
@@ -145,7 +145,7 @@ guard=$GUARD
 apt_get 0 install "stillpoint=$VERSION"
 assert_eq "$VERSION" "$(version_of stillpoint)" "the downgrade"
 look
-assert_eq active,active,inactive,active "$STATES" "$OURS"
+assert_eq active,active,inactive,active,active "$STATES" "$OURS"
 [ "$GUARD" != "$guard" ] || fail "the guard is still the newer one"
 vm_ok 'systemctl start stillpointd'
 
@@ -167,7 +167,7 @@ vm_ok 'grep -qx "policy = required" /etc/stillpoint/conf.d/upgrade.conf && [ -d 
 
 apt_get 0 install "stillpoint=$VERSION"
 look
-assert_eq active,active,active,active "$STATES" "$OURS"
+assert_eq active,active,active,active,active "$STATES" "$OURS"
 vm_ok 'stillpoint config | grep -qx "policy = required"'
 
 # --- the network is out, a backup is wanted -----------------------------------------------------
