@@ -49,7 +49,10 @@ mkdir -p /opt/kaltura/bin /opt/kaltura/app/configurations/monit
 cat >/opt/kaltura/bin/monit <<'MONIT'
 #!/bin/sh
 shift 2
-[ "$1" = summary ] && exec cat /run/summary
+if [ "$1" = summary ]; then
+    [ ! -e /run/monit-slow ] || sleep 3
+    exec cat /run/summary
+fi
 echo "$*" >>/run/log
 [ ! -e /run/monit-gone ]
 MONIT
@@ -86,8 +89,19 @@ expect $monit_hook release "monit fails" "monitor mysqld
 monitor web-root
 exit 1"
 rm /run/monit-gone
-expect $monit_hook release "again after it failed" "monitor mysqld
-monitor web-root"
+sed -i 's/^ mysqld .*/ mysqld                           Not monitored               Process/
+    s/^ searchd .*/ searchd                          OK                          Process/' /run/summary
+expect $monit_hook hold "after a release that failed" "unmonitor mysqld
+unmonitor web-root
+unmonitor searchd"
+expect $monit_hook release "of both holds" "monitor mysqld
+monitor web-root
+monitor searchd"
+touch /run/monit-slow
+expect $monit_hook hold "monit is slow" "exit 1"
+grep -q 'monit summary' /run/said || fail "no remedy: $(cat /run/said)"
+rm /run/monit-slow
+expect $monit_hook release "monit was slow" ''
 
 expect $services_hook stop "two of ours run" "stop kaltura-batch.service
 stop mariadb.service"
