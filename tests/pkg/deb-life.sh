@@ -57,7 +57,7 @@ in_tree "$tree" stillpoint config | has 'kaltura-services' || fail "Kaltura's ho
 # What the administrator did stays.
 sed -i 's/^#hold_deadline = .*/hold_deadline = 5s/' "$tree/etc/stillpoint/conf.d/backup.conf"
 in_tree "$tree" systemctl disable stillpoint-backup@nightly.timer 2>/dev/null
-in_tree "$tree" systemctl enable stillpoint-prune.timer 2>/dev/null
+in_tree "$tree" systemctl enable stillpoint-prune.timer stillpoint-backup@weekly.timer 2>/dev/null
 echo '{}' >"$tree/var/lib/stillpoint/journal.json"
 for step in now before now; do # upgrade, downgrade, upgrade
     quietly dpkg_in -i "/tmp/$step/*.deb"

@@ -74,8 +74,12 @@ mkdir -p /var/lib/stillpoint /etc/stillpoint/conf.d
 mount -t tmpfs test /var/lib/stillpoint
 : >/var/lib/stillpoint/identity.json
 mount -t tmpfs test /proc
+wants=/etc/systemd/system/timers.target.wants
+mkdir -p $wants
+for one in stillpoint-backup@hourly stillpoint-backup@weekly other; do ln -s "/x/$one.timer" $wants/; done
 step prerm remove
 step postrm remove
 step postrm purge
 [ ! -e /etc/stillpoint ] || fail "purge leaves /etc/stillpoint"
 [ -z "$(ls -A /var/lib/stillpoint)" ] || fail "purge leaves the state"
+[ "$(ls $wants)" = other.timer ] || fail "purge leaves enabled timers: $(ls $wants)"

@@ -49,7 +49,7 @@ rpm_in() {
     said=$(unshare --mount --pid --fork --kill-child sh -c 'mount --make-rprivate / && mount -t tmpfs run "$0/run" &&
         mount -t proc proc "$0/proc" && exec rpm --root "$0" --nodeps "$@"' "$tree" "$@" 2>&1) ||
         fail "rpm $*: exit $?: $said"
-    ! grep -i 'scriptlet failed' <<<"$said" || fail "rpm $*: $said"
+    ! grep -iE 'scriptlet failed|not found' <<<"$said" || fail "rpm $*: $said"
 }
 link() { [ -L "$tree/etc/systemd/system/$1" ]; }
 (cd "$tree" && find etc usr var/lib ! -path 'var/lib/dpkg*' | sort) >"$work/before"
@@ -69,6 +69,8 @@ for step in "$now" "$before" "$now"; do
     grep -q '^hold_deadline = 5s' "$tree/etc/stillpoint/conf.d/backup.conf" || fail "configuration was not kept"
     ! link timers.target.wants/stillpoint-backup@nightly.timer || fail "an upgrade enables what was disabled"
 done
+chroot "$tree" systemctl enable stillpoint-backup@weekly.timer 2>/dev/null
+link timers.target.wants/stillpoint-backup@weekly.timer || fail "a weekly backup can't be enabled"
 rpm --root "$tree" -q stillpoint | has "^stillpoint-$VERSION-1" || fail "not upgraded"
 chroot "$tree" stillpoint config >/dev/null || fail "the configuration is refused"
 
