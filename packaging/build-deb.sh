@@ -8,12 +8,14 @@ cd "$(dirname "$0")/.."
 . packaging/build-lib.sh
 
 out=$(realpath -m "${OUT:-build/deb}")
-rm -rf "$out"
+[ -z "${PKG_VERSION:-}" ] || check_version "$PKG_VERSION"
+empty_folder "$out"
 copy_sources "$out/src"
 cp -r packaging/debian "$out/src/debian"
 cd "$out/src"
 if [ -n "${PKG_VERSION:-}" ]; then
     sed -i "1s/(.*)/($PKG_VERSION)/" debian/changelog
+    sed -i "s/^VERSION := .*/VERSION := $PKG_VERSION/" Makefile
 fi
 
 # DEB_BUILD_OPTIONS may name more; a package for which something is missing is told so by dpkg.

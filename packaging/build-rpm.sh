@@ -12,9 +12,11 @@ out=$(realpath -m "${OUT:-build/rpm}")
 version=${PKG_VERSION:-$(sed -n 's/^Version: *//p' packaging/rpm/stillpoint.spec)}
 name=stillpoint-$version
 
-rm -rf "$out"
+check_version "$version"
+empty_folder "$out"
 mkdir -p "$out/work/SOURCES"
 copy_sources "$out/work/$name"
+sed -i "s/^VERSION := .*/VERSION := $version/" "$out/work/$name/Makefile"
 sed "s/^Version:.*/Version:        $version/" packaging/rpm/stillpoint.spec >"$out/work/stillpoint.spec"
 tar -C "$out/work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 -c "$name" |
     gzip -9n >"$out/work/SOURCES/$name.tar.gz"

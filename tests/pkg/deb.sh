@@ -32,7 +32,7 @@ make -s --no-print-directory B="${BUILD:-build/plain}" DESTDIR="$work/tree" PREF
     sort >"$work/packaged"
 diff "$work/installed" "$work/packaged" || fail "make install and the packages differ (<, >)"
 for file in usr/bin/stillpoint usr/libexec/stillpoint/stillpoint-guard usr/share/man/man8/stillpoint.8.gz \
-    usr/lib/sysusers.d/stillpoint.conf usr/share/bash-completion/completions/stillpoint; do
+    usr/share/stillpoint/ssm/README.md usr/lib/sysusers.d/stillpoint.conf usr/share/bash-completion/completions/stillpoint; do
     grep -qx "$file" "$work/packaged" || fail "$file is missing"
 done
 files "${symbols[0]}" | has '\.debug$' || fail "no debug symbols"
@@ -50,4 +50,7 @@ dpkg-deb -f "${ours[0]}" Recommends | has -w stillpoint-kaltura || fail "does no
 # Nothing of the place where it was built.
 ! grep -rqa "$PACKAGES_DIR" "$work/control" || fail "the scripts name the build's folder"
 dpkg-deb -x "${ours[0]}" "$work/unpacked"
+before=$(packages_built deb "$PREVIOUS")
+dpkg-deb -x "$before"/stillpoint_*.deb "$work/before"
+has -F "$PREVIOUS" < <("$work/before/usr/bin/stillpoint" --version) || fail "PKG_VERSION is not the program's version"
 ! grep -rqaF "$PACKAGES_DIR" "$work/unpacked" || fail "the programs name the build's folder"

@@ -41,6 +41,7 @@ packages_built() {
     flock "$lock" # one builder at a time, also of two test runs
     if [ ! -e "$out/done" ] || [ -n "$(find Makefile README.md agent aws hooks conf.d packaging \
         -newer "$out/done" -print -quit)" ]; then
+        rm -rf "$out"
         OUT=$out PKG_VERSION=$version bash "packaging/build-$kind.sh" >"$out.said" 2>&1 || {
             cat "$out.said" >&2
             fail "make $kind does not build"
