@@ -25,7 +25,7 @@ mkdir "$LAB/said" "$LAB/bin"
 # shellcheck disable=SC2016 # the stand-in's own
 printf '#!/bin/sh\nprintf "%%s\\n" "$@" >"%s/said/words"\nexit "${CODE:-0}"\n' "$LAB" >"$LAB/said/stillpoint"
 chmod 755 "$LAB/said/stillpoint"
-for reason in 'a  b' '-n' '#=;/(x)' 'x@y, (z) + 1: 2' '--config=/x'; do
+for reason in 'a  b' '-n' 'END_OF_REASON' '#=;/(x)' 'x@y, (z) + 1: 2' '--config=/x'; do
     document script "$backup" "$LAB/script.sh" "Reason=$reason" Keep=30d Image=no || fail "refuses '$reason'"
     for shell in sh bash; do
         (cd "$LAB/said" && PATH=$LAB/said:$PATH "$shell" "$LAB/script.sh") || fail "'$reason': ended with $?"
@@ -92,8 +92,20 @@ judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.j
 run 0 "$dlm" command=pre-script "$id"
 stop_part mysql KILL
 run 202 "$dlm" command=post-script "$id"
-run 201 "$dlm" command=pre-script "$id" OnLess=fail
+for command in dry-run pre-script; do
+    run 201 "$dlm" command=$command "$id" OnLess=fail
+    assert_nothing_frozen
+done
+
+# df fails: what the agent writes to could be held. The daemon dies in the hold: it was held, and not to the end.
+printf '#!/bin/sh\nexit 1\n' >"$LAB/bin/df"
+chmod 755 "$LAB/bin/df"
+for command in dry-run pre-script; do run 206 "$dlm" command=$command "$id"; done
 assert_nothing_frozen
+rm "$LAB/bin/df"
+run 0 "$dlm" command=pre-script "$id"
+stop_part daemon KILL
+run 202 "$dlm" command=post-script "$id"
 rm "$LAB/bin/stillpoint"
 run 206 "$dlm" command=pre-script "$id"
 disarm_thaw
