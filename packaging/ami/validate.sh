@@ -23,6 +23,13 @@ enabled() { # UNIT: or somebody has decided otherwise, by a preset
     [ "$now" = enabled ] || { echo "it is ${now:-not there}"; return 1; }
 }
 
+scheduled() { # nightly, or what was enabled in its place
+    compgen -G '/etc/systemd/system/*.wants/stillpoint-backup@*.timer' >/dev/null || {
+        echo "none is: systemctl enable stillpoint-backup@nightly.timer"
+        return 1
+    }
+}
+
 sealed() {
     local said
     said=$(stillpoint seal -n 2>&1)
@@ -41,5 +48,6 @@ check "the configuration" stillpoint config --quiet
 for unit in stillpoint-guard.service stillpoint-hook.socket stillpointd.service; do
     check "$unit is enabled" enabled "$unit"
 done
+check "a timer of backups is enabled" scheduled
 check "nothing of this machine is kept" sealed
 exit $failed

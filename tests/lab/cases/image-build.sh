@@ -101,8 +101,9 @@ echo '{"instance": "i-0aaaaaaaaaaaaaaa1"}' >"$tree/var/lib/stillpoint/identity.j
 echo '{}' >"$tree/.stillpoint-manifest.json"
 mkdir -p "$tree/var/lib/systemd/timers"
 : >"$tree/var/lib/systemd/timers/stamp-stillpoint-backup@nightly.timer"
-systemctl --root="$tree" disable stillpointd.service >/dev/null 2>&1
+systemctl --root="$tree" disable stillpointd.service stillpoint-backup@nightly.timer >/dev/null 2>&1
 assert_exit 1 in_tree 30 "$(component validate)"
+assert_match 'FAILED  a timer of backups is enabled: none is' "$OUT" "no backup is ever taken"
 assert_match 'FAILED  stillpointd.service is enabled: it is disabled' "$OUT" "a unit that is off"
 assert_match 'FAILED  nothing of this machine is kept: would remove /var/lib/stillpoint/identity.json' "$OUT" "traces"
 
