@@ -13,8 +13,10 @@ struct unit {
     int64_t factor;
 };
 
-/* Reads the digits at the front. */
-static bool leading_number(const char *text, int64_t *ret_value, const char **ret_rest)
+/* Reads the digits at the front. *ret_big: more than can be told, which is no other kind of
+ * mistake. */
+static bool leading_number(const char *text, int64_t *ret_value, bool *ret_big,
+                           const char **ret_rest)
 {
     char *end = NULL;
 
@@ -22,8 +24,7 @@ static bool leading_number(const char *text, int64_t *ret_value, const char **re
         return false;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (errno != 0)
-        return false;
+    *ret_big = errno == ERANGE;
     *ret_value = value;
     *ret_rest = end;
     return true;
@@ -31,17 +32,17 @@ static bool leading_number(const char *text, int64_t *ret_value, const char **re
 
 bool parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret_value, struct err *err)
 {
-    bool negative = *text == '-';
+    bool negative = *text == '-', big = false;
     const char *rest = NULL;
     int64_t value;
 
-    if (!leading_number(text + negative, &value, &rest) || *rest != '\0') {
+    if (!leading_number(text + negative, &value, &big, &rest) || *rest != '\0') {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not a whole number", text);
         return err_suggest(err, "write a number from %" PRId64 " to %" PRId64, min, max);
     }
     if (negative)
         value = -value;
-    if (value < min || value > max) {
+    if (big || value < min || value > max) {
         (void)err_set(err, ERR_USAGE, 0, "%s is out of range", text);
         return err_suggest(err, "write a number from %" PRId64 " to %" PRId64, min, max);
     }
@@ -49,12 +50,12 @@ bool parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret_value,
     return true;
 }
 
-static bool scaled(const char *text, const struct unit *units, int64_t *ret_value)
+static bool scaled(const char *text, const struct unit *units, int64_t *ret_value, bool *ret_big)
 {
     const char *rest = NULL;
     int64_t value;
 
-    if (!leading_number(text, &value, &rest))
+    if (!leading_number(text, &value, ret_big, &rest))
         return false;
     if (*rest == '\0' && value == 0) {
         *ret_value = 0;
@@ -63,7 +64,8 @@ static bool scaled(const char *text, const struct unit *units, int64_t *ret_valu
     for (; units->name != NULL; units++) {
         if (strcmp(rest, units->name) != 0)
             continue;
-        return !__builtin_mul_overflow(value, units->factor, ret_value);
+        *ret_big = __builtin_mul_overflow(value, units->factor, ret_value) || *ret_big;
+        return true;
     }
     return false;
 }
@@ -76,13 +78,14 @@ bool parse_duration_ms(const char *text, int64_t min_ms, int64_t max_ms, int64_t
         {"d", 86400000L}, {"w", 604800000L}, {NULL, 0},
     };
     char low[32], high[32];
+    bool big = false;
     int64_t value;
 
-    if (!scaled(text, units, &value)) {
+    if (!scaled(text, units, &value, &big)) {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not a duration", text);
         return err_suggest(err, "write a number with its unit: 500ms, 10s, 5m, 2h, 7d, 4w");
     }
-    if (value < min_ms || value > max_ms) {
+    if (big || value < min_ms || value > max_ms) {
         (void)err_set(err, ERR_USAGE, 0, "%s is out of range", text);
         return err_suggest(err, "write a duration from %s to %s", parse_duration_text(min_ms, low),
                            parse_duration_text(max_ms, high));
@@ -98,13 +101,14 @@ bool parse_size_bytes(const char *text, int64_t min_bytes, int64_t max_bytes, in
         {"B", 1},           {"KiB", 1LL << 10}, {"MiB", 1LL << 20},
         {"GiB", 1LL << 30}, {"TiB", 1LL << 40}, {NULL, 0},
     };
+    bool big = false;
     int64_t value;
 
-    if (!scaled(text, units, &value)) {
+    if (!scaled(text, units, &value, &big)) {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not a size", text);
         return err_suggest(err, "write a number with its unit: 512B, 64KiB, 64MiB, 1GiB");
     }
-    if (value < min_bytes || value > max_bytes) {
+    if (big || value < min_bytes || value > max_bytes) {
         (void)err_set(err, ERR_USAGE, 0, "%s is out of range", text);
         return err_suggest(err, "write a size from %" PRId64 "B to %" PRId64 "B", min_bytes,
                            max_bytes);
@@ -151,11 +155,12 @@ bool parse_key_value(const char *text, char **ret_key, char **ret_value, struct 
 
 bool parse_device(const char *text, uint32_t *ret_major, uint32_t *ret_minor)
 {
+    bool big = false; /* then it is INT64_MAX, which no device has */
     int64_t major = 0, minor = 0;
     const char *rest = NULL;
 
-    if (!leading_number(text, &major, &rest) || *rest != ':' ||
-        !leading_number(rest + 1, &minor, &rest) || *rest != '\0' || major > UINT32_MAX ||
+    if (!leading_number(text, &major, &big, &rest) || *rest != ':' ||
+        !leading_number(rest + 1, &minor, &big, &rest) || *rest != '\0' || major > UINT32_MAX ||
         minor > UINT32_MAX)
         return false;
     *ret_major = (uint32_t)major;

@@ -15,7 +15,7 @@
 /* No command tells them while the configuration is wrong. */
 static const char all_keys_remedy[] =
     "every section and key stands, commented, in the /etc/stillpoint/conf.d that is installed; "
-    "see man stillpointd";
+    "see man stillpoint.conf";
 
 /* Where the next key belongs. */
 struct loader {

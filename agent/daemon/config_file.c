@@ -235,8 +235,15 @@ bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND, errno, "%s", path);
-    if (fd < 0)
-        return err_set(err, ERR_CONFIG, errno, "%s", path);
+    if (fd < 0) {
+        bool denied = errno == EACCES;
+        (void)err_set(err, ERR_CONFIG, errno, "%s", path);
+        return denied ? err_suggest(err,
+                                    "be root; the daemon's user must be able to read it, too: "
+                                    "chown root:stillpoint %s && chmod 640 %s",
+                                    path, path)
+                      : false;
+    }
     if (fstat(fd, &st) != 0)
         return err_set(err, ERR_CONFIG, errno, "%s", path);
     if (!S_ISREG(st.st_mode)) {

@@ -134,8 +134,8 @@ static const struct config_key hook_keys[] = {
 };
 
 static const struct config_key paths_keys[] = {
-    {"run", "/run/stillpoint", config_value_path, PATHS(run), 0, 0, NULL, false},
-    {"state", "/var/lib/stillpoint", config_value_path, PATHS(state), 0, 0, NULL, false},
+    {"run", "/run/stillpoint", config_value_folder, PATHS(run), 0, 0, NULL, false},
+    {"state", "/var/lib/stillpoint", config_value_folder, PATHS(state), 0, 0, NULL, false},
 };
 
 static const struct config_key daemon_keys[] = {
@@ -266,8 +266,8 @@ void config_kind_free(enum config_kind kind, void *section)
         const struct config_key *key = &kinds[kind].keys[i];
         void *slot = (char *)section + key->offset;
         if (key->read == config_value_text || key->read == config_value_word ||
-            key->read == config_value_path || key->read == config_value_url ||
-            key->read == config_value_textfile)
+            key->read == config_value_path || key->read == config_value_folder ||
+            key->read == config_value_url || key->read == config_value_textfile)
             free(*(char **)slot);
         else if (key->read == config_value_paths || key->read == config_value_tags ||
                  key->read == config_value_mounts || key->read == config_value_patterns)

@@ -37,8 +37,10 @@ bool config_value_word(const struct config_key *key, const char *text, void *slo
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not a name", text);
         return err_suggest(err, "letters, digits, '.', '_' and '-', at most 64");
     }
-    if (*text == '\0' && *key->fallback != '\0')
-        return err_set(err, ERR_USAGE, 0, "it can't be empty");
+    if (*text == '\0' && *key->fallback != '\0') {
+        (void)err_set(err, ERR_USAGE, 0, "it can't be empty");
+        return err_suggest(err, "write a name, or take the line out: it is %s then", key->fallback);
+    }
     return replace(slot, text, err);
 }
 
@@ -63,6 +65,63 @@ bool config_value_path(const struct config_key *key, const char *text, void *slo
     return path_ok(text, err) && replace(slot, text, err);
 }
 
+/* What is not ours to keep sockets and records in, as `stillpoint seal` empties both. */
+static bool is_of_the_system(const char *path)
+{
+    static const char *const itself[] = {
+        "/",        "/dev",       "/dev/shm",  "/home",      "/media",     "/mnt",
+        "/opt",     "/root",      "/run",      "/run/lock",  "/srv",       "/tmp",
+        "/usr",     "/usr/local", "/var",      "/var/lib",   "/var/cache", "/var/log",
+        "/var/run", "/var/tmp",   "/run/user", "/lost+found"};
+    static const char *const and_below[] = {"/bin",   "/boot", "/etc",  "/lib",
+                                            "/lib64", "/proc", "/sbin", "/sys"};
+
+    for (size_t i = 0; i < COUNT(itself); i++) {
+        if (strcmp(path, itself[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < COUNT(and_below); i++) {
+        size_t len = strlen(and_below[i]);
+        if (strncmp(path, and_below[i], len) == 0 && strchr("/", path[len]) != NULL)
+            return true; /* strchr finds the NUL too */
+    }
+    return false;
+}
+
+bool config_value_folder(const struct config_key *key, const char *text, void *slot,
+                         struct err *err)
+{
+    if (!path_ok(text, err))
+        return false;
+    if (is_of_the_system(text)) {
+        (void)err_set(err, ERR_USAGE, 0, "%s is the system's own", text);
+        return err_suggest(err, "name a folder for it alone, as %s", key->fallback);
+    }
+    return replace(slot, text, err);
+}
+
+/* Behind HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. NULL: it is none of them. */
+static const char *behind_host(const char *host)
+{
+    static const char digits[] = "0123456789";
+    const char *end = host;
+
+    if (*host == '[') {
+        end = host + 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
+        if (end == host + 1 || *end++ != ']')
+            return NULL;
+    } else {
+        end += strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+        if (end == host)
+            return NULL;
+    }
+    if (*end != ':')
+        return end;
+    size_t len = strspn(end + 1, digits);
+    long port = len > 0 && len <= 5 ? strtol(end + 1, NULL, 10) : 0;
+    return port >= 1 && port <= 65535 ? end + 1 + len : NULL;
+}
+
 static bool is_loopback(const char *host)
 {
     static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
@@ -83,12 +142,13 @@ bool config_value_url(const struct config_key *key, const char *text, void *slot
     if (*text == '\0')
         return replace(slot, "", err);
     host = host ? host + 3 : text;
+    const char *end = behind_host(host);
     bool https = strncmp(text, "https://", 8) == 0;
     bool http = strncmp(text, "http://", 7) == 0;
-    if ((!https && !http) || strchr("/:", *host) != NULL ||
-        strpbrk(text, " \t@?#\"'<>\\") != NULL) {
+    if ((!https && !http) || end == NULL || end[strspn(end, "/")] != '\0') {
         (void)err_set(err, ERR_USAGE, 0, "'%s' is not the address of a service", text);
-        return err_suggest(err, "write https://HOST or https://HOST:PORT");
+        return err_suggest(err, "write https://HOST or https://HOST:PORT, a port from 1 to 65535, "
+                                "without a path");
     }
     if (http && key->max == 0 && !is_loopback(host)) {
         (void)err_set(err, ERR_USAGE, 0, "'%s' would send requests in the clear", text);
@@ -116,12 +176,20 @@ bool config_value_textfile(const struct config_key *key, const char *text, void 
     return config_value_path(key, text, slot, err);
 }
 
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+    size_t end_len = strlen(end);
+
+    return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
+}
+
 bool config_value_secret_url(const struct config_key *key, const char *text, void *slot,
                              struct err *err)
 {
     const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
                        : strncmp(text, "http://", 7) == 0 ? text + 7
                                                           : NULL;
+    const char *path = host ? behind_host(host) : NULL;
     size_t len = strlen(text);
 
     (void)key;
@@ -131,11 +199,15 @@ bool config_value_secret_url(const struct config_key *key, const char *text, voi
         secret_free(slot);
         return true;
     }
-    if (host == NULL || strchr("/:", *host) != NULL || len > 1000 ||
-        strpbrk(text, " \t@?#\"'<>\\") != NULL) {
+    bool whole = path != NULL && *path == '/' && text + len > path; /* with a path, that is */
+    if (!whole || len > 1000 || strpbrk(text, " \t@?#\"'<>\\") != NULL) {
         (void)err_set(err, ERR_USAGE, 0, "it is not an address that can be pinged");
-        return err_suggest(err, "write https://HOST/PATH, without user, ? and #: /start and /fail "
-                                "are put behind it");
+        return err_suggest(err, "write https://HOST/PATH or https://HOST:PORT/PATH, a port from 1 "
+                                "to 65535, without user, ? and #");
+    }
+    if (ends_with(text, len, "/start") || ends_with(text, len, "/fail")) {
+        (void)err_set(err, ERR_USAGE, 0, "it ends with what is put behind it");
+        return err_suggest(err, "write https://HOST/PATH without /start and /fail");
     }
     return secret_set(slot, text, len, err);
 }

@@ -17,14 +17,17 @@ bool config_value_text(const struct config_key *key, const char *text, void *slo
 bool config_value_word(const struct config_key *key, const char *text, void *slot, struct err *err);
 /* char *; absolute and plain; "" where the default is */
 bool config_value_path(const struct config_key *key, const char *text, void *slot, struct err *err);
-/* char *; of a service, https (http for this machine, and anywhere where key->max is 1); without /
- * at the end */
+/* char *; a path that is not one of the system's own folders */
+bool config_value_folder(const struct config_key *key, const char *text, void *slot,
+                         struct err *err);
+/* char *; of a service, https (http for this machine, and anywhere where key->max is 1); without a
+ * path */
 bool config_value_url(const struct config_key *key, const char *text, void *slot, struct err *err);
 /* char *; a path that ends in .prom, which is what node_exporter reads; "" where the default is */
 bool config_value_textfile(const struct config_key *key, const char *text, void *slot,
                            struct err *err);
-/* struct secret; https or http, to which a path can be added; "": not set. What was refused is
- * never in the message: it may be the secret with one letter wrong */
+/* struct secret; https or http, with a path to which /start can be added; "": not set. What was
+ * refused is never in the message: it may be the secret with one letter wrong */
 bool config_value_secret_url(const struct config_key *key, const char *text, void *slot,
                              struct err *err);
 /* int64_t; ms from key->min to key->max */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -397,6 +398,24 @@ static void http_is_for_this_machine_and_the_metadata_service(void **state)
                 "https://HOST");
 }
 
+static void an_endpoint_has_a_port_that_can_be_and_no_path(void **state)
+{
+    static const char *const bad[] = {
+        "http://127.0.0.1:99999", "https://h:0",      "https://h:", "https://h:8x", "https://h/ec2",
+        "https://[::1",           "https://h:000080", "https://[]", "https://"};
+    char line[120];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)snprintf(line, sizeof(line), "[aws]\nendpoint_%s = %s\n", i % 2 ? "imds" : "ec2",
+                       bad[i]);
+        refuse_text(*state, line, MAIN ":2: endpoint_", "not the address", "1 to 65535");
+    }
+    tree_write(*state, MAIN,
+               "[aws]\nendpoint_ec2 = https://vpce-0.ec2.eu-west-1.vpce.amazonaws.com:65535/\n"
+               "endpoint_s3 = http://[::1]:1\nendpoint_imds = http://[fd00:ec2::254]\n");
+    config_free(load_good(*state));
+}
+
 /* --- what is not -------------------------------------------------------------------------------
  */
 
@@ -428,9 +447,9 @@ static void unknown_keys_and_sections_are_refused_with_the_nearest_known_one(voi
     refuse_text(*state, "[backupp]\n", MAIN ":1", "unknown section [backupp]", "[backup]?");
     /* No command that fails alike. */
     refuse_text(*state, "[backup]\nzzzzzzzzzz = 1\n", MAIN ":2", "unknown key 'zzzzzzzzzz'",
-                "man stillpointd");
+                "man stillpoint.conf");
     refuse_text(*state, "[zzzzzzzzzz]\n", MAIN ":1", "unknown section [zzzzzzzzzz]",
-                "man stillpointd");
+                "man stillpoint.conf");
     refuse_text(*state, "[backup now]\n", MAIN ":1", "takes no name", "");
     refuse_text(*state, "[hook]\nexec = /x\n", MAIN ":1", "needs a name", "[hook NAME]");
     refuse_text(*state, "[hook a/b]\n", MAIN ":1", "not a name", "letters");
@@ -543,7 +562,14 @@ static void bad_values_are_refused_with_what_would_be_good(void **state)
         "because-the-kernel-has-room-for-107-bytes\n",
         MAIN ":2", "too long for a socket", "name a folder of at most 85 characters");
     refuse_text(*state, "[paths]\nrun =\n", MAIN ":2", "plain absolute path", "");
-    refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "");
+    refuse_text(*state, "[paths]\nstate = /\n", MAIN ":2: state", "the system's own",
+                "as /var/lib/stillpoint");
+    refuse_text(*state, "[paths]\nstate = /etc\n", MAIN ":2", "the system's own", "");
+    refuse_text(*state, "[paths]\nrun = /run\n", MAIN ":2", "the system's own",
+                "as /run/stillpoint");
+    refuse_text(*state, "[paths]\nrun = /proc/1\n", MAIN ":2", "the system's own", "");
+    refuse_text(*state, "[daemon]\ngroup =\n", MAIN ":2", "empty", "it is stillpoint then");
+    refuse_text(*state, "[daemon]\nsplines = 1\n", MAIN ":2", "unknown key", "man stillpoint.conf");
     refuse_text(*state, "[aws]\nregion = eu west\n", MAIN ":2", "not a name", "");
     refuse_text(*state, "[hook x]\nphases = hold\n", MAIN ":2", "must release", "");
     refuse_text(*state, "[hook x]\nphases = stop\n", MAIN ":2", "must start", "");
@@ -704,6 +730,28 @@ static void a_file_of_somebody_else_is_refused(void **state)
     refuse(tree, "conf.d/x.conf", "belongs to user 65534", "chown root");
 }
 
+/* As root has it where only root looks: neither the daemon nor a person can read it. */
+static void a_file_that_can_t_be_read_is_refused_with_what_lets_the_daemon_read_it(void **state)
+{
+    const struct tree *tree = *state;
+    char path[TREE_PATH_BYTES];
+    int status;
+
+    tree_write(tree, MAIN, "");
+    assert_int_equal(chmod(tree->root, 0755), 0);
+    assert_int_equal(chmod(tree_path(tree, MAIN, path), 0), 0);
+    pid_t pid = fork();
+    if (pid == 0) { /* root may read everything */
+        if (geteuid() == 0 && setuid(65534) != 0)
+            _exit(9);
+        refuse(tree, MAIN, "Permission denied", "chown root:stillpoint ");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting(void **state)
 {
     const struct tree *tree = *state;
@@ -761,8 +809,9 @@ static void what_is_printed_can_be_read_again_and_means_the_same(void **state)
 static void the_ping_s_path_is_in_no_output_and_no_message(void **state)
 {
     static const char *const bad[] = {
-        "ftp://hc/SECRET", "https://u:p@hc/SECRET", "https://hc/SECRET?a", "https:///SECRET",
-        "SECRET",          "https://hc/SECRET two"};
+        "ftp://hc/SECRET", "https://u:p@hc/SECRET",   "https://hc/SECRET?a",     "https:///SECRET",
+        "SECRET",          "https://hc/SECRET two",   "https://hc:99999/SECRET", "https://hc",
+        "https://hc:80//", "https://hc/SECRET/start", "https://hc/SECRET/fail/"};
     struct buf text = BUF_INIT(1 << 20);
     char line[200];
     struct err err = ERR_INIT;
@@ -848,6 +897,7 @@ int main(void)
         T(the_environment_overrides_as_the_aws_tools_do),
         T(a_bad_value_in_the_environment_names_its_variable),
         T(http_is_for_this_machine_and_the_metadata_service),
+        T(an_endpoint_has_a_port_that_can_be_and_no_path),
         T(a_main_file_that_was_named_must_be_there),
         T(the_default_main_file_need_not_be_there_but_its_folder_is_read),
         T(unknown_keys_and_sections_are_refused_with_the_nearest_known_one),
@@ -868,6 +918,7 @@ int main(void)
         T(a_file_in_place_of_the_folder_is_refused),
         T(a_link_to_nothing_is_refused),
         T(a_file_of_somebody_else_is_refused),
+        T(a_file_that_can_t_be_read_is_refused_with_what_lets_the_daemon_read_it),
         T(a_folder_or_fifo_in_place_of_a_file_is_refused_without_waiting),
         T(the_earliest_of_several_faults_is_told),
         T(what_is_printed_can_be_read_again_and_means_the_same),

@@ -81,6 +81,10 @@ static void durations_need_a_unit_and_are_read_to_the_millisecond(void **state)
     assert_false(parse_duration_ms("61s", 2000, 60000, &ms, &err));
     assert_string_equal(err.remedy, "write a duration from 2s to 1m");
     assert_false(parse_duration_ms("1s", 2000, 60000, &ms, &err));
+    assert_false(parse_duration_ms("999999999999999d", 2000, 60000, &ms, &err));
+    assert_non_null(strstr(err.text, "out of range"));
+    assert_false(parse_duration_ms("99999999999999999999s", 2000, 60000, &ms, &err));
+    assert_non_null(strstr(err.text, "out of range"));
     assert_true(parse_duration_ms("2s", 2000, 60000, &ms, &err));
     assert_true(parse_duration_ms("1m", 2000, 60000, &ms, &err));
 }
