@@ -13,7 +13,7 @@
 #include "agent/base/auto.h"
 #include "agent/base/clock.h"
 
-static bool explain_connect(const char *path, int os_errno, struct err *err)
+static bool explain_connect(const char *path, const char *group, int os_errno, struct err *err)
 {
     switch (os_errno) {
     case ENOENT:
@@ -29,7 +29,10 @@ static bool explain_connect(const char *path, int os_errno, struct err *err)
     case EACCES:
     case EPERM:
         (void)err_set(err, ERR_PRECONDITION, os_errno, "stillpointd can't be asked at %s", path);
-        return err_suggest(err, "run it as root, or join the group stillpoint and log in again");
+        return err_suggest(err,
+                           "run it as root, or join the group %s and log in again (where you are "
+                           "in it, `sudo stillpoint doctor` says why that is not enough)",
+                           group ? group : "of [daemon] group");
     case EAGAIN:
         (void)err_set(err, ERR_PRECONDITION, 0, "stillpointd takes no connections at %s", path);
         return err_suggest(err, "see what it does: systemctl status stillpointd");
@@ -55,7 +58,7 @@ bool cli_client_open(struct cli_client *client, const char *socket_path, struct 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0)
         return err_set(err, ERR_SYS, errno, "socket");
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-        return explain_connect(socket_path, errno, err);
+        return explain_connect(socket_path, client->group, errno, err);
     client->fd = auto_take_fd(&fd);
     return true;
 }

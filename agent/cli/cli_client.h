@@ -13,12 +13,13 @@
 struct cli_client {
     int fd; /* -1: not connected */
     struct control_lines lines;
-    bool interrupted; /* a signal came: told as soon as what was here before it is */
+    const char *group; /* [daemon] group, for the remedy; NULL: not known */
+    bool interrupted;  /* a signal came: told as soon as what was here before it is */
 };
 
 #define CLI_CLIENT_INIT                                                                            \
     {                                                                                              \
-        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), false                                    \
+        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), NULL, false                              \
     }
 
 enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };

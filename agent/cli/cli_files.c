@@ -40,6 +40,7 @@ static bool ask_id(const struct cli *cli, const char *socket_path, char *id, siz
     bool found = false;
 
     *ret_exit = CLI_EXIT_PRECONDITION;
+    client.group = cli->group;
     bool ok = cli_client_open(&client, socket_path, err) &&
               control_add_request(&line, "show",
                                   json_pack("{s:o}", "id", control_text(cli->options->id)), err) &&

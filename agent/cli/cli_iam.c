@@ -74,13 +74,12 @@ static enum iam_role role_of(const char *name)
 int cli_iam(const struct cli *cli, const struct config *config)
 {
     const struct cli_options *options = cli->options;
-    json_t *identity = ask_identity(cli, config), *policy = NULL;
+    json_t *identity = NULL, *policy = NULL;
     struct err err = ERR_INIT;
     struct iam_policy_want want = {
         .role = role_of(options->role),
         .with = options->with,
-        .region = config->aws.region[0] ? config->aws.region : cli_str(identity, "region"),
-        .account = cli_str(identity, "account"),
+        .region = config->aws.region[0] ? config->aws.region : NULL,
         .image = config->backup.image,
         .billed = options->billed,
         .kms_keys = options->kms_keys,
@@ -88,6 +87,14 @@ int cli_iam(const struct cli *cli, const struct config *config)
     };
     int exit_code;
 
+    /* What can't be is said before who is not there to be asked. */
+    if (!iam_policy_make(&want, &policy, &err))
+        return cli_fail(cli, cli_exit_of(err.kind), &err, NULL);
+    json_decref(policy);
+    identity = ask_identity(cli, config);
+    want.account = cli_str(identity, "account");
+    if (want.region == NULL)
+        want.region = cli_str(identity, "region");
     if (want.role == IAM_NODE && json_is_true(json_object_get(identity, "billed")))
         want.billed = true;
     if (iam_policy_make(&want, &policy, &err)) {

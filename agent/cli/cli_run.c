@@ -184,8 +184,10 @@ static int upgrade_anyway(const struct cli *cli, const struct config_source *sou
     return exit_code;
 }
 
-static int run_with_config(const struct cli *cli)
+static int run_with_config(const struct cli *asked)
 {
+    struct cli known = *asked;
+    const struct cli *cli = &known;
     const struct cli_options *options = cli->options;
     struct config_source source = {.path = options->config ? options->config : CONFIG_DEFAULT_PATH,
                                    .path_named = options->config != NULL,
@@ -205,6 +207,7 @@ static int run_with_config(const struct cli *cli)
                             &err, cli_verbs_changes(options->command) ? "nothing was done" : NULL);
         return thaw_anyway(cli, &source, &err);
     }
+    known.group = config->daemon.group;
     if (options->command == CLI_THAW)
         exit_code = cli_thaw(cli, config->paths.run);
     else if (options->command == CLI_SEAL)

@@ -42,6 +42,7 @@ struct cli {
                                      * that another job has; 0: not at all */
     int signal_fd;                  /* SIGINT and SIGTERM as a signalfd, -1: they do what they do */
     const char *(*env)(const char *name);
+    const char *group;       /* [daemon] group; NULL: not known yet */
     const char *self_folder; /* where our executable lies; NULL: not known */
     sigset_t own_mask;       /* what whoever started us has blocked, */
     bool pipe_ignored;       /* and whether SIGPIPE is ignored there: for what we run */

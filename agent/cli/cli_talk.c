@@ -468,6 +468,7 @@ static int talk_through(struct talk *talk, const char *socket_path)
     if (talk->outcome.rows == NULL)
         return cli_fail(talk->cli, CLI_EXIT_FAILED,
                         &(struct err){ERR_INTERNAL, 0, "out of memory", ""}, NULL);
+    talk->client.group = talk->cli->group;
     if (!cli_client_open(&talk->client, socket_path, &err))
         return cli_fail(talk->cli, cli_exit_of(err.kind), &err,
                         talk->outcome.changes ? "nothing was asked for and nothing was done"

@@ -622,6 +622,18 @@ static void a_policy_is_printed_even_with_quiet(void **state)
     assert_string_equal(world->err, "");
 }
 
+static void a_policy_that_can_t_be_is_refused_before_the_daemon_is_missed(void **state)
+{
+    struct world *world = *state;
+
+    (void)close(world->listener);
+    world->listener = -1;
+    assert_int_equal(
+        run(world, "iam-policy --role node --pass-role arn:aws:iam::123456789012:role/a", NULL), 2);
+    assert_non_null(strstr(world->err, "stillpoint: --pass-role"));
+    assert_null(strstr(world->err, "are not known"));
+}
+
 /* --- failures that the daemon tells ----------------------------------------------------------- */
 
 #define REFUSED                                                                                    \
@@ -703,6 +715,7 @@ static void a_socket_that_is_not_for_us_is_exit_5_and_names_the_group(void **sta
 
     assert_int_equal(chmod(world->folder, 0755), 0);
     assert_int_equal(chmod(world->socket, 0), 0);
+    client.group = "operators";
     pid_t pid = fork();
     if (pid == 0) { /* root may open everything */
         if (geteuid() == 0 && setuid(65534) != 0)
@@ -710,7 +723,7 @@ static void a_socket_that_is_not_for_us_is_exit_5_and_names_the_group(void **sta
         bool ok = cli_client_open(&client, world->socket, &err);
         _exit(ok                                               ? 1
               : cli_exit_of(err.kind) != CLI_EXIT_PRECONDITION ? 2
-              : strstr(err.remedy, "group stillpoint") == NULL ? 3
+              : strstr(err.remedy, "group operators") == NULL  ? 3
                                                                : 0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -1085,6 +1098,7 @@ int main(void)
         WITH_WORLD(of_one_there_is_no_plural),
         WITH_WORLD(a_place_for_files_that_is_none_says_what_would_be_one),
         WITH_WORLD(a_policy_is_printed_even_with_quiet),
+        WITH_WORLD(a_policy_that_can_t_be_is_refused_before_the_daemon_is_missed),
         WITH_WORLD(an_error_is_said_in_three_parts_with_its_exit_code),
         WITH_WORLD(a_daemon_that_refuses_without_reading_is_still_heard),
         WITH_WORLD(an_error_that_claims_success_is_a_failure),
