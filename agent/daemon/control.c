@@ -2,7 +2,6 @@
 #include "agent/daemon/control.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "agent/base/log.h"
 #include "agent/base/parse.h"
 #include "agent/daemon/commands.h"
+#include "agent/daemon/control_group.h"
 
 enum {
     CLIENT_COUNT_MAX = 64,
@@ -457,9 +457,8 @@ static void on_listener_closed(uv_handle_t *listener)
 bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_control,
                   struct err *err)
 {
-    const char *path = agent->config->control_socket;
-    struct group entry, *found = NULL;
-    char room[4096];
+    const char *path = agent->config->control_socket, *group = agent->config->daemon.group;
+    struct err why = ERR_INIT;
 
     if (!clear_way(path, err))
         return false;
@@ -468,11 +467,7 @@ bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_con
         return err_set(err, ERR_INTERNAL, 0, "out of memory");
     control->loop = loop;
     control->agent = agent;
-    if (getgrnam_r(agent->config->daemon.group, &entry, room, sizeof(room), &found) == 0 &&
-        found != NULL) {
-        control->has_group = true;
-        control->group = found->gr_gid;
-    }
+    control->has_group = control_group_find(group, &control->group, &why);
     (void)uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;
     mode_t old = umask(0117); /* 0660 from birth */
@@ -486,10 +481,9 @@ bool control_open(uv_loop_t *loop, struct agent *agent, struct control **ret_con
         uv_close((uv_handle_t *)&control->listener, on_listener_closed);
         return false;
     }
-    /* Who is not the group's owner can still open it by its group where that is ours to give. */
-    if (control->has_group && chown(path, (uid_t)-1, control->group) != 0)
-        log_event(LOG_LEVEL_NOTICE, "control_group", "group=%s errno=%d",
-                  agent->config->daemon.group, errno);
+    /* Root and we ourselves can use it without. */
+    if (!control->has_group || !control_group_give(group, control->group, path, &why))
+        log_err(LOG_LEVEL_WARNING, "control_group", &why);
     *ret_control = control;
     return true;
 }

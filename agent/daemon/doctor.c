@@ -16,6 +16,7 @@
 #include "agent/base/parse.h"
 #include "agent/daemon/commands.h"
 #include "agent/daemon/config_show.h"
+#include "agent/daemon/control_group.h"
 #include "agent/daemon/doctor_parts.h"
 #include "agent/daemon/hook_ready.h"
 #include "agent/daemon/metrics.h"
@@ -79,6 +80,16 @@ static void check_config(struct doctor *doctor)
         doctor_say(doctor, "configuration", "warning",
                    "the files, or hooks.d, have changed since the daemon's start",
                    "restart it: `systemctl restart stillpointd`");
+}
+
+/* Told only where members of the group are kept out. */
+static void check_control(struct doctor *doctor)
+{
+    const struct config *config = doctor->work.config;
+    struct err err = ERR_INIT;
+
+    if (!control_group_check(config->daemon.group, config->control_socket, &err))
+        doctor_say(doctor, "control socket", "warning", err.text, err.remedy);
 }
 
 /* --- one by one -------------------------------------------------------------------------- */
@@ -375,6 +386,15 @@ static void examine_node(struct doctor *doctor)
         doctor_check_last_backup(doctor);
 }
 
+/* No node, but a machine that looks after the backups of some. */
+static void examine_far(struct doctor *doctor)
+{
+    doctor_say(doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
+    doctor_check_far(doctor);
+    check_clock(doctor);
+    check_state(doctor);
+}
+
 void doctor_command(struct job *job)
 {
     static const char *const keys[] = {NULL};
@@ -396,10 +416,11 @@ void doctor_command(struct job *job)
         return;
     }
     check_config(&doctor);
+    check_control(&doctor);
     if (doctor.work.config->aws.identity == CONFIG_IDENTITY_IMDS)
         examine_node(&doctor);
     else
-        doctor_say(&doctor, "identity", "skipped", "[aws] identity = none: this is no node", NULL);
+        examine_far(&doctor);
     (void)hook_chain_finish(&doctor.work.hooks, "doctor", doctor_soon(), &err);
     inventory_free(&doctor.inventory);
     work_close(&doctor.work);

@@ -34,6 +34,10 @@ bool doctor_check_backup_rights(struct doctor *doctor);
 bool doctor_check_image_rights(struct doctor *doctor);
 /* Those of the ways back, for information: none is missed. */
 bool doctor_check_restore_rights(struct doctor *doctor);
+/* Those of prune and delete, on what is in doctor->inventory; likewise. */
+bool doctor_check_removal_rights(struct doctor *doctor);
+/* Keys, region and backups, for a machine that is no node. */
+void doctor_check_far(struct doctor *doctor);
 /* What a copy of these disks would have, or this one has from another: told only where it is so. */
 void doctor_check_image(struct doctor *doctor);
 /* What earlier backups left, as far as the journal knows of it. */

@@ -133,3 +133,16 @@ bool doctor_check_restore_rights(struct doctor *doctor)
 
     return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
 }
+
+#define FOR_REMOVAL                                                                                \
+    ": for prune and delete", ": prune and delete need it (iam-policy --role pruner)"
+
+bool doctor_check_removal_rights(struct doctor *doctor)
+{
+    static const struct right rights[] = {
+        {EC2_DEREGISTER_IMAGE, FOR_REMOVAL},
+        {EC2_DELETE_SNAPSHOT, FOR_REMOVAL},
+    };
+
+    return check_rights(doctor, rights, sizeof(rights) / sizeof(rights[0]));
+}

@@ -21,6 +21,7 @@ mkdir "$LAB/pruner" "$LAB/pruner/run" "$LAB/pruner/state"
     printf '[aws]\nidentity = none\n'
     sed -n '/^region\|^endpoint_ec2\|^ca_bundle/p' "$LAB/stillpoint.conf"
     printf '[paths]\nrun = %s\nstate = %s\n' "$LAB/pruner/run" "$LAB/pruner/state"
+    printf '[daemon]\ngroup = no-such-group\n'
 } >"$LAB/pruner/stillpoint.conf"
 cloud_set '{"page_size": 2}'
 key() { json "d['keys']['user']['$1']" <"$LAB/cloud.json"; }
@@ -40,6 +41,16 @@ calls=$(cloud_calls action=DescribeSnapshots who=user | json 'len(d)')
 assert_exit 5 far backup
 assert_match 'identity = none' "$OUT" "backup"
 assert_exit 0 far doctor
+assert_match 'warning +control socket .*there is no group no-such-group.*groupadd' "$(tr '\n' ' ' <<<"$OUT")" \
+    "the doctor's word on the group"
+assert_match 'event=control_group .*groupadd --system no-such-group' "$(<"$LAB/log/pruner.log")" "the log"
+assert_match 'credentials +environment' "$OUT" "the doctor's keys"
+assert_match 'backups +3 in EC2' "$OUT" "the doctor's look at EC2"
+assert_match 'right +ec2:DeleteSnapshot is allowed: for prune' "$OUT" "the pruner's right"
+cloud_set '{"deny": ["DescribeSnapshots"]}'
+assert_exit 5 far doctor
+assert_match 'failed +backups .*DescribeSnapshots' "$OUT" "a doctor without a right"
+cloud_set '{"deny": []}'
 assert_exit 0 far status
 assert_match 'not reachable|unreachable|no answer|does not answer' "$OUT" "status without a guard"
 if grep -q "$(key secret_key)" "$LAB/log/pruner.log"; then
