@@ -18,6 +18,7 @@
 #include "agent/base/control_wire.h"
 #include "agent/base/fileio.h"
 #include "agent/cli/cli_sweep.h"
+#include "agent/cli/cli_upgrade.h"
 #include "agent/daemon/metrics_record.h"
 #include "agent/daemon/mounts.h"
 #include "agent/guard/guard_wire.h"
@@ -56,6 +57,14 @@ static const struct trace run_traces[] = {
     {HOOK_SOCKET_NAME, false, "a socket that nobody listens at"},
     {CONTROL_SOCKET_NAME, false, "a socket that nobody listens at"},
     {MOUNT_RECORD_FOLDER, true, "what a rollback had unmounted"},
+};
+
+/* Where the manuals put monitoring's file: left there once [metrics] textfile is another, or none.
+ */
+#define METRICS_FOLDER "metrics"
+static const struct trace prom_traces[] = {
+    {"stillpoint.prom", false, "what monitoring read of its backups"},
+    {"stillpoint.prom.new", false, "what monitoring read of its backups"},
 };
 
 static const struct trace manifest_traces[] = {
@@ -118,11 +127,16 @@ static bool open_place(struct cli_seal_places *places, const char *path, int *re
 
 /* --- the state directory ---------------------------------------------------------------------- */
 
-/* The state directory is also the home of the daemon's user, whose .aws is configuration; keys in
- * it are warned of. */
-static bool is_known(const char *name)
+struct place {
+    const char *folder, *remedy;
+    const struct trace *traces;
+    size_t count;
+    const char *other; /* one name more that is known there */
+};
+
+static bool is_known(const struct place *place, const char *name)
 {
-    static const char *const others[] = {".", "..", "lost+found", ".aws"};
+    const char *const others[] = {".", "..", "lost+found", place->other};
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strcmp(name, others[i]) == 0)
@@ -130,16 +144,16 @@ static bool is_known(const char *name)
     }
     for (size_t i = 0; i < sizeof(manifest_traces) / sizeof(manifest_traces[0]); i++) {
         if (strcmp(name, manifest_traces[i].name) == 0)
-            return true; /* the state directory can be a mount: that is looked at as one */
+            return true; /* the folder can be a mount: that is looked at as one */
     }
-    for (size_t i = 0; i < sizeof(state_traces) / sizeof(state_traces[0]); i++) {
-        if (strcmp(name, state_traces[i].name) == 0)
+    for (size_t i = 0; i < place->count; i++) {
+        if (strcmp(name, place->traces[i].name) == 0)
             return true;
     }
     return false;
 }
 
-static bool tell_strangers(struct cli_seal_places *places, int fd, const char *folder,
+static bool tell_strangers(struct cli_seal_places *places, int fd, const struct place *place,
                            struct err *err)
 {
     int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,12 +166,11 @@ static bool tell_strangers(struct cli_seal_places *places, int fd, const char *f
         (void)close(again);
     while (ok && dir != NULL && (item = readdir(dir)) != NULL) {
         struct err why = ERR_INIT;
-        if (is_known(item->d_name))
+        if (is_known(place, item->d_name))
             continue;
-        join(path, folder, item->d_name);
+        join(path, place->folder, item->d_name);
         (void)err_set(&why, ERR_PRECONDITION, 0, "is none of Stillpoint's files");
-        (void)err_suggest(&why, "remove it, or move it out of the state directory, and run it "
-                                "again");
+        (void)err_suggest(&why, "%s", place->remedy);
         ok = tell_left(places, path, &why, err);
     }
     if (dir != NULL)
@@ -168,6 +181,11 @@ static bool tell_strangers(struct cli_seal_places *places, int fd, const char *f
 static bool sweep_state(struct cli_seal_places *places, struct err *err)
 {
     const char *folder = places->config->paths.state;
+    /* It is also the home of the daemon's user, whose .aws is configuration; keys in it are warned
+     * of. */
+    const struct place place = {
+        folder, "remove it, or move it out of the state directory, and run it again", state_traces,
+        sizeof(state_traces) / sizeof(state_traces[0]), ".aws"};
     AUTO_CLOSE int fd = -1;
     bool ok = open_place(places, folder, &fd, err);
 
@@ -175,7 +193,7 @@ static bool sweep_state(struct cli_seal_places *places, struct err *err)
         return ok;
     for (size_t i = 0; ok && i < sizeof(state_traces) / sizeof(state_traces[0]); i++)
         ok = sweep(places, fd, folder, &state_traces[i], err);
-    ok = ok && tell_strangers(places, fd, folder, err);
+    ok = ok && tell_strangers(places, fd, &place, err);
     if (!places->dry_run)
         (void)fsync(fd); /* what was removed would only come back */
     return ok;
@@ -202,19 +220,53 @@ static bool is_served(const char *path)
     return served;
 }
 
+/* Then it is in no image. */
+static bool is_in_memory(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 &&
+           (fs.f_type == TMPFS_MAGIC_NUMBER || (int)fs.f_type == RAMFS_MAGIC_NUMBER);
+}
+
+/* What is to be said after an upgrade lies beside the folder. */
+static bool sweep_record(struct cli_seal_places *places, struct err *err)
+{
+    const char *run = places->config->paths.run, *slash = strrchr(run, '/');
+    char folder[PATH_MAX], name[NAME_MAX + 16];
+    AUTO_CLOSE int fd = -1;
+
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash == run ? 1 : (int)(slash - run), run);
+    (void)snprintf(name, sizeof(name), "%s" CLI_UPGRADE_RECORD, slash + 1);
+    const struct trace trace = {name, false, "what was to be said after an upgrade"};
+    bool ok = open_place(places, folder, &fd, err);
+    return ok && (fd < 0 || is_in_memory(fd) || sweep(places, fd, folder, &trace, err));
+}
+
+static bool sweep_metrics(struct cli_seal_places *places, struct err *err)
+{
+    char folder[PATH_MAX];
+    AUTO_CLOSE int fd = -1;
+
+    join(folder, places->config->paths.run, METRICS_FOLDER);
+    bool ok = open_place(places, folder, &fd, err);
+    for (size_t i = 0; ok && fd >= 0 && i < sizeof(prom_traces) / sizeof(prom_traces[0]); i++)
+        ok = sweep(places, fd, folder, &prom_traces[i], err);
+    return ok;
+}
+
 /* That of a living guard has to stay. */
 static bool sweep_run(struct cli_seal_places *places, struct err *err)
 {
     const char *folder = places->config->paths.run;
+    const struct place place = {
+        folder, "remove it, or move it out of that folder, and run it again", run_traces,
+        sizeof(run_traces) / sizeof(run_traces[0]), METRICS_FOLDER};
     AUTO_CLOSE int fd = -1;
-    struct statfs fs;
     bool ok = open_place(places, folder, &fd, err);
 
-    if (!ok || fd < 0)
+    if (!ok || fd < 0 || is_in_memory(fd))
         return ok;
-    if (fstatfs(fd, &fs) == 0 &&
-        (fs.f_type == TMPFS_MAGIC_NUMBER || (int)fs.f_type == RAMFS_MAGIC_NUMBER))
-        return true; /* in no image */
     bool guard = is_served(places->config->guard_socket);
     bool hook = is_served(places->config->hook_socket);
     for (size_t i = 0; ok && i < sizeof(run_traces) / sizeof(run_traces[0]); i++) {
@@ -233,7 +285,9 @@ static bool sweep_run(struct cli_seal_places *places, struct err *err)
             ok = sweep(places, fd, folder, &run_traces[i], err);
         }
     }
-    return ok;
+    ok = ok && sweep_metrics(places, err);
+    /* A folder of the system's that it is by mistake is not ours to clear. */
+    return ok && (strchr(folder + 1, '/') == NULL || tell_strangers(places, fd, &place, err));
 }
 
 /* --- monitoring ------------------------------------------------------------------------------- */
@@ -345,6 +399,6 @@ static bool sweep_stamps(struct cli_seal_places *places, struct err *err)
 
 bool cli_seal_places(struct cli_seal_places *places, struct err *err)
 {
-    return sweep_state(places, err) && sweep_run(places, err) && sweep_textfile(places, err) &&
-           sweep_manifests(places, err) && sweep_stamps(places, err);
+    return sweep_state(places, err) && sweep_run(places, err) && sweep_record(places, err) &&
+           sweep_textfile(places, err) && sweep_manifests(places, err) && sweep_stamps(places, err);
 }

@@ -5,6 +5,9 @@
 #include "agent/cli/cli_run.h"
 #include "agent/daemon/config.h"
 
+/* Behind the name of [paths] run: the file with what `pre-upgrade --after' is to say. */
+#define CLI_UPGRADE_RECORD "-upgrade"
+
 /* pre-upgrade: reads what the package manager is about to do, and takes a backup first where
  * [upgrade] says so. All that is said goes to stderr, and nothing is said where nothing matches.
  * Never longer than [upgrade] wait. Returns the exit code: with any but 0 the package manager

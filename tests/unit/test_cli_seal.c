@@ -327,6 +327,26 @@ static void a_link_of_somebody_else_on_the_way_refuses(void **state)
 }
 
 /* One that somebody listens at is the lab's matter: it wants a daemon that answers. */
+static void the_run_folder_on_a_disk_is_swept_and_its_strangers_told(void **state)
+{
+    struct world *world = *state;
+
+    needs_root();
+    if (!is_on_disk(world))
+        skip();
+    tree_write(&world->tree, "run/metrics/stillpoint.prom", "");
+    tree_write(&world->tree, "run-upgrade", "");
+    assert_int_equal(seal(world), 0);
+    assert_false(there(world, "run/metrics/stillpoint.prom"));
+    assert_false(there(world, "run-upgrade"));
+
+    tree_write(&world->tree, "run/junk", "");
+    assert_int_equal(seal(world), 3);
+    assert_non_null(
+        strstr(world->out, "run/junk: is none of Stillpoint's files\n  do:  remove it"));
+    assert_true(there(world, "run/junk"));
+}
+
 static void a_socket_that_nobody_listens_at_goes(void **state)
 {
     struct world *world = *state;
@@ -474,6 +494,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_removed_behind_a_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_link_of_somebody_else_on_the_way_refuses, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_run_folder_on_a_disk_is_swept_and_its_strangers_told,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_socket_that_nobody_listens_at_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_sealed_while_something_is_frozen, set_up,
                                         tear_down),
