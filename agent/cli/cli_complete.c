@@ -15,6 +15,7 @@ struct line {
     enum cli_command command;
     const char *kind;
     int words;               /* behind the command and its kind */
+    bool help, version;      /* these words, in a command's place or before it */
     unsigned waits;          /* the option whose value is next; NO_OPTION */
     uint64_t seen;           /* bits by enum cli_option_id */
     bool only_words, broken; /* behind "--"; a word that is nothing */
@@ -81,6 +82,11 @@ static void pass_word(struct line *line, const char *word)
             line->broken = true;
         return;
     }
+    if (strcmp(word, "help") == 0 || strcmp(word, "version") == 0) {
+        line->help = line->help || word[0] == 'h';
+        line->version = line->version || word[0] == 'v';
+        return;
+    }
     for (int i = 1; i < CLI_COMMAND_COUNT; i++) {
         if (strcmp(cli_verbs[i].name, word) == 0)
             line->command = (enum cli_command)i;
@@ -103,7 +109,7 @@ static void pass(struct line *line, int number, const char *word)
         line->only_words = true;
     } else if (option) {
         pass_option(line, word);
-    } else if (takes(line, "COMMAND")) {
+    } else if (takes(line, "COMMAND") && !line->help) {
         line->command_at = number;
     } else {
         pass_word(line, word);
@@ -158,10 +164,13 @@ static bool offer_options(const struct line *line, struct buf *lines, struct err
     return ok;
 }
 
-static bool offer_commands(struct buf *lines, struct err *err)
+static bool offer_commands(const struct line *line, struct buf *lines, struct err *err)
 {
-    bool ok = true;
-
+    if (line->version)
+        return true;
+    bool ok =
+        line->help || (offer(lines, "", "help", "what a command does, and its options", err) &&
+                       offer(lines, "", "version", "the version of this program", err));
     for (int i = 1; ok && i < CLI_COMMAND_COUNT; i++)
         ok = offer(lines, "", cli_verbs[i].name, cli_verbs[i].line, err);
     return ok;
@@ -181,7 +190,9 @@ static bool offer_words(const struct line *line, struct buf *lines, bool *ret_id
     const struct cli_kind *kind = line->kind ? cli_verbs_kind(line->command, line->kind) : NULL;
 
     if (line->command == CLI_NO_COMMAND)
-        return offer_commands(lines, err);
+        return offer_commands(line, lines, err);
+    if (line->help)
+        return true;
     if (cli_verbs_kinds(line->command) != NULL && kind == NULL)
         return offer_kinds(line, lines, err);
     *ret_ids = takes(line, "ID") && line->command != CLI_RELEASE && /* a hold's, and there is one */
@@ -207,7 +218,8 @@ bool cli_complete(int count, char *const *words, struct buf *ret_lines,
     *ret_rest = (struct cli_complete_rest){.config = line.config};
     if (line.broken)
         return true;
-    if (line.command_at == 0 && line.waits == NO_OPTION && !option && takes(&line, "COMMAND"))
+    if (line.command_at == 0 && line.waits == NO_OPTION && !option && !line.help &&
+        takes(&line, "COMMAND"))
         line.command_at = count;
     if (line.command_at != 0)
         return buf_printf(ret_lines, err, ":command %d\n", line.command_at);

@@ -59,6 +59,12 @@ static void first_comes_a_command(void **state)
         assert_true(has(ask("_"), cli_verbs[i].name));
         assert_true(has(ask("--json --config /x _"), cli_verbs[i].name));
     }
+    assert_true(has(ask("_"), "help"));
+    assert_true(has(ask("_"), "version"));
+    assert_true(has(ask("help _"), "backup"));
+    assert_false(has(ask("help _"), "help"));
+    assert_string_equal(ask("help run _")->lines, "");
+    assert_string_equal(ask("version _")->lines, "");
     assert_false(has(ask("_"), "--json"));
     assert_string_equal(ask("nonsense _")->lines, "");
     assert_true(has(ask("-"), "--json"));
