@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/parse.h"
 #include "agent/base/tag.h"
 #include "agent/base/utf8.h"
@@ -80,12 +81,20 @@ static bool set_lease(const char *value, int64_t *ret_ms, struct err *err)
                        GUARD_LEASE_MS_MAX / 1000);
 }
 
+/* Without the slashes that a shell's completion puts behind it. */
 static bool add_leave_out(struct strs *mounts, const char *value, struct err *err)
 {
+    size_t len = strlen(value);
+
     if (!cli_value_is_utf8("leave-out", value, err))
         return false;
-    if (value[0] == '/')
-        return strs_add_once(mounts, value, err);
+    if (value[0] == '/') {
+        while (len > 1 && value[len - 1] == '/')
+            len--;
+        AUTO_FREE char *mount = strndup(value, len);
+        return mount != NULL ? strs_add_once(mounts, mount, err)
+                             : err_set(err, ERR_INTERNAL, 0, "out of memory");
+    }
     (void)err_set(err, ERR_USAGE, 0, "--leave-out: '%s' is no mount point", value);
     return err_suggest(err, "write its absolute path, as findmnt shows it");
 }

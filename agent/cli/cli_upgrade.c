@@ -36,7 +36,7 @@ struct upgrade {
 /* Beside the folder of the daemon, not in it: what is there is not root's alone. */
 static void name_record(const struct config *config, char path[PATH_MAX])
 {
-    (void)snprintf(path, PATH_MAX, "%s-upgrade", config->paths.run);
+    (void)snprintf(path, PATH_MAX, "%s" CLI_UPGRADE_RECORD, config->paths.run);
 }
 
 static void forget(const struct config *config)
@@ -229,8 +229,10 @@ static int go_on(const struct upgrade *upgrade, const char *but, const struct cl
         cli_page_styled(&page, CLI_WARN, but);
         cli_page_text(&page, " ([upgrade] policy = best-effort)\n");
     }
-    cli_first_way_back(&page, first, "the upgrade");
-    (void)cli_page_write(&page, upgrade->cli->err, &passed_over);
+    if (but != NULL || !upgrade->cli->options->quiet) {
+        cli_first_way_back(&page, first, "the upgrade");
+        (void)cli_page_write(&page, upgrade->cli->err, &passed_over);
+    }
     if (!upgrade->cli->options->dry_run) {
         cli_first_way_back(&plain, first, "the upgrade");
         keep_for_after(upgrade, &plain);

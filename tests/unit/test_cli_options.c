@@ -142,11 +142,12 @@ static void a_kind_stands_before_the_id(void **state)
 static void a_hold_needs_a_lease_that_the_guard_allows(void **state)
 {
     (void)state;
-    struct line *line = read_line("hold --lease 30s --leave-out / --leave-out /srv --reason dlm");
+    struct line *line = read_line("hold --lease 30s --leave-out / --leave-out /srv/ --reason dlm");
 
     assert_true(line->ok);
     assert_int_equal(line->options.lease_ms, 30000);
     assert_int_equal(line->options.leave_out.count, 2);
+    assert_string_equal(line->options.leave_out.items[1], "/srv");
     assert_true(cli_options_change(&line->options));
     assert_true(read_line("hold --lease 60s -n")->ok);
     assert_true(read_line("release")->ok);

@@ -24,7 +24,7 @@ start_node --no-mysql
 cloud_set "{\"snapshot_time_s\": 600, $lag}"
 sp_program
 arm_thaw 60 "$(mount_at root)"
-ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt"; }
+ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt $*"; }
 
 ask >"$LAB/first.txt" 2>&1 &
 first=$!
@@ -36,5 +36,7 @@ assert_match "another backup has the node.*waiting until that is done.*there is 
 wait "$run" || fail "run: $(cat "$LAB/run.txt")"
 assert_match "another backup has the node.*waiting until that is done.*stillpoint rollback sp-" "$(<"$LAB/run.txt")" "run"
 wait "$first" || fail "the first: $(cat "$LAB/first.txt")"
+assert_exit 0 ask -q
+assert_eq "" "$OUT" "quiet"
 assert_eq 1 "$(count_calls CreateSnapshots)" "backups"
 disarm_thaw
