@@ -22,8 +22,9 @@ same() { # WHAT OFFERED HELP
 
 options() { sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p' | sort -u; }
 
-same commands "$(offered '')" "$(help_of | part Commands | awk '{ print $1 }' | sort -u)"
-for command in $(offered ''); do
+commands() { offered '' | grep -vxE 'help|version'; } # words for two of the options
+same commands "$(commands)" "$(help_of | part Commands | awk '{ print $1 }' | sort -u)"
+for command in $(commands); do
     kinds=$(help_of "$command" | part Kinds | awk '{ print $1 }' | sort -u)
     [ -z "$kinds" ] || same "$command" "$(offered "$command" '')" "$kinds"
     same "$command" "$(offered "$command" --)" "$(help_of "$command" | options)"

@@ -4,7 +4,7 @@
 # use it, also where EC2 does not show yet what is new, or what its tags say now.
 #
 #   upgrade-at-once.sh [late-list|late-tags]    one of them
-# shellcheck source=tests/lab/lib.sh disable=SC2119
+# shellcheck source=tests/lab/lib.sh disable=SC2119,SC2120
 . "$(dirname "$0")/../lib.sh"
 
 case ${1-} in
