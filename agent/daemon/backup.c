@@ -247,6 +247,7 @@ static bool end_unfinished(struct work *work, struct verdict *verdict, struct er
     char now[SETTLE_NOW_BYTES];
 
     if (err->kind == ERR_CANCELLED) { /* past the cut only the daemon's end does that */
+        verdict->goes_on = true;
         (void)err_set(err, ERR_CANCELLED, 0, "EC2 still copies the set");
         (void)err_suggest(err,
                           "nothing: EC2 goes on by itself, and stillpointd, once it runs again, "
@@ -369,6 +370,9 @@ static void tell_metrics(struct work *work, const char *id, const struct verdict
     struct metrics_ending ending = {.id = id,
                                     .exit_code = verdict->exit_code,
                                     .unfinished = work->journal.stays,
+                                    .goes_on = verdict->goes_on,
+                                    .label = work->backup != NULL ? work->backup->consistency
+                                                                  : LABEL_UNCONFIRMED,
                                     .why = err->kind != ERR_NONE ? err->text : NULL,
                                     .steps = steps};
 

@@ -100,22 +100,28 @@ static void show(struct metrics *metrics)
 /* --- the ping ----------------------------------------------------------------------------------
  */
 
-/* With the mutex. What the watcher's log will show; our errors have no secrets. */
-static void ping_result(struct metrics *metrics)
+/* With the mutex. What the watcher's log will show; our errors have no secrets.
+ *   label  proved of its set; unconfirmed: nothing, or there is none */
+static void ping_result(struct metrics *metrics, enum label label)
 {
     const struct metrics_record *record = &metrics->record;
-    bool has_set = strcmp(record->set.id, record->ended.id) == 0;
     char body[PING_BODY_BYTES], host[256] = "";
 
     if (metrics->ping == NULL)
         return;
     (void)gethostname(host, sizeof(host) - 1);
-    (void)snprintf(body, sizeof(body), "%s on %s %s: %s, exit code %d\nconsistency: %s\n%s%s",
-                   record->ended.id, host, record->instance, metrics_result_name(record->result),
-                   record->exit_code, has_set ? label_name(record->set.label) : "none", record->why,
-                   record->why[0] ? "\n" : "");
+    metrics_text_ended(record, label, host, body, sizeof(body));
     ping_add(metrics->ping, record->result == METRICS_SUCCESS ? PING_SUCCESS : PING_FAIL,
              record->ended.id, body);
+}
+
+/* What its daemon died in; its set may have been proved before. */
+static void ping_interrupted(struct metrics *metrics)
+{
+    const struct metrics_record *record = &metrics->record;
+    bool has_set = strcmp(record->set.id, record->ended.id) == 0;
+
+    ping_result(metrics, has_set ? record->set.label : LABEL_UNCONFIRMED);
 }
 
 /* --- its life ----------------------------------------------------------------------------------
@@ -153,7 +159,7 @@ bool metrics_open(const struct config *config, struct metrics **ret_metrics, str
     uv_mutex_lock(&metrics->mutex);
     show(metrics);
     if (died && metrics->known)
-        ping_result(metrics);
+        ping_interrupted(metrics);
     uv_mutex_unlock(&metrics->mutex);
     *ret_metrics = metrics;
     return true;
@@ -193,7 +199,7 @@ void metrics_own(struct metrics *metrics, const char *instance)
     metrics->known = true;
     bool other = metrics_record_own(&metrics->record, instance);
     if (fresh && !other && metrics->record.result == METRICS_INTERRUPTED)
-        ping_result(metrics); /* of before the boot: now it is known whose it is */
+        ping_interrupted(metrics); /* of before the boot: now it is known whose it is */
     if (fresh || other)
         changed(metrics);
     else
@@ -231,10 +237,8 @@ void metrics_end(struct metrics *metrics, const struct metrics_ending *ending)
         return;
     uv_mutex_lock(&metrics->mutex);
     bool shown = metrics_record_end(&metrics->record, ending, clock_utc_us());
-    bool waits = ending->unfinished && metrics->record.result == METRICS_OPEN &&
-                 ending->exit_code != 6; /* its end comes, and is told then */
-    if (shown && !waits)
-        ping_result(metrics);
+    if (shown && !metrics->record.waits)
+        ping_result(metrics, ending->label);
     changed(metrics);
 }
 
@@ -250,7 +254,7 @@ void metrics_settled(struct metrics *metrics, const struct backup *backup, const
         return;
     uv_mutex_lock(&metrics->mutex);
     if (metrics_record_settle(&metrics->record, backup, complete, as_asked, clock_utc_us()))
-        ping_result(metrics);
+        ping_result(metrics, complete ? backup->consistency : LABEL_UNCONFIRMED);
     changed(metrics);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/daemon/catalog.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define GIB          (INT64_C(1) << 30)
 
@@ -107,11 +109,11 @@ static bool is_failure(enum metrics_result result)
 }
 
 static bool note_end(struct metrics_record *record, const struct metrics_attempt *attempt,
-                     enum metrics_result result, int exit_code, int64_t now_utc_us)
+                     enum metrics_result result, int exit_code, bool waits, int64_t now_utc_us)
 {
     bool later = attempt->begun_utc_us >= record->ended.begun_utc_us;
 
-    record->failures += is_failure(result);
+    record->failures += is_failure(result) && !waits;
     if (result == METRICS_SUCCESS)
         note_success(record, attempt);
     if (!later && (!is_failure(result) || is_failure(record->result)))
@@ -119,6 +121,7 @@ static bool note_end(struct metrics_record *record, const struct metrics_attempt
     record->ended = *attempt;
     record->result = result;
     record->exit_code = exit_code;
+    record->waits = waits;
     record->ended_utc_us = now_utc_us;
     record->why[0] = '\0';
     return true;
@@ -128,8 +131,11 @@ bool metrics_record_end(struct metrics_record *record, const struct metrics_endi
                         int64_t now_utc_us)
 {
     struct metrics_attempt attempt = take_running(record, ending->id, now_utc_us);
+    enum metrics_result result = result_of(ending);
+    bool waits =
+        result == METRICS_OPEN && ending->unfinished && (ending->exit_code != 6 || ending->goes_on);
 
-    if (!note_end(record, &attempt, result_of(ending), ending->exit_code, now_utc_us))
+    if (!note_end(record, &attempt, result, ending->exit_code, waits, now_utc_us))
         return false;
     if (record->result != METRICS_SUCCESS)
         copy(record->why, sizeof(record->why), ending->why);
@@ -146,15 +152,26 @@ static bool is_latest(const struct metrics_record *record, const struct backup *
     return strcmp(backup->id, record->set.id) >= 0;
 }
 
+static void note_settled(struct metrics_record *record, const struct backup *backup)
+{
+    int64_t at_us = backup->window_begin_utc_us;
+
+    if (at_us <= 0 && !catalog_id_moment(backup->id, &at_us))
+        return;
+    if (at_us > record->success_utc_us)
+        record->success_utc_us = at_us;
+}
+
 bool metrics_record_settle(struct metrics_record *record, const struct backup *backup,
                            bool complete, bool as_asked, int64_t now_utc_us)
 {
     bool open = record->result == METRICS_OPEN || record->result == METRICS_INTERRUPTED;
     bool shown = open && strcmp(record->ended.id, backup->id) == 0;
-    struct metrics_attempt attempt = record->ended;
 
     if (complete && is_latest(record, backup))
         metrics_record_cut(record, backup);
+    if (complete && as_asked) /* also where a later one is shown: it may be the last that is good */
+        note_settled(record, backup);
     if (!shown)
         return false;
     record->result = !complete ? METRICS_FAILED : as_asked ? METRICS_SUCCESS : METRICS_DEGRADED;
@@ -164,8 +181,8 @@ bool metrics_record_settle(struct metrics_record *record, const struct backup *b
          !complete  ? "it was settled later: nothing of it is left"
          : as_asked ? ""
                     : "it was settled later, and is less than was asked");
-    if (record->result == METRICS_SUCCESS)
-        note_success(record, &attempt);
+    record->failures += record->waits && record->result != METRICS_SUCCESS;
+    record->waits = false;
     return true;
 }
 
@@ -175,7 +192,7 @@ bool metrics_record_interrupt(struct metrics_record *record, int64_t now_utc_us)
 
     while (record->running_count > 0) {
         struct metrics_attempt attempt = take_running(record, record->running[0].id, now_utc_us);
-        if (!note_end(record, &attempt, METRICS_INTERRUPTED, -1, now_utc_us))
+        if (!note_end(record, &attempt, METRICS_INTERRUPTED, -1, false, now_utc_us))
             continue;
         record->step_count = 0;
         copy(record->why, sizeof(record->why), "stillpointd ended in the middle of it");

@@ -72,6 +72,7 @@ struct metrics_record {
     struct metrics_attempt ended; /* that of which the result is */
     enum metrics_result result;
     int exit_code; /* -1: none, its daemon died */
+    bool waits;    /* OPEN, and no failure yet: its end comes, and is told and counted then */
     int64_t ended_utc_us;
     char why[METRICS_WHY_BYTES]; /* it is no success; "" */
     int64_t success_utc_us;      /* instant of the last success; 0: none */
@@ -93,9 +94,11 @@ struct metrics_record {
 
 struct metrics_ending {
     const char *id;
-    int exit_code;   /* INTERFACE.md */
-    bool unfinished; /* somebody else brings it to its end: resume.h */
-    const char *why; /* NULL: nothing to say */
+    int exit_code;    /* INTERFACE.md */
+    bool unfinished;  /* somebody else brings it to its end: resume.h */
+    bool goes_on;     /* so, and 6 only since the daemon was told to end */
+    enum label label; /* what is proved of its set */
+    const char *why;  /* NULL: nothing to say */
     const struct metrics_step *steps;
     size_t step_count;
 };
@@ -114,7 +117,7 @@ bool metrics_record_settle(struct metrics_record *record, const struct backup *b
 /* Everything that runs has died with its daemon.
  *   true  something did */
 bool metrics_record_interrupt(struct metrics_record *record, int64_t now_utc_us);
-/*   lasted   it was released by whoever asked for it, as good as asked
+/*   lasted   it was released by whoever asked for it, and all that was to be held was until then
  *   hold_us  0: it did not come to it */
 void metrics_record_lent(struct metrics_record *record, bool lasted, int64_t hold_us,
                          int64_t now_utc_us);

@@ -88,14 +88,14 @@ bool metrics_record_write(const struct metrics_record *record, struct buf *ret_j
                              (json_int_t)record->lent_utc_us, "us", (json_int_t)record->lent_us);
 
     return text_of(
-        json_pack("{s:i,s:s,s:s,s:o,s:o,s:o,s:s,s:i,s:I,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
+        json_pack("{s:i,s:s,s:s,s:o,s:o,s:o,s:s,s:i,s:b,s:I,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
                   "format", FORMAT, "instance", record->instance, "boot", record->boot, "running",
                   running_json(record), "last", attempt_json(&record->last), "ended",
                   attempt_json(&record->ended), "result", metrics_result_name(record->result),
-                  "exit", record->exit_code, "ended_at", (json_int_t)record->ended_utc_us, "why",
-                  control_text(record->why), "success", (json_int_t)record->success_utc_us,
-                  "attempts", (json_int_t)record->attempts, "failures",
-                  (json_int_t)record->failures, "steps", steps_json(record), "set",
+                  "exit", record->exit_code, "waits", record->waits, "ended_at",
+                  (json_int_t)record->ended_utc_us, "why", control_text(record->why), "success",
+                  (json_int_t)record->success_utc_us, "attempts", (json_int_t)record->attempts,
+                  "failures", (json_int_t)record->failures, "steps", steps_json(record), "set",
                   set_json(&record->set), "sets", sets, "verify", verify, "lent", lent),
         ret_json, err);
 }
@@ -242,6 +242,8 @@ bool metrics_record_read(const char *text, size_t len, struct metrics_record *re
     get_attempt(json_object_get(object, "ended"), &record->ended);
     record->result = get_result(object);
     record->exit_code = (int)get_number(object, "exit", -1);
+    record->waits =
+        record->result == METRICS_OPEN && json_is_true(json_object_get(object, "waits"));
     record->ended_utc_us = get_number(object, "ended_at", 0);
     get_text(object, "why", record->why, sizeof(record->why));
     record->success_utc_us = get_number(object, "success", 0);

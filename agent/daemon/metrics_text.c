@@ -84,8 +84,8 @@ static const struct metrics_family families[FAMILY_COUNT + 1] = {
     [LENT] = {"stillpoint_lent_holds_total", "counter",
               "Holds for somebody else's snapshots (stillpoint hold), begun or refused."},
     [LENT_FAILURES] = {"stillpoint_lent_hold_failures_total", "counter",
-                       "Those that were refused, ended before their release, or had less "
-                       "consistency than asked."},
+                       "Those that were refused, ended before their release, or did not hold all "
+                       "that was to be held; what is left out by choice is none."},
     [LENT_AT] = {"stillpoint_lent_hold_last_timestamp_seconds", "gauge",
                  "When the last of them ended; 0: never."},
     [LENT_HOLD] = {"stillpoint_lent_hold_last_duration_seconds", "gauge",
@@ -294,4 +294,17 @@ bool metrics_text(const struct metrics_record *record, struct buf *ret_text, str
     put_verify(&writer, record);
     put_lent(&writer, record);
     return writer.ok;
+}
+
+void metrics_text_ended(const struct metrics_record *record, enum label label, const char *host,
+                        char *text, size_t size)
+{
+    char code[32] = "";
+
+    if (record->exit_code >= 0)
+        (void)snprintf(code, sizeof(code), ", exit code %d", record->exit_code);
+    (void)snprintf(text, size, "%s on %s %s: %s%s\nconsistency: %s\n%s%s", record->ended.id, host,
+                   record->instance, metrics_result_name(record->result), code,
+                   label != LABEL_UNCONFIRMED ? label_name(label) : "none", record->why,
+                   record->why[0] ? "\n" : "");
 }

@@ -21,4 +21,9 @@ const struct metrics_family *metrics_families(void);
 
 bool metrics_text(const struct metrics_record *record, struct buf *ret_text, struct err *err);
 
+/* The ping's body: how the backup ended that the result is of.
+ *   label  proved of its set; unconfirmed: nothing, or there is none */
+void metrics_text_ended(const struct metrics_record *record, enum label label, const char *host,
+                        char *text, size_t size);
+
 #endif

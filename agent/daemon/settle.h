@@ -17,6 +17,7 @@ int64_t settle_lost_ms(void);
 struct verdict {
     int exit_code;
     char now[SETTLE_NOW_BYTES]; /* in what state node and cloud are left */
+    bool goes_on; /* the daemon's end came first: the set is good, and the next start ends it */
 };
 
 /* Sets both; gives false, so that failing is one line. */

@@ -177,6 +177,32 @@ static void one_that_somebody_else_ends_is_open_until_it_is_settled(void **state
     assert_int_equal(record.success_utc_us, T0);
     assert_false(settle(A, false, false)); /* it is not open any more */
     assert_int_equal(record.result, METRICS_SUCCESS);
+    assert_int_equal(record.failures, 0);
+}
+
+/* The daemon was told to end while EC2 copied. */
+static void one_that_goes_on_is_counted_as_what_it_becomes(void **state)
+{
+    const struct metrics_ending ending = {
+        .id = A, .exit_code = 6, .unfinished = true, .goes_on = true};
+
+    for (int good = 0; good < 2; good++) {
+        struct buf text = BUF_INIT(METRICS_BYTES_MAX);
+        (void)set_up(state);
+        metrics_record_begin(&record, A, T0);
+        assert_true(metrics_record_end(&record, &ending, T0 + SECOND));
+        assert_int_equal(record.result, METRICS_OPEN);
+        assert_true(record.waits);
+        assert_int_equal(record.failures, 0);
+
+        assert_true(metrics_record_write(&record, &text, &err)); /* the next daemon's */
+        assert_true(metrics_record_read(text.data, text.len, &record, &err));
+        buf_free(&text);
+        assert_true(settle(A, good, good));
+
+        assert_false(record.waits);
+        assert_int_equal(record.failures, !good);
+    }
 }
 
 static void settled_as_gone_or_as_less_is_no_success(void **state)
@@ -195,7 +221,7 @@ static void settled_as_gone_or_as_less_is_no_success(void **state)
     assert_int_equal(record.success_utc_us, 0);
 }
 
-static void what_is_settled_after_the_next_one_began_changes_nothing(void **state)
+static void what_is_settled_after_the_next_one_began_hides_nothing(void **state)
 {
     (void)state;
     metrics_record_begin(&record, A, T0);
@@ -207,6 +233,7 @@ static void what_is_settled_after_the_next_one_began_changes_nothing(void **stat
 
     assert_int_equal(record.result, METRICS_FAILED);
     assert_string_equal(record.ended.id, B);
+    assert_int_equal(record.success_utc_us, T0); /* but that there is a good one */
 }
 
 static void what_is_settled_after_a_later_set_is_not_the_last_one(void **state)
@@ -349,7 +376,8 @@ int main(void)
         cmocka_unit_test_setup(what_runs_when_the_record_is_read_has_died, set_up),
         cmocka_unit_test_setup(one_that_somebody_else_ends_is_open_until_it_is_settled, set_up),
         cmocka_unit_test_setup(settled_as_gone_or_as_less_is_no_success, set_up),
-        cmocka_unit_test_setup(what_is_settled_after_the_next_one_began_changes_nothing, set_up),
+        cmocka_unit_test_setup(what_is_settled_after_the_next_one_began_hides_nothing, set_up),
+        cmocka_unit_test_setup(one_that_goes_on_is_counted_as_what_it_becomes, set_up),
         cmocka_unit_test_setup(what_is_settled_after_a_later_set_is_not_the_last_one, set_up),
         cmocka_unit_test_setup(more_at_once_than_there_is_room_for_are_counted, set_up),
         cmocka_unit_test_setup(another_instances_record_is_dropped, set_up),

@@ -221,6 +221,26 @@ static void dashboard_and_rules_have_the_table_s_names(void **state)
     buf_free(&both);
 }
 
+static void a_ping_says_what_is_known(void **state)
+{
+    char body[512];
+
+    (void)state;
+    (void)snprintf(record.ended.id, sizeof(record.ended.id), "sp-1");
+    (void)snprintf(record.set.id, sizeof(record.set.id), "sp-2"); /* made meanwhile */
+    (void)snprintf(record.instance, sizeof(record.instance), "i-1");
+    record.result = METRICS_SUCCESS;
+    record.exit_code = 0;
+    metrics_text_ended(&record, LABEL_APPLICATION, "db1", body, sizeof(body));
+    assert_string_equal(body, "sp-1 on db1 i-1: success, exit code 0\nconsistency: application\n");
+
+    record.result = METRICS_INTERRUPTED;
+    record.exit_code = -1;
+    (void)snprintf(record.why, sizeof(record.why), "it died");
+    metrics_text_ended(&record, LABEL_UNCONFIRMED, "db1", body, sizeof(body));
+    assert_string_equal(body, "sp-1 on db1 i-1: interrupted\nconsistency: none\nit died\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_never_was_is_0_or_absent_and_no_success, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_size_that_is_not_known_makes_no_sum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ping_says_what_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_family_stands_together_and_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dashboard_and_rules_have_the_table_s_names, set_up,
                                         tear_down),

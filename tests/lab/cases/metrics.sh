@@ -128,6 +128,19 @@ wait_value stillpoint_lent_holds_total 1
 assert_eq 0 "$(value stillpoint_lent_hold_failures_total)" "those that did not last"
 assert_eq 1 "$(value "$(result success)")" "the last backup"
 
+# Told to end while EC2 copies: no failure, and what becomes of it is told and counted as that.
+cloud_set '{"snapshot_time_s": 3}'
+failures=$(value stillpoint_backup_failures_total)
+: >"$LAB/pings"
+assert_exit 0 sp backup --quiet --no-image --wait cut
+stop_part daemon
+start_part daemon
+wait_pings '/start .'
+assert_match 'consistency: application' "$(tail -n 1 "$LAB/pings")" "the ping of one that was settled"
+wait_value "$(result success)" 1
+assert_eq "$failures" "$(value stillpoint_backup_failures_total)" "failures after a planned end"
+cloud_set '{"snapshot_time_s": 0.1}'
+
 # Killed in mid-backup: its end is a failure at once, and what becomes of it later is told as that.
 cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
 : >"$LAB/pings"
