@@ -63,7 +63,8 @@ void cli_hold_less(const struct cli *cli, const json_t *hold)
 {
     AUTO_PAGE struct cli_page page = CLI_PAGE_INIT(cli->err_look);
     struct err passed_over = ERR_INIT;
-    const char *reached = cli_str(hold, "consistency");
+    const char *reached = cli_str(hold, "consistency"), *asked = cli_str(hold, "asked");
+    const char *left = cli_str(hold, "why"), *remedy = cli_str(hold, "remedy");
     const json_t *reason;
     size_t i;
 
@@ -75,8 +76,12 @@ void cli_hold_less(const struct cli *cli, const json_t *hold)
         cli_page_text(&page, ": ");
         cli_page_clean(&page, reached != NULL ? reached : cli_str(hold, "expected"));
         cli_page_text(&page, " consistent, ");
-        cli_page_clean(&page, cli_str(hold, "asked"));
-        cli_page_text(&page, " was asked for\n");
+        if (reached != NULL && asked != NULL && strcmp(reached, asked) == 0) {
+            cli_page_text(&page, "as was asked for; not all of it was let go of\n");
+        } else {
+            cli_page_clean(&page, asked);
+            cli_page_text(&page, " was asked for\n");
+        }
     }
     json_array_foreach(json_object_get(hold, "shortfall"), i, reason)
     {
@@ -86,8 +91,18 @@ void cli_hold_less(const struct cli *cli, const json_t *hold)
         cli_page_clean_lines(&page, json_string_value(reason), 7);
         cli_page_text(&page, "\n");
     }
+    if (left != NULL) {
+        cli_page_text(&page, "  why: ");
+        cli_page_clean_lines(&page, left, 7);
+        cli_page_text(&page, "\n");
+    }
     if (json_is_true(json_object_get(hold, "whole")))
         cli_page_text(&page, "  now: what was held was held until now, without a gap\n");
+    if (remedy != NULL) {
+        cli_page_text(&page, "  do: ");
+        cli_page_clean_lines(&page, remedy, 6);
+        cli_page_text(&page, "\n");
+    }
     (void)cli_page_write(&page, cli->err, &passed_over);
 }
 

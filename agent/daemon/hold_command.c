@@ -40,7 +40,9 @@ struct lent {
     struct hold hold;
     enum label expected;
     struct strs shortfall;
-    int64_t told_us; /* clock_boot_us: from here somebody may count on it */
+    bool hook_missing; /* one that was to hold does not */
+    struct err left;   /* what its release did not let go of */
+    int64_t told_us;   /* clock_boot_us: from here somebody may count on it */
 };
 
 /* --- what is asked for ---------------------------------------------------------------------- */
@@ -99,6 +101,7 @@ static bool note_hook(struct lent *lent, const struct hook_link *link, struct er
 {
     const struct hook_run *run = &link->runs[link->prepared ? HOOK_STEP_HOLD : HOOK_STEP_PREPARE];
 
+    lent->hook_missing = true;
     lent->expected = label_lower(lent->expected, LABEL_FILESYSTEM);
     return strs_printf(&lent->shortfall, err, "%s is not held: %s", link->hook.name, run->err.text);
 }
@@ -108,6 +111,7 @@ static bool look_at(struct lent *lent, struct err *err)
 {
     const struct work *work = lent->work;
 
+    lent->hook_missing = false;
     lent->expected = work->options.asked;
     for (size_t i = 0; i < work->plan->shortfall_count; i++) {
         const struct plan_shortfall *one = &work->plan->shortfalls[i];
@@ -145,7 +149,8 @@ static struct hold_facts facts_of(const struct lent *lent)
                                .expected = lent->expected,
                                .since_utc_us = hold->begin_us + hold->clock_offset_before_us,
                                .until_utc_us = end_us,
-                               .shortfall = &lent->shortfall};
+                               .shortfall = &lent->shortfall,
+                               .appeared = lent->work->appeared.count};
 }
 
 /* Held, but less than asked for, and such backups are not wanted: nor is such a hold. */
@@ -174,11 +179,11 @@ static bool lasts(const struct lent *lent, struct err *err)
 static bool let_go(struct lent *lent, bool attest, const char *outcome)
 {
     struct work *work = lent->work;
-    struct err err = ERR_INIT;
 
-    work->release_failed = !hold_release(work, &lent->hold, attest, outcome, &err);
+    lent->left = (struct err)ERR_INIT;
+    work->release_failed = !hold_release(work, &lent->hold, attest, outcome, &lent->left);
     if (work->release_failed)
-        job_warn(work->job, err.text, err.remedy);
+        job_warn(work->job, lent->left.text, lent->left.remedy);
     return !work->release_failed;
 }
 
@@ -277,6 +282,22 @@ static json_t *ended_json(struct lent *lent, const char *why)
     return record;
 }
 
+/* How it went for monitoring. What the plan leaves out is less by choice, and no failure. */
+static bool went_well(const struct lent *lent, const json_t *last)
+{
+    return json_is_true(json_object_get(last, "whole")) && !lent->hook_missing &&
+           !lent->work->release_failed;
+}
+
+static json_t *released_json(const struct lent *lent, const struct hold_facts *facts)
+{
+    json_t *record = hold_record_released(lent->work->backup, facts);
+
+    if (record != NULL && lent->work->release_failed)
+        hold_record_left(record, &lent->left);
+    return record;
+}
+
 /* Lets go, judges, and tells whoever waits for it. */
 static void finish(struct lent *lent, enum held_end end, int64_t asked_us)
 {
@@ -288,9 +309,9 @@ static void finish(struct lent *lent, enum held_end end, int64_t asked_us)
     hold_count(&lent->hold);
     lease_forget_cancel(work->lease); /* the daemon's end takes nothing back that was proved */
     (void)let_go(lent, why == NULL, why == NULL ? "cut" : "failed");
-    const struct hold_facts facts = facts_of(lent);
     if (why == NULL && !judge(lent, asked_us, &err))
         why = err.text; /* not reached: no memory */
+    const struct hold_facts facts = facts_of(lent);
     if (why == NULL)
         exit_code = work->backup->consistency >= work->options.asked && !work->release_failed
                         ? 0
@@ -300,10 +321,10 @@ static void finish(struct lent *lent, enum held_end end, int64_t asked_us)
               label_name(work->backup->consistency), why == NULL ? "released" : why);
     ready_tell_manifests(work, &lent->hold);
     ready_end(work, why == NULL ? "complete" : "failed");
-    json_t *last = why == NULL ? hold_record_released(work->backup, &facts) : ended_json(lent, why);
+    json_t *last = why == NULL ? released_json(lent, &facts) : ended_json(lent, why);
     held_keep(work->job->agent, last);
     work_journal_end(work);
-    metrics_lent(work->job->agent->metrics, exit_code == 0,
+    metrics_lent(work->job->agent->metrics, went_well(lent, last),
                  lent->hold.end_us - lent->hold.begin_us);
     /* Until here the next hold waits: its place in agent->held is this one's. */
     job_leave_node(work->job);

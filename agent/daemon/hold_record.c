@@ -53,7 +53,8 @@ static json_t *make(const struct backup *backup, const struct hold_facts *facts,
         set(record, "consistency", json_null()) && set(record, "whole", json_null()) &&
         set(record, "since", moment(facts->since_utc_us)) &&
         set(record, "until", moment(facts->until_utc_us)) && set(record, "held_ms", json_null()) &&
-        set(record, "why", json_null()) && set(record, "told", json_false()))
+        set(record, "why", json_null()) && set(record, "remedy", json_null()) &&
+        set(record, "told", json_false()))
         return record;
     json_decref(record); /* not reached: no memory */
     return NULL;
@@ -68,6 +69,16 @@ json_t *hold_record_held(const struct backup *backup, const struct hold_facts *f
     return record;
 }
 
+/* Its label may be as low as what was left out, whatever became of the rest: each part that was
+ * lost has its sentence. */
+static bool is_whole(const struct backup *backup, const struct hold_facts *facts)
+{
+    size_t foretold = facts->shortfall != NULL ? facts->shortfall->count : 0;
+
+    return backup->consistency >= facts->expected &&
+           backup->shortfall.count <= foretold + facts->appeared;
+}
+
 json_t *hold_record_released(const struct backup *backup, const struct hold_facts *facts)
 {
     json_t *record = make(backup, facts, "released");
@@ -75,11 +86,18 @@ json_t *hold_record_released(const struct backup *backup, const struct hold_fact
     if (record == NULL)
         return NULL; /* not reached: no memory */
     (void)set(record, "consistency", catalog_json_label(backup->consistency));
-    (void)set(record, "whole", json_boolean(backup->consistency >= facts->expected));
+    (void)set(record, "whole", json_boolean(is_whole(backup, facts)));
     if (backup->timing.hold_us != BACKUP_UNKNOWN)
         (void)set(record, "held_ms", json_real((double)backup->timing.hold_us / 1000));
     hold_record_tell(record);
     return record;
+}
+
+void hold_record_left(json_t *record, const struct err *err)
+{
+    (void)set(record, "why", control_text(err->text));
+    if (err->remedy[0] != '\0')
+        (void)set(record, "remedy", control_text(err->remedy));
 }
 
 void hold_record_end(json_t *record, const char *why)

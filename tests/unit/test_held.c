@@ -76,7 +76,7 @@ static int tear_down(void **state)
 
 static struct hold_facts facts(enum label expected)
 {
-    return (struct hold_facts){ID, expected, AT_US, 2 * AT_US, NULL};
+    return (struct hold_facts){ID, expected, AT_US, 2 * AT_US, NULL, 0};
 }
 
 static json_t *held(struct scene *scene)
@@ -128,6 +128,46 @@ static void a_hold_is_whole_where_all_that_was_held_was_proved(void **state)
     assert_string_equal(text_of(lost, "consistency"), "filesystem");
     json_decref(as_held);
     json_decref(lost);
+}
+
+/* A mount is left out: the label says no more of the rest. */
+static void what_is_lost_of_less_is_seen_all_the_same(void **state)
+{
+    struct scene *scene = *state;
+    struct strs foretold = {NULL, 0};
+    struct hold_facts less = facts(LABEL_CRASH);
+
+    scene->backup->consistency = LABEL_CRASH;
+    less.shortfall = &foretold;
+    assert_true(strs_add(&foretold, "/ was not frozen: it was to be left out", &scene->err));
+    assert_true(strs_copy(&scene->backup->shortfall, &foretold, &scene->err));
+    json_t *as_held = hold_record_released(scene->backup, &less);
+    assert_true(strs_add(&scene->backup->shortfall, "mysql went away", &scene->err));
+    json_t *lost = hold_record_released(scene->backup, &less);
+
+    assert_true(json_is_true(json_object_get(as_held, "whole")));
+    assert_true(json_is_false(json_object_get(lost, "whole")));
+    json_decref(as_held);
+    json_decref(lost);
+    strs_free(&foretold);
+}
+
+static void what_was_not_let_go_of_is_on_record(void **state)
+{
+    struct scene *scene = *state;
+    const struct hold_facts its = facts(LABEL_APPLICATION);
+    struct err err = ERR_INIT;
+
+    json_t *record = hold_record_released(scene->backup, &its);
+    assert_true(json_is_null(json_object_get(record, "why")));
+    (void)err_set(&err, ERR_HOOK, 0, "pause: release: exit code 3");
+    (void)err_suggest(&err, "see its output");
+    hold_record_left(record, &err);
+
+    assert_string_equal(text_of(record, "state"), "released");
+    assert_string_equal(text_of(record, "why"), "pause: release: exit code 3");
+    assert_string_equal(text_of(record, "remedy"), "see its output");
+    json_decref(record);
 }
 
 static void one_that_ended_by_itself_is_news_until_it_is_told(void **state)
@@ -305,6 +345,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(what_is_held_claims_nothing_yet),
         TEST(a_hold_is_whole_where_all_that_was_held_was_proved),
+        TEST(what_is_lost_of_less_is_seen_all_the_same),
+        TEST(what_was_not_let_go_of_is_on_record),
         TEST(one_that_ended_by_itself_is_news_until_it_is_told),
         TEST(a_file_that_is_no_record_is_refused),
         TEST(the_first_release_in_time_is_the_one),

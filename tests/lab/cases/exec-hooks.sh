@@ -100,6 +100,12 @@ for _ in {1..100}; do
 done
 assert_eq complete "$(sp show "$id" --json | json "d['state']")" "its end"
 
+# A hold of which it does not let go says so.
+echo fail-release >"$LAB/behave"
+assert_exit 0 sp hold --lease 20s
+assert_exit 3 sp release
+assert_match 'as was asked for; not all.* why: pause: .*release exited with 3.*without a gap.* do: ' "$(tr '\n' ' ' <<<"$OUT")" "a release that failed"
+
 echo hang-hold >"$LAB/behave"
 begin=$SECONDS
 run 3

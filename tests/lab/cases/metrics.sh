@@ -125,6 +125,9 @@ assert_exit 0 sp hold --lease 20s --quiet
 assert_eq 0 "$(value stillpoint_lent_holds_total)" "holds, while it lasts"
 assert_exit 0 sp release --quiet
 wait_value stillpoint_lent_holds_total 1
+assert_exit 3 sp hold --lease 20s --quiet --leave-out "${mounts[0]}"
+assert_exit 3 sp release --quiet
+wait_value stillpoint_lent_holds_total 2
 assert_eq 0 "$(value stillpoint_lent_hold_failures_total)" "those that did not last"
 assert_eq 1 "$(value "$(result success)")" "the last backup"
 
