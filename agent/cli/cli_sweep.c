@@ -25,7 +25,11 @@ static bool is_roots(int folder_fd, const struct stat *link)
 
 static bool no_folder(const char *path, struct err *err)
 {
-    return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_SYS, errno, "%s", path);
+    bool other = errno == ENOTDIR;
+
+    (void)err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_SYS, errno, "no folder at %s", path);
+    return other ? err_suggest(err, "remove what is there, or name another folder in [paths]")
+                 : false;
 }
 
 /* From the folder into NAME, on the way to PATH. */

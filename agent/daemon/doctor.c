@@ -346,6 +346,8 @@ static void check_metrics(struct doctor *doctor)
     if (metrics == NULL)
         return;
     if (!metrics_try(metrics, clock_boot_ms() + METRICS_MS, &err)) {
+        if (err.kind == ERR_IMDS && err.remedy[0] == '\0')
+            (void)err_suggest(&err, "mend what `identity` above says");
         (void)err_wrap(&err, "monitoring does not see what the last backup was");
         doctor_say(doctor, "metrics", "failed", err.text, err.remedy);
     } else if (textfile[0] != '\0') {

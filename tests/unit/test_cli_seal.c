@@ -232,6 +232,21 @@ static void the_exit_code_is_that_of_the_work_not_of_the_telling(void **state)
     assert_false(there(world, "state/identity.json"));
 }
 
+static void a_file_in_place_of_the_state_directory_is_told_with_what_to_do(void **state)
+{
+    struct world *world = *state;
+
+    needs_root();
+    tree_write(&world->tree, "file", "");
+    world->config->paths.state[strlen(world->config->paths.state) - strlen("state")] = '\0';
+    (void)strcat(world->config->paths.state, "file");
+
+    assert_int_equal(seal(world), 3);
+
+    assert_non_null(strstr(world->out, "Not a directory"));
+    assert_non_null(strstr(world->out, "remove what is there, or name another folder"));
+}
+
 static void a_stranger_stays_and_is_told(void **state)
 {
     struct world *world = *state;
@@ -489,6 +504,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_exit_code_is_that_of_the_work_not_of_the_telling,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stranger_stays_and_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_in_place_of_the_state_directory_is_told_with_what_to_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_settled_refuses_until_it_is_given_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_removed_behind_a_link, set_up, tear_down),
