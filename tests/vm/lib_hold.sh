@@ -90,6 +90,6 @@ start_hold_lab() {
         mkdir -p "$units/stillpoint-backup@nightly.timer.d" "$units/systemd-networkd-wait-online.service.d"
         printf "[Timer]\nOnCalendar=\nOnCalendar=*-01-01 00:00\nRandomizedDelaySec=0\n" \
             >"$units/stillpoint-backup@nightly.timer.d/lab.conf"
-        printf "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --timeout=8\n" \
+        printf "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --timeout=20\n" \
             >"$units/systemd-networkd-wait-online.service.d/lab.conf"'
 }
