@@ -165,7 +165,7 @@ static const char *what_is_cancelled(const struct job *job)
         return "what is begun is brought to its end";
     if (strcmp(job->cmd, "restore-instance") == 0)
         return "no longer waiting; what is launched stays";
-    return "letting go of everything";
+    return "letting go of whatever is held";
 }
 
 static void answer_cancel(struct client *client, struct job *job)
