@@ -11,7 +11,7 @@
 #include "agent/daemon/hold_record.h"
 #include "agent/daemon/journal.h"
 
-enum { LOOK_MS = 10, EXIT_ENDED = 1 };
+enum { LOOK_MS = 10, EXIT_ENDED = 1, MISSED_MAX = 16 };
 
 static void lock(struct agent *agent)
 {
@@ -99,6 +99,30 @@ int64_t held_close(struct agent *agent)
     return asked_us;
 }
 
+/* With the mutex. Whoever held before may still ask, once another has come and gone. */
+static void keep_missed(struct held_state *held, json_t *take_record)
+{
+    if (held->missed == NULL)
+        held->missed = json_array();
+    (void)json_array_append_new(held->missed, take_record);
+    if (json_array_size(held->missed) > MISSED_MAX)
+        (void)json_array_remove(held->missed, 0);
+}
+
+/* With the mutex. NULL: none of that id. */
+static json_t *take_missed(struct held_state *held, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(held->missed); i++) {
+        const json_t *record = json_array_get(held->missed, i);
+        if (strcmp(hold_record_id(record), id) != 0)
+            continue;
+        json_t *copy = json_deep_copy(record);
+        (void)json_array_remove(held->missed, i);
+        return copy;
+    }
+    return NULL;
+}
+
 void held_end(struct agent *agent, json_t *take_last, int exit_code)
 {
     lock(agent);
@@ -107,6 +131,10 @@ void held_end(struct agent *agent, json_t *take_last, int exit_code)
     agent->held.last = take_last;
     agent->held.last_exit = exit_code;
     agent->held.ended++;
+    if (before != NULL && hold_record_is_news(before)) {
+        keep_missed(&agent->held, before);
+        before = NULL;
+    }
     unlock(agent);
     json_decref(now);
     json_decref(before);
@@ -155,9 +183,16 @@ json_t *held_take_last(struct agent *agent, const char *id, int *ret_exit, bool 
     *ret_exit = agent->held.last_exit;
     *ret_news = last != NULL && hold_record_is_news(last) &&
                 (id == NULL || strcmp(id, hold_record_id(last)) == 0);
+    json_t *missed = *ret_news || id == NULL ? NULL : take_missed(&agent->held, id);
     if (*ret_news)
         hold_record_tell(agent->held.last);
     unlock(agent);
+    if (missed != NULL) {
+        json_decref(last);
+        *ret_exit = EXIT_ENDED;
+        *ret_news = true;
+        return missed;
+    }
     if (*ret_news) {
         hold_record_tell(last);
         held_keep(agent, last);

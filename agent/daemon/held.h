@@ -21,6 +21,7 @@ struct held_state {
     int64_t asked_boot_us; /* when its release was asked for; 0 */
     json_t *now;           /* the hold that there is, until all of it is let go of; NULL */
     json_t *last;          /* the one that ended last, NULL. Both as hold_record.h says */
+    json_t *missed;        /* before it, ended by themselves, and nobody knows; NULL: none */
     int last_exit;         /* what its release comes to */
     unsigned ended;        /* how many have, since the start */
 };
@@ -53,7 +54,7 @@ enum held_answer held_ask(struct agent *agent, const char *id, unsigned *ret_end
 /* Waits until the hold of then has ended. It ends by itself: nothing cancels this. */
 void held_wait_end(struct agent *agent, unsigned ended);
 /* The hold that ended last, and what its release came to; null: there was none.
- *   id        where given, the end of another is no news
+ *   id        where given, the end of another is no news, and that of an earlier one is
  *   ret_news  it ended by itself, and nobody has been told so yet; after this somebody has */
 json_t *held_take_last(struct agent *agent, const char *id, int *ret_exit, bool *ret_news);
 

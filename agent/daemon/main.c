@@ -234,6 +234,7 @@ static bool daemon_run(const struct config_source *source, struct err *err)
     strs_free(&daemon.agent.on_loan);
     free(daemon.agent.loan_names);
     json_decref(daemon.agent.held.last);
+    json_decref(daemon.agent.held.missed);
     json_decref(daemon.agent.settled);
     json_decref(daemon.agent.rollback);
     json_decref(daemon.agent.unsettled_whys);

@@ -59,6 +59,7 @@ static void forget(struct agent *agent)
 {
     json_decref(agent->held.now);
     json_decref(agent->held.last);
+    json_decref(agent->held.missed);
 }
 
 static int tear_down(void **state)
@@ -314,6 +315,29 @@ static void a_daemon_that_died_in_a_hold_is_known_by_its_journal(void **state)
     forget(&next);
 }
 
+/* Whoever holds asks late: another has come and gone. */
+static void one_that_ended_before_the_last_is_news_to_its_holder(void **state)
+{
+    struct scene *scene = *state;
+    struct hold_facts its = facts(LABEL_APPLICATION);
+    int exit_code = 0;
+    bool news = false;
+
+    held_end(&scene->agent, ended(scene, "its lease was over"), 1);
+    its.id = OTHER;
+    held_end(&scene->agent, hold_record_released(scene->backup, &its), 0);
+
+    json_decref(held_take_last(&scene->agent, "sp-20261124T081530Z-bbbbb", &exit_code, &news));
+    assert_false(news);
+    json_t *missed = held_take_last(&scene->agent, ID, &exit_code, &news);
+    assert_true(news);
+    assert_int_equal(exit_code, 1);
+    assert_string_equal(text_of(missed, "why"), "its lease was over");
+    json_decref(missed);
+    json_decref(held_take_last(&scene->agent, ID, &exit_code, &news));
+    assert_false(news); /* once */
+}
+
 /* It died between the record of the end and the removal of the entry. */
 static void a_hold_whose_end_is_on_record_was_not_broken_off(void **state)
 {
@@ -354,6 +378,7 @@ int main(void)
         TEST(what_is_over_is_over_whoever_asks_just_then),
         TEST(how_a_hold_ended_is_told_once_also_by_the_next_daemon),
         TEST(a_daemon_that_died_in_a_hold_is_known_by_its_journal),
+        TEST(one_that_ended_before_the_last_is_news_to_its_holder),
         TEST(a_hold_whose_end_is_on_record_was_not_broken_off),
     };
 
