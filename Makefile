@@ -182,7 +182,7 @@ PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ 
              'import sys; print("/usr/lib/python%d.%d/site-packages" % sys.version_info[:2])'; done)
 TO      := $(DESTDIR)$(PREFIX)
 put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
-put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f ! -name README.md) | \
+put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f) | \
            while read -r f; do install -D -m "$$(case $$f in *.sh) echo 755 ;; *) echo 644 ;; esac)" \
            "packaging/$1/$$f" "$2/$$f" || exit; done
 

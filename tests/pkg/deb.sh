@@ -32,7 +32,8 @@ make -s --no-print-directory B="${BUILD:-build/plain}" DESTDIR="$work/tree" PREF
     sort >"$work/packaged"
 diff "$work/installed" "$work/packaged" || fail "make install and the packages differ (<, >)"
 for file in usr/bin/stillpoint usr/libexec/stillpoint/stillpoint-guard usr/share/man/man8/stillpoint.8.gz \
-    usr/share/stillpoint/ssm/README.md usr/lib/sysusers.d/stillpoint.conf usr/share/bash-completion/completions/stillpoint; do
+    usr/lib/sysusers.d/stillpoint.conf usr/share/bash-completion/completions/stillpoint \
+    usr/share/stillpoint/ssm/README.md; do
     grep -qx "$file" "$work/packaged" || fail "$file is missing"
 done
 files "${symbols[0]}" | has '\.debug$' || fail "no debug symbols"
