@@ -42,11 +42,12 @@ packages_built() {
     if [ ! -e "$out/done" ] || [ -n "$(find Makefile README.md agent aws hooks conf.d packaging \
         -newer "$out/done" -print -quit)" ]; then
         rm -rf "$out"
+        : >"$out.begun" # what changes from now on is not in it
         OUT=$out PKG_VERSION=$version bash "packaging/build-$kind.sh" >"$out.said" 2>&1 || {
             cat "$out.said" >&2
             fail "make $kind does not build"
         }
-        touch -d "@$(stat -c %Y "$out/build.log")" "$out/done"
+        touch -r "$out.begun" "$out/done"
     fi
     exec {lock}>&-
     echo "$out"

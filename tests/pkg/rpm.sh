@@ -44,7 +44,6 @@ mknod -m 666 "$tree/dev/null" c 1 3
 # What RHEL's own last preset says of everything else.
 echo 'disable *' >"$tree/usr/lib/systemd/system-preset/99-default.preset"
 rpm_in() {
-    local said
     # shellcheck disable=SC2016 # the inner shell expands these
     said=$(unshare --mount --pid --fork --kill-child sh -c 'mount --make-rprivate / && mount -t tmpfs run "$0/run" &&
         mount -t proc proc "$0/proc" && exec rpm --root "$0" --nodeps "$@"' "$tree" "$@" 2>&1) ||
@@ -54,7 +53,8 @@ rpm_in() {
 link() { [ -L "$tree/etc/systemd/system/$1" ]; }
 (cd "$tree" && find etc usr var/lib ! -path 'var/lib/dpkg*' | sort) >"$work/before"
 
-rpm_in -i "$before"/stillpoint-"$PREVIOUS"*.rpm "$before"/stillpoint-kaltura-*.rpm
+rpm_in -iv "$before"/stillpoint-"$PREVIOUS"*.rpm "$before"/stillpoint-kaltura-*.rpm
+has "^stillpoint-[0-9]" < <(grep -m 1 '^stillpoint-' <<<"$said") || fail "Kaltura's hooks come before the daemon: $said"
 chroot "$tree" stat -c '%U %G %a' /var/lib/stillpoint | has -x 'stillpoint stillpoint 750' || fail "no state folder"
 for one in multi-user.target.wants/stillpoint-guard.service multi-user.target.wants/stillpointd.service \
     sockets.target.wants/stillpoint-hook.socket timers.target.wants/stillpoint-backup@nightly.timer; do
