@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-usage.XXXXXX")
-defer "rm -rf '$dir'"
+defer rm -rf "$dir"
 mkdir "$dir/run" "$dir/state"
 printf '[paths]\nrun = %s/run\nstate = %s/state\n' "$dir" "$dir" >"$dir/stillpoint.conf"
 # Whoever is asked leaves a line.
@@ -25,7 +25,7 @@ while True:
         with open(sys.argv[1] + "/asked", "a", encoding="utf-8") as stream:
             stream.write(heard[one] + "\n")
 PY
-defer "kill $! 2>/dev/null"
+defer kill $!
 for _ in {1..100}; do
     [ "$(find "$dir/run" -type s | wc -l)" = 3 ] && break
     sleep 0.05
