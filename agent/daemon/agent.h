@@ -31,7 +31,7 @@ struct agent {
     bool rollback_wanted; /* the loop is to start a job that looks for one, and goes on with it */
     struct identity identity; /* as last read; identity.instance[0] == 0: not yet */
     char *last_backup;        /* the last backup's JSON, for `status`; NULL: none since the start */
-    int64_t last_backup_ms;   /* when its label was told of, as clock_boot_ms */
+    int64_t last_backup_ms;   /* when it was proved, as clock_boot_ms */
     json_t *settled;          /* resume.h's notes: an array, NULL */
     json_t *unsettled_whys;   /* id: why it is not settled yet; an object, NULL */
     bool resume_looked;       /* a pass since the start has seen every entry */

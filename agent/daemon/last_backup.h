@@ -21,8 +21,8 @@ void last_backup_update(struct agent *agent, const char *id, json_t *take_facts)
 /* null: none since the start. Given to the caller. */
 json_t *last_backup_json(struct agent *agent);
 
-/* The last one, if its label was told of after SINCE_BOOT_MS: EC2's lists lag behind a little
- * (EC2's API reference, "Eventual consistency"). ret_id  JOB_ID_BYTES */
+/* The last one, if it was proved at SINCE_BOOT_MS or later.
+ *   ret_id  JOB_ID_BYTES */
 bool last_backup_since(struct agent *agent, int64_t since_boot_ms, char *ret_id,
                        enum label *ret_label);
 

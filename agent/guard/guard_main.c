@@ -32,11 +32,7 @@
 #define STILLPOINT_VERSION "unknown"
 #endif
 
-enum {
-    RECOVERY_WAIT_MS = 2000,
-    TMPFS_MAGIC_NUMBER = 0x01021994,
-    RAMFS_MAGIC_NUMBER = (int)0x858458f6
-};
+enum { TMPFS_MAGIC_NUMBER = 0x01021994, RAMFS_MAGIC_NUMBER = (int)0x858458f6 };
 
 static bool fail(const char *what)
 {
@@ -125,7 +121,8 @@ static int thaw_and_exit(const struct guard_options *options)
         (void)fail("boot id");
         return 1;
     }
-    guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
+    guard_record_recover(options->record, boot_id, options->rcu_path, GUARD_RECOVERY_WAIT_MS,
+                         &recovery);
     log_recovery(&recovery);
     if (recovery.is_other || recovery.is_planted) {
         (void)refuse_record(options->record);
@@ -298,7 +295,8 @@ static bool open_record(const struct guard_options *options, struct guard_keeper
 
     if (!guard_record_boot_id(boot_id))
         return fail("boot id"); /* not reached: as in thaw_and_exit */
-    guard_record_recover(options->record, boot_id, options->rcu_path, RECOVERY_WAIT_MS, &recovery);
+    guard_record_recover(options->record, boot_id, options->rcu_path, GUARD_RECOVERY_WAIT_MS,
+                         &recovery);
     log_recovery(&recovery);
     if (recovery.is_other)
         return refuse_record(options->record);

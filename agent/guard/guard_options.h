@@ -27,8 +27,8 @@ struct guard_options {
 /* Reads the command line and the configuration. With --thaw or --watch a configuration that has a
  * fault is no reason to leave something frozen: what it says of [paths] run is taken where that is
  * a path, also from a file that others can write (a record is judged by itself, and nothing is made
- * or removed but one). Only a --config that is not there is refused then. false  ret_error says
- * what is wrong, for a person; exit code 2 */
+ * or removed but one). Only a --config that is not there is refused then.
+ *   false  ret_error says what is wrong, for a person; exit code 2 */
 bool guard_options_read(int argc, char **argv, struct guard_options *ret_options,
                         char ret_error[GUARD_PATH_BYTES]);
 

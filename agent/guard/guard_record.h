@@ -14,7 +14,11 @@
  * of both processes, and cannot wait for a frozen disk. Atomic fields are those that either process
  * changes at any time; the rest is written by the one named. */
 
-enum { GUARD_RECORD_VERSION = 2, GUARD_BOOT_ID_BYTES = 40 };
+enum {
+    GUARD_RECORD_VERSION = 2,
+    GUARD_BOOT_ID_BYTES = 40,
+    GUARD_RECOVERY_WAIT_MS = 2000, /* of the programs, in guard_record_recover */
+};
 
 #define GUARD_RECORD_MAGIC "SPLEASE" /* eight bytes with its NUL */
 

@@ -8,8 +8,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { RECOVERY_WAIT_MS = 2000 };
-
 static int watch_folder_of(const char *record)
 {
     char folder[GUARD_PATH_BYTES];
@@ -73,7 +71,7 @@ void guard_watch_run(const struct guard_options *options, const char boot_id[GUA
     do {
         int record_fd = wait_for_end(options->record);
         if (record_fd >= 0) {
-            guard_record_recover_fd(record_fd, boot_id, options->rcu_path, RECOVERY_WAIT_MS,
+            guard_record_recover_fd(record_fd, boot_id, options->rcu_path, GUARD_RECOVERY_WAIT_MS,
                                     &recovery);
             if (recovery.thawed_count + recovery.waiting_count + recovery.failed_count > 0)
                 told(&recovery);
