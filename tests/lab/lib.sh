@@ -8,6 +8,8 @@
 #   start_cloud [OPTION...]   sweeps dead labs, makes $LAB and a cloud in it (options of cloud.py)
 #   start_node [OPTION...]    a node in $LAB (options of node.py up); start_cloud first
 #   start_part, stop_part     mysql, guard, hook, daemon, restarter: node.py start and stop
+#   kill_part PART            SIGKILL, without waiting: what writes to a frozen filesystem is gone when that
+#                             is thawed, not before
 #   part_pid PART             the pid of the part's running process, the newest
 #   no_restart, wait_part PART with start_node --restarter (restarter.py): when the part ends nobody sees
 #                             to it, until start_part; waits until the part has said that it is ready
@@ -214,6 +216,8 @@ start_part() {
 stop_part() {
     python3 "$LIB_DIR/node.py" stop "$LAB" "$@" || fail "$1 did not stop"
 }
+
+kill_part() { kill -KILL "$(part_pid "$1")" || fail "kill $1"; }
 
 part_pid() {
     python3 -c '

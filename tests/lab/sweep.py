@@ -38,13 +38,16 @@ def boot_id():
 
 
 def start_time(pid):
-    """The process's start in clock ticks, or None where there is no such process (or a zombie)."""
+    """The process's start in clock ticks, or None where there is no such process (or a zombie).
+
+    A zombie of which a thread is left still has its files open: it is one that runs."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+    threads = int(fields[17])
+    return None if fields[0] in ("Z", "X") and threads < 2 else int(fields[19])
 
 
 def alive(pid, started):

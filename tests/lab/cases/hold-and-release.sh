@@ -132,9 +132,18 @@ wait $! || fail "the backup: $(cat "$LAB/out.txt")"
 stop_writers >/dev/null
 judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.json")"
 
+# Killed while it writes its dirty pages (no lock keeps it from that) it waits in the kernel, its
+# connections open, until the release has thawed.
+node_sql 'CREATE TABLE lab.pages (t TEXT) ENGINE=InnoDB; SET GLOBAL innodb_max_dirty_pages_pct = 0' || fail "a table"
+for _ in {1..3000}; do node_sql 'INSERT INTO lab.pages VALUES (REPEAT("x", 4000))' || break; done 2>/dev/null &
 assert_exit 0 sp hold --lease 20s
-stop_part mysql KILL
+sleep 2
+pid=$(part_pid mysql)
+kill_part mysql
+sleep 0.5
+[ "$(part_pid mysql)" = "$pid" ] || fail "the server waited for nothing"
 assert_exit 3 sp release
 assert_match 'filesystem consistent, application was asked for' "$OUT" "the server died in the hold"
 assert_nothing_frozen
+stop_part mysql KILL
 disarm_thaw

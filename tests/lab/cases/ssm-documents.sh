@@ -90,8 +90,9 @@ wait $! || fail "the backup: $(cat "$LAB/out.txt")"
 stop_writers >/dev/null
 judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.json")"
 run 0 "$dlm" command=pre-script "$id"
-stop_part mysql KILL
+kill_part mysql
 run 202 "$dlm" command=post-script "$id"
+stop_part mysql KILL
 for command in dry-run pre-script; do
     run 201 "$dlm" command=$command "$id" OnLess=fail
     assert_nothing_frozen
