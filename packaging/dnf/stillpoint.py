@@ -39,6 +39,20 @@ def package_lines(transaction):
             yield words(item.name, item.evr, ">", "-", "**REMOVE**")
 
 
+def list_of(base):
+    root = base.conf.installroot.replace("%", "%25").replace("\n", "%0a")
+    return "\n".join(["VERSION 2", "Dir=" + root, "", *package_lines(base.transaction)]) + "\n"
+
+
+def list_or_nothing(base):
+    """What is no Error of its own dnf logs, and goes on. Here the policy decides: pre-upgrade takes no empty list."""
+    try:
+        return list_of(base)
+    except Exception as error:  # pylint: disable=broad-except
+        sys.stderr.write(f"W: stillpoint can not read dnf's transaction: {type(error).__name__}: {error}\n")
+        return ""
+
+
 def say_not_started():
     """One that a library is missing for must not stand in the way of the dnf that mends that. Not to a log of
     dnf's, which -q silences."""
@@ -59,9 +73,7 @@ class Stillpoint(dnf.Plugin):
     def pre_transaction(self):
         if not self.base.transaction or not os.access(PROGRAM, os.X_OK):
             return
-        lines = ["VERSION 2", "Dir=" + self.base.conf.installroot.replace("%", "%25").replace("\n", "%0a"), ""]
-        lines += package_lines(self.base.transaction)
-        text = "\n".join(lines) + "\n"
+        text = list_or_nothing(self.base)
         sys.stdout.flush()
         try:
             child = subprocess.Popen([PROGRAM, "pre-upgrade", "--dnf"], stdin=subprocess.PIPE)

@@ -33,7 +33,7 @@ make_rpm stillpoint 1
 createrepo_c -q "$top/repo" || fail "createrepo_c"
 # In a tree, which the plugin tells of; as if that were the node itself, but for the last of the tests.
 real=$TOP/packaging/dnf/stillpoint.py
-as_node() { sed -e "s,^PROGRAM = .*,PROGRAM = '$LAB/bin/stillpoint'," -e 's,self\.base\.conf\.installroot\.,"/".,' "$real" >"$top/plugins/stillpoint.py"; }
+as_node() { sed -e "s,^PROGRAM = .*,PROGRAM = '$LAB/bin/stillpoint'," -e 's,base\.conf\.installroot\.,"/".,' "$@" "$real" >"$top/plugins/stillpoint.py"; }
 dnf_lab() {
     on_node dnf -y -q --installroot="$top/tree" --releasever=1 --setopt=pluginpath="$top/plugins" \
         --setopt=reposdir=/nowhere --setopt=cachedir="$top/cache" --setopt=logdir="$top" --setopt=plugins=1 \
@@ -74,6 +74,17 @@ assert_eq 1.1 "$(installed kaltura-base)" "bypass"
 upgrade_conf 'policy = best-effort'
 assert_exit 0 dnf_lab upgrade kaltura-base
 assert_match "WARNING: the upgrade goes on with no backup.*there is no way back to before the upgrade: no backup was taken"$'\n?'"$" "$OUT" "best-effort"
+
+# A dnf that is another than the plugin knows.
+as_node -e 's,item\.evr,item.version_of_another_dnf,g'
+assert_exit 0 dnf_lab downgrade kaltura-base-1.0
+assert_match "can not read dnf's transaction: AttributeError.*WARNING: the upgrade goes on with no backup" "$OUT" "another dnf, best-effort"
+upgrade_conf 'policy = required'
+assert_exit 1 dnf_lab upgrade kaltura-base
+assert_match "can not read dnf's transaction: AttributeError.*the upgrade is stopped: no backup" "$OUT" "another dnf, required"
+assert_eq 1.0 "$(installed kaltura-base)" "another dnf, required"
+as_node
+STILLPOINT_SKIP_BACKUP=1 assert_exit 0 dnf_lab upgrade kaltura-base-1.2
 
 # As it is shipped: the packages go into a tree. And without the program, or with one that does not start.
 upgrade_conf 'policy = required'
