@@ -68,16 +68,18 @@ stop stillpointd.service
 guard --thaw"
 expect come-back "it ran before" "daemon-reload
 try-restart stillpoint-guard.service
-start stillpointd.service"
+restart stillpointd.service"
 expect come-back "a second time" "daemon-reload
-try-restart stillpoint-guard.service"
+try-restart stillpoint-guard.service
+try-restart stillpointd.service"
 
 rm $work/active
 expect let-go "a daemon that was stopped" "--quiet is-active stillpointd.service
 stop stillpointd.service
 guard --thaw"
 expect come-back "it did not run before" "daemon-reload
-try-restart stillpoint-guard.service"
+try-restart stillpoint-guard.service
+try-restart stillpointd.service"
 
 # What can't be noted (a full /run) keeps nobody from letting go.
 touch $work/active
