@@ -58,6 +58,7 @@ struct cli_options {
     char *const *words;               /* run: COMMAND and its arguments, NULL at the end */
     bool best_effort;
     bool apt, dnf, after; /* pre-upgrade: one of the first two */
+    bool or_less;         /* of pre-upgrade's backup: work.h */
 };
 
 /* Reads ARGV[1..]. Options stand before or behind the verb and its argument; "--" ends them,

@@ -207,14 +207,15 @@ static void say_less_restored(const struct cli_outcome *outcome, const json_t *d
     (void)cli_page_write(&page, outcome->cli->err, &passed_over);
 }
 
-static void render(const struct cli_outcome *outcome, struct cli_page *page, const json_t *data)
+static void render(const struct cli_outcome *outcome, int exit_code, struct cli_page *page,
+                   const json_t *data)
 {
     const struct cli_options *options = outcome->cli->options;
 
     switch (options->command) {
     case CLI_BACKUP:
         if (json_is_true(json_object_get(data, "reused")))
-            cli_show_reused(page, data, options->dry_run);
+            cli_show_reused(page, data, options->dry_run, exit_code != CLI_EXIT_LESS);
         else if (options->dry_run)
             cli_show_plan(page, data);
         else
@@ -301,7 +302,7 @@ static int end_result(struct cli_outcome *outcome, int exit_code)
         written = whole != NULL && cli_print_json(outcome->cli, whole);
         json_decref(whole);
     } else {
-        render(outcome, &page, data);
+        render(outcome, exit_code, &page, data);
         written = cli_print_page(outcome->cli, &page);
     }
     if (exit_code == CLI_EXIT_LESS && outcome->cli->options->command == CLI_BACKUP)

@@ -360,13 +360,13 @@ void cli_show_made(struct cli_page *page, const json_t *backup)
     cli_page_text(page, "\n");
 }
 
-void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run)
+void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run, bool as_asked)
 {
     char age[CLI_TIME_BYTES];
     int64_t age_s;
 
-    cli_page_printf(page, "nothing new %s taken: there is a backup as good",
-                    dry_run ? "would be" : "was");
+    cli_page_printf(page, "nothing new %s taken: there is a backup%s", dry_run ? "would be" : "was",
+                    as_asked ? " as good" : "");
     if (cli_int(backup, "age_s", &age_s))
         cli_page_printf(page, ", %s old", cli_span(age_s, age));
     cli_page_text(page, "\n");

@@ -15,8 +15,9 @@
 void cli_show_backup(struct cli_page *page, const json_t *backup);
 /* The result of a backup that has just been made, in a few lines. */
 void cli_show_made(struct cli_page *page, const json_t *backup);
-/* The same of one that was used (with DRY_RUN: would be) in the place of a new one. */
-void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run);
+/* The same of one that was used (with DRY_RUN: would be) in the place of a new one.
+ *   as_asked  it is no less consistent than a new one was to be */
+void cli_show_reused(struct cli_page *page, const json_t *backup, bool dry_run, bool as_asked);
 /* Its mounts, what is left out and its databases, a table each. */
 void cli_show_parts(struct cli_page *page, const json_t *backup);
 /* What a backup would do: {"plan":{…}}. */

@@ -124,6 +124,7 @@ static json_t *make_args(const struct cli_options *options)
     if (options->max_age_ms != 0 &&
         json_object_set_new(args, "max_age_ms", json_integer(options->max_age_ms)) != 0)
         ok = false;
+    set_true(args, "or_less", options->or_less, &ok);
     set_true(args, "pin", options->pin, &ok);
     if (options->tags != NULL && json_object_set(args, "tags", options->tags) != 0)
         ok = false;

@@ -283,6 +283,7 @@ static int take_backup(struct upgrade *upgrade)
     say(upgrade, upgrade_list_reason(&upgrade->list, upgrade->reason), NULL);
     options.reason = upgrade->reason;
     options.max_age_ms = upgrade->config->upgrade.max_age_ms;
+    options.or_less = upgrade->config->upgrade.policy == CONFIG_UPGRADE_BEST_EFFORT;
     asking.options = &options;
     asking.deadline_ms = upgrade->deadline_ms - CLI_CANCEL_GRACE_MS;
     cli_first_take(&asking, upgrade->config->control_socket, &first);

@@ -420,6 +420,14 @@ bool backup_within(struct job *job, const char *reason, char *ret_id, bool *ret_
     return ok;
 }
 
+static bool is_as_asked(const struct work *work, const json_t *backup)
+{
+    const char *name = json_string_value(json_object_get(backup, "consistency"));
+    enum label label;
+
+    return name != NULL && label_parse(name, &label) && label >= work->options.asked;
+}
+
 /* Before anything of the node is taken: one that is there already may do (--max-age), and is told
  * as one that was made. One too many is better than none: where it can't be known, one is made.
  *   false  cancelled meanwhile */
@@ -435,7 +443,7 @@ static bool reuse_one(struct work *work, bool *ret_reused, struct err *err)
     if (reuse_find(work->job, &work->options, clock_boot_ms() + REUSE_LOOK_MS, &backup, &why)) {
         *ret_reused = backup != NULL;
         if (backup != NULL)
-            job_result(work->job, 0, backup);
+            job_result(work->job, is_as_asked(work, backup) ? 0 : 3, backup);
         return true;
     }
     if (cancel_asked(&work->job->cancel)) {

@@ -67,8 +67,9 @@ static bool take_reason(const char *reason, struct work_options *options)
 bool backup_request_read(const json_t *args, const struct config *config,
                          struct work_options *options, struct err *err)
 {
-    static const char *const keys[] = {"reason", "consistency", "wait",    "image",      "keep_ms",
-                                       "pin",    "tags",        "dry_run", "max_age_ms", NULL};
+    static const char *const keys[] = {"reason",     "consistency", "wait", "image",
+                                       "keep_ms",    "pin",         "tags", "dry_run",
+                                       "max_age_ms", "or_less",     NULL};
     const char *reason = "", *consistency = label_name(options->asked), *wait = "complete";
     json_t *tags = NULL;
 
@@ -80,6 +81,7 @@ bool backup_request_read(const json_t *args, const struct config *config,
                          err) ||
         !control_opt_int(args, "max_age_ms", 1, (int64_t)1000 * 86400 * 36500, &options->max_age_ms,
                          err) ||
+        !control_opt_bool(args, "or_less", &options->or_less, err) ||
         !control_opt_bool(args, "pin", &options->pin, err) ||
         !control_opt_object(args, "tags", &tags, err) ||
         !control_opt_bool(args, "dry_run", &options->dry_run, err)) {

@@ -44,12 +44,16 @@ static bool has_image(const struct inventory *inventory, const struct inventory_
 }
 
 /* Judged: where anything is wrong its state is failed; a label that was not proved is below all. */
-static bool is_sound(const struct inventory_set *set, const struct work_options *options)
+static bool is_sound(const struct inventory_set *set, const struct work_options *options,
+                     bool or_less)
 {
     bool settled =
         set->state == BACKUP_COMPLETE || (set->state == BACKUP_PENDING && !options->wait_complete);
 
-    return settled && set->consistency >= options->asked && !inventory_verify_failed(set);
+    bool enough = set->consistency >= options->asked ||
+                  (or_less && set->asked >= options->asked && set->consistency >= LABEL_CRASH);
+
+    return settled && enough && !inventory_verify_failed(set);
 }
 
 /* As long as asked for, but for the time by which it may be older than a new one. */
@@ -63,11 +67,11 @@ static bool is_kept(const struct inventory_set *set, const struct work_options *
 }
 
 static bool fits(const struct inventory *inventory, const struct inventory_set *set,
-                 const struct work_options *options, const struct device_attached *attached,
-                 size_t count, int64_t now_utc_us)
+                 const struct work_options *options, bool or_less,
+                 const struct device_attached *attached, size_t count, int64_t now_utc_us)
 {
-    if (now_utc_us - set->start_utc_us >= options->max_age_ms * 1000 || !is_sound(set, options) ||
-        !is_kept(set, options, now_utc_us))
+    if (now_utc_us - set->start_utc_us >= options->max_age_ms * 1000 ||
+        !is_sound(set, options, or_less) || !is_kept(set, options, now_utc_us))
         return false;
     if (options->image && set->state == BACKUP_COMPLETE && !has_image(inventory, set))
         return false;
@@ -83,12 +87,17 @@ const struct inventory_set *reuse_choose(const struct inventory *inventory,
                                          const struct device_attached *attached, size_t count,
                                          int64_t now_utc_us)
 {
+    const struct inventory_set *less = NULL;
+
     for (size_t i = 0; i < inventory->count; i++) { /* newest first */
         const struct inventory_set *set = &inventory->sets[i];
-        if (fits(inventory, set, options, attached, count, now_utc_us))
+        if (fits(inventory, set, options, false, attached, count, now_utc_us))
             return set;
+        if (less == NULL && options->or_less &&
+            fits(inventory, set, options, true, attached, count, now_utc_us))
+            less = set;
     }
-    return NULL;
+    return less;
 }
 
 /* --- looking --------------------------------------------------------------------------- */
@@ -134,7 +143,7 @@ static bool lags(struct job *job, const struct work_options *options,
     enum label label;
 
     if (!last_backup_since(job->agent, clock_boot_ms() - LAG_MS, id, &label) ||
-        label < options->asked)
+        label < (options->or_less ? LABEL_CRASH : options->asked))
         return false;
     for (size_t i = 0; i < inventory->count; i++) {
         const struct inventory_set *set = &inventory->sets[i];

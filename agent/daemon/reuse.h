@@ -16,7 +16,8 @@
  *   - nothing is wrong with it, `verify` found nothing against it, and it is complete; with
  *     `--wait cut` one is enough that EC2 still copies, since its instant is fixed and its label
  *     proved;
- *   - at least as consistent as options->asked, and of each volume that is attached now;
+ *   - at least as consistent as options->asked (with options->or_less, where there is none such:
+ *     as much was asked of it, and less was proved), and of each volume that is attached now;
  *   - with an image, where one is asked for and EC2 copies no more; pinned, where that is asked
  * for; kept as long as options->keep_ms asks, to within options->max_age_ms;
  *   - younger than options->max_age_ms, by EC2's own time. One that EC2 gives no time of is old.

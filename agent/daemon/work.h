@@ -32,6 +32,7 @@ struct work_options {
     bool within; /* another job's: that has the node and keeps it, and the result is its business */
     int64_t keep_ms;    /* 0: no expiry of its own */
     int64_t max_age_ms; /* of one that may be used in its place: reuse.h. 0: none may */
+    bool or_less;       /* where none of them is as asked, one that is less does too */
     char reason[WORK_REASON_BYTES];
     bool reason_cut; /* more was given than fits */
     struct strs tags;

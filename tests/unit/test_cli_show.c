@@ -166,7 +166,7 @@ static void any_json_can_be_shown(void **state)
         struct cli_page page = plain_page(80);
         cli_show_backup(&page, value);
         cli_show_made(&page, value);
-        cli_show_reused(&page, value, false);
+        cli_show_reused(&page, value, false, true);
         cli_show_plan(&page, value);
         cli_status_show(&page, value, 0);
         cli_status_check(&page, value);
@@ -357,9 +357,14 @@ static void what_was_used_says_that_nothing_new_was_taken(void **state)
         json_of("{'id':'sp-1','state':'complete','consistency':'application',"
                 "'snapshots':[{'id':'snap-1','size_gib':8}],'reused':true,'age_s':723}");
 
-    cli_show_reused(&page, backup, false);
+    cli_show_reused(&page, backup, false, true);
 
     page_is(&page, "nothing new was taken: there is a backup as good, 12m 3s old\n"
+                   "backup sp-1 complete: application consistent; 1 snapshot, 8 GiB\n"
+                   "  more: stillpoint show sp-1\n");
+    page = plain_page(80);
+    cli_show_reused(&page, backup, false, false);
+    page_is(&page, "nothing new was taken: there is a backup, 12m 3s old\n"
                    "backup sp-1 complete: application consistent; 1 snapshot, 8 GiB\n"
                    "  more: stillpoint show sp-1\n");
     json_decref(backup);

@@ -157,6 +157,26 @@ static void less_consistent_than_asked_for_is_not_enough(void **state)
     assert_string_equal(chosen(scene), "");
 }
 
+static void less_is_enough_where_that_was_said_and_none_is_as_asked(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->options.or_less = true;
+    scene->options.max_age_ms = 120 * MINUTE_MS;
+    tag_both(scene, "asked", "application");
+    tag_both(scene, "consistency", "filesystem");
+    assert_string_equal(chosen(scene), OLDER);
+    scene->options.max_age_ms = 30 * MINUTE_MS;
+    assert_string_equal(chosen(scene), ID);
+    tag_both(scene, "consistency", "crash");
+    assert_string_equal(chosen(scene), ID);
+    tag_both(scene, "asked", "crash"); /* a new one is asked for more */
+    assert_string_equal(chosen(scene), "");
+    tag_both(scene, "asked", "application");
+    tag_both(scene, "consistency", "unconfirmed");
+    assert_string_equal(chosen(scene), "");
+}
+
 static void an_older_one_that_fits_is_better_than_a_newer_that_does_not(void **state)
 {
     struct scene *scene = *state;
@@ -246,6 +266,7 @@ int main(void)
         CASE(the_newest_that_is_young_enough_is_chosen),
         CASE(its_age_is_ec2s_whatever_its_tags_say),
         CASE(less_consistent_than_asked_for_is_not_enough),
+        CASE(less_is_enough_where_that_was_said_and_none_is_as_asked),
         CASE(an_older_one_that_fits_is_better_than_a_newer_that_does_not),
         CASE(one_that_ec2_still_copies_is_enough_until_the_cut_alone),
         CASE(what_is_broken_or_failed_its_verification_is_none),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # A backup that is less than asked for, since a database can't be held: required stops the upgrade, best-effort
-# goes on and says both that and the way back.
+# goes on and says both that and the way back, and the next call takes no other.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,4 +24,13 @@ assert_match "the upgrade is stopped: the backup is less than asked for" "$OUT" 
 upgrade_conf 'policy = best-effort' 'max_age = 0'
 assert_exit 0 ask
 assert_match "WARNING: the upgrade goes on with a backup that is less than asked for.*stillpoint rollback sp-.*it is filesystem consistent" "$OUT" "best-effort"
+
+made=$(count_calls CreateSnapshots)
+upgrade_conf 'policy = best-effort'
+assert_exit 0 ask
+assert_match "nothing new was taken: there is a backup, .*filesystem consistent, application was asked for.*WARNING: the upgrade goes on with a backup that is less than asked for.*it is filesystem consistent; it was there already" "$OUT" "a second call"
+assert_eq "$made" "$(count_calls CreateSnapshots)" "backups of a second call"
+upgrade_conf 'policy = required'
+assert_exit 3 ask
+assert_eq "$((made + 1))" "$(count_calls CreateSnapshots)" "backups of one that needs a good one"
 disarm_thaw
