@@ -7,7 +7,11 @@
 
 #include <jansson.h>
 
+#include "agent/base/clock.h"
+#include "agent/base/deadline.h"
 #include "agent/base/parse.h"
+
+enum { STILL_WAIT_MS = 20, STILL_AGAIN_MS = 1 };
 
 /* --- texts from the server into our fixed places ------------------------------------------ */
 
@@ -77,18 +81,72 @@ static bool take_channel(const struct db_rows *rows, size_t row, struct db_chann
                     "the source's position", err);
 }
 
+/* What is applied is there when it is committed, and the position tells of it a moment later: only
+ * of a thread that waits, for our lock or for something to do, it is known that the moment is over.
+ * (MySQL's may note the position before it commits, so there a wait for the lock says nothing:
+ * sql/log_event.cc, Xid_apply_log_event.) */
+static bool stands_still(const struct db_server *server, const struct db_rows *rows, size_t row)
+{
+    static const char *const waits[] = {"Waiting for backup lock", "Waiting for commit lock",
+                                        "Waiting for global read lock"};
+    const char *running = either(rows, row, "Replica_SQL_Running", "Slave_SQL_Running");
+    const char *state = either(rows, row, "Replica_SQL_Running_State", "Slave_SQL_Running_State");
+
+    if (running != NULL && strcmp(running, "No") == 0)
+        return true;
+    if (state == NULL || strstr(state, "has read all relay log") != NULL)
+        return state != NULL;
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        if (server->facts.version.kind == DB_KIND_MARIADB && strcmp(state, waits[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool all_stand_still(const struct db_server *server, const struct db_rows *rows)
+{
+    bool still = true;
+
+    for (size_t i = 0; i < rows->row_count; i++)
+        still = still && stands_still(server, rows, i);
+    return still;
+}
+
+/* Columns of one row are not of one instant: a position counts that was read after its thread was
+ * seen to wait.
+ *   ret_exact  in: whether it can be; out: whether it is. False: none was seen to wait in time */
+static bool read_status(struct db *db, const struct db_server *server, int64_t deadline_ms,
+                        struct db_rows *ret_rows, bool *ret_exact, struct err *err)
+{
+    const char *sql = db_server_replicas_sql(&server->facts.version);
+    int64_t until_ms = clock_boot_ms() + STILL_WAIT_MS;
+    bool seen = false;
+
+    while (db_query(db, sql, true, deadline_ms, ret_rows, err)) {
+        if (seen || !*ret_exact || clock_boot_ms() >= until_ms) {
+            *ret_exact = *ret_exact && seen;
+            return true;
+        }
+        seen = all_stand_still(server, ret_rows);
+        db_rows_free(ret_rows);
+        if (!seen && !deadline_sleep(clock_boot_ms() + STILL_AGAIN_MS, deadline_ms, NULL, err))
+            return false;
+    }
+    return false;
+}
+
 static bool read_channels(struct db *db, const struct db_server *server, int64_t deadline_ms,
                           struct db_position *position, struct err *err)
 {
     struct db_rows rows = DB_ROWS_INIT;
-    bool ok =
-        db_query(db, db_server_replicas_sql(&server->facts.version), true, deadline_ms, &rows, err);
+    bool exact = position->exact && !server->parallel_applier;
+    bool ok = read_status(db, server, deadline_ms, &rows, &exact, err);
 
     if (ok && rows.row_count > DB_CHANNELS_MAX)
         ok = err_set(err, ERR_LIMIT, 0, "more than %d replication channels", DB_CHANNELS_MAX);
     for (size_t i = 0; ok && i < rows.row_count; i++) {
         struct db_channel *channel = &position->channels[position->channel_count++];
-        channel->exact = position->exact && !server->parallel_applier;
+        channel->exact = exact;
         ok = take_channel(&rows, i, channel, err);
     }
     db_rows_free(&rows);

@@ -19,7 +19,8 @@ struct db_channel {
     char source_file[DB_NAME_BYTES]; /* of the source's binary log, up to which was executed here */
     int64_t source_pos;
     bool exact; /* false: a lower bound, since commits went on or several threads apply: those note
-                   their progress now and then. (The copy's own tables have it exactly) */
+                   their progress now and then; or the one that does was not seen to wait. (The
+                   copy's own tables have it exactly) */
 };
 
 struct db_position {
@@ -35,7 +36,7 @@ struct db_position {
 };
 
 /* Reads it, under whatever lock is held now.
- *   exact  commits wait
+ *   exact  commits wait. A replica's applier is given some 20 ms to come to wait, too
  *   false  ret_position is untouched; ERR_DB, ERR_DEADLINE, … */
 bool db_position_read(struct db *db, const struct db_server *server, bool exact,
                       int64_t deadline_ms, struct db_position *ret_position, struct err *err);

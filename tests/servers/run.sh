@@ -426,11 +426,15 @@ replica_judge() { # SOURCE_SOCK PORT, and replica's
             sleep 0.05
         done
     fi
-    hold_start "$method" 10000 "$([ "$exact" = 0 ] || echo exact)" || { no "$hold_line"; return; }
-    [ "$(held exact) $(held channels)" = "$exact 1" ] || { no "$hold_line"; return; }
-    rows=$(sql "SELECT COUNT(*) FROM copied.a")
-    IFS= read -r -t 5 channel <&"$hold_out"
-    pos=$(sed -n 's/.* pos=\([0-9]*\)$/\1/p' <<<"$channel")
+    for _ in 1 2 3; do # where its thread gets no processor in time a good one is a lower bound, too
+        hold_end
+        hold_start "$method" 10000 "$([ "$exact" = 0 ] || echo exact)" || { no "$hold_line"; return; }
+        [ "$(held exact) $(held channels)" = "$exact 1" ] || { no "$hold_line"; return; }
+        rows=$(sql "SELECT COUNT(*) FROM copied.a")
+        IFS= read -r -t 5 channel <&"$hold_out"
+        pos=$(sed -n 's/.* pos=\([0-9]*\)$/\1/p' <<<"$channel")
+        [[ $channel != *" exact=$source_exact "* ]] || break
+    done
     [[ $channel == "channel name= host=127.0.0.1 file=$file exact=$source_exact pos="* ]] || { no "$channel"; return; }
     sleep 0.2
     if [ "$exact" = 1 ]; then

@@ -143,8 +143,9 @@ static void sources_are_read_under_their_old_and_their_new_names(void **state)
         {{DB_KIND_MYSQL, 80036},
          false,
          {.sql = "SHOW REPLICA STATUS",
-          .names = "Channel_Name\tSource_Host\tRelay_Source_Log_File\tExec_Source_Log_Pos",
-          .rows = "\t10.0.0.7\tbinlog.3\t157\nsecond\t10.0.0.8\tbinlog.4\t158"}},
+          .names = "Channel_Name\tSource_Host\tRelay_Source_Log_File\tExec_Source_Log_Pos\t"
+                   "Replica_SQL_Running",
+          .rows = "\t10.0.0.7\tbinlog.3\t157\tNo\nsecond\t10.0.0.8\tbinlog.4\t158\tNo"}},
     };
 
     (void)state;
@@ -167,6 +168,76 @@ static void sources_are_read_under_their_old_and_their_new_names(void **state)
         assert_string_equal(position.channels[1].source_file, "binlog.4");
         assert_int_equal(position.channels[1].source_pos, 158);
         assert_int_equal(position.channels[1].exact, !replicas[i].parallel);
+    }
+}
+
+#define APPLIER "Exec_Master_Log_Pos\tSlave_SQL_Running\tSlave_SQL_Running_State"
+
+static void a_position_counts_that_was_read_when_its_thread_waited(void **state)
+{
+    static const struct {
+        struct db_version version;
+        const char *first, *then; /* rows */
+        bool exact;
+        int64_t pos;
+    } cases[] = {
+        /* Committed, and not yet noted. */
+        {{DB_KIND_MARIADB, 101119},
+         "100\tYes\tCommit\n",
+         "200\tYes\tWaiting for backup lock\n",
+         true,
+         200},
+        {{DB_KIND_MARIADB, 101119},
+         "100\tYes\tWaiting for backup lock\n",
+         "200\tYes\tWaiting for backup lock\n",
+         true,
+         200},
+        {{DB_KIND_MARIADB, 100300},
+         "200\tYes\tCommit\n",
+         "200\tYes\tWaiting for commit lock\n",
+         true,
+         200},
+        {{DB_KIND_MARIADB, 101119},
+         "200\tYes\tSlave has read all relay log; waiting for more updates\n",
+         "200\tYes\tSlave has read all relay log; waiting for more updates\n",
+         true,
+         200},
+        {{DB_KIND_MARIADB, 101119}, "200\tNo\t\n", "200\tNo\t\n", true, 200},
+        {{DB_KIND_MARIADB, 101119},
+         "100\tYes\tCommit\n",
+         "100\tYes\tUpdate_rows_log_event::find_row(-1)\n",
+         false,
+         100},
+        {{DB_KIND_MARIADB, 101119}, "100\tYes\t\\N\n", "100\tYes\t\\N\n", false, 100},
+        /* Of two sources one. */
+        {{DB_KIND_MARIADB, 101119},
+         "100\tYes\tWaiting for backup lock\n100\tYes\tCommit\n",
+         "100\tYes\tWaiting for backup lock\n100\tYes\tCommit\n",
+         false,
+         100},
+        /* Noted, and not yet committed. */
+        {{DB_KIND_MYSQL, 50744},
+         "200\tYes\tWaiting for commit lock\n",
+         "200\tYes\tWaiting for commit lock\n",
+         false,
+         200},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool mariadb_10 = cases[i].version.kind == DB_KIND_MARIADB;
+        const char *sql = mariadb_10 ? "SHOW ALL SLAVES STATUS" : "SHOW SLAVE STATUS";
+        const struct dbscript_answer answers[] = {
+            {.sql = sql, .names = APPLIER, .rows = cases[i].first, .times = 1},
+            {.sql = sql, .names = APPLIER, .rows = cases[i].then},
+        };
+        const struct db_server server = {.facts = {.version = cases[i].version}, .replica = true};
+        struct db_position position;
+        struct err err = ERR_INIT;
+
+        assert_true(position_of(&server, answers, 2, &position, &err));
+        assert_int_equal(position.channels[0].source_pos, cases[i].pos);
+        assert_int_equal(position.channels[0].exact, cases[i].exact);
     }
 }
 
@@ -199,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_log_status_that_is_refused_names_the_right),
         cmocka_unit_test(a_commit_of_the_cluster_that_is_no_number_is_refused),
         cmocka_unit_test(sources_are_read_under_their_old_and_their_new_names),
+        cmocka_unit_test(a_position_counts_that_was_read_when_its_thread_waited),
         cmocka_unit_test(more_sources_than_a_position_has_room_for_are_refused),
     };
 
