@@ -282,8 +282,10 @@ void guard_frozen_keeper(struct guard_keeper *keeper)
     guard_frozen_arm(&keeper->twin, record->deadline_ms); /* before the first FIFREEZE */
     bool is_taken = guard_frozen_order(keeper, GUARD_ORDER_FREEZE, 0, 0, -1);
     uint64_t serial = keeper->order_serial;
-    if (!is_taken) /* not reached: a freezer that is behind has not answered the order before */
-        end_lease(keeper, GUARD_END_FREEZE_FAILED);
+    if (!is_taken) { /* a freezer that is behind has not answered the order before: it has died */
+        keeper->twin_gone = true;
+        end_lease(keeper, GUARD_END_TWIN_GONE);
+    }
 
     for (;;) {
         is_ended = guard_frozen_is_over(&keeper->twin);

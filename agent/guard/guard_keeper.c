@@ -143,6 +143,13 @@ static void op_look_up(struct guard_keeper *keeper, int client)
     start_wait(&keeper->lookup_wait, client, timeout_ms, LOOKUP_TIMEOUT_MS);
 }
 
+/* Where an order was just not taken. One that lives, its socket full of orders, is stopped. */
+static bool freezer_died(struct guard_keeper *keeper)
+{
+    keeper->twin_gone = errno != EAGAIN;
+    return keeper->twin_gone;
+}
+
 /* The mount point FD (swallowed) becomes the next mount of the lease, in both processes. */
 static void add_mount(struct guard_keeper *keeper, const struct guard_found *found, int take_fd)
 {
@@ -162,7 +169,8 @@ static void add_mount(struct guard_keeper *keeper, const struct guard_found *fou
         return;
     }
     if (!guard_frozen_order(keeper, GUARD_ORDER_ADD, index, wanted->flags, take_fd)) {
-        reply.head.status = GUARD_BUSY; /* not reached: its socket is full of orders */
+        (void)freezer_died(keeper);
+        reply.head.status = GUARD_BUSY;
         (void)close(take_fd);
         return;
     }
@@ -197,7 +205,8 @@ static void take_look_up(struct guard_keeper *keeper)
         reply.device_of.inode = found.inode;
         memcpy(reply.device_of.resolved, found.resolved, sizeof(found.resolved));
     }
-    answer(keeper, client);
+    if (!keeper->twin_gone)
+        answer(keeper, client);
 }
 
 static void cancel_look_up(struct guard_keeper *keeper, enum guard_status status)
@@ -223,14 +232,14 @@ static void op_order(struct guard_keeper *keeper, int client)
         answer_status(keeper, client, GUARD_BAD_ARGUMENT, 0, -1);
         return;
     }
-    if (keeper->busy_serial != 0 ||
-        !guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST, index, 0,
-                            -1)) {
+    bool is_busy = keeper->busy_serial != 0;
+    if (!is_busy && guard_frozen_order(keeper, is_sync ? GUARD_ORDER_SYNC : GUARD_ORDER_MANIFEST,
+                                       index, 0, -1)) {
+        keeper->busy_serial = keeper->order_serial;
+        start_wait(&keeper->order_wait, client, timeout_ms, GUARD_TIMEOUT_MS_MAX);
+    } else if (is_busy || !freezer_died(keeper)) { /* else our end is the answer */
         answer_status(keeper, client, GUARD_BUSY, 0, -1);
-        return;
     }
-    keeper->busy_serial = keeper->order_serial;
-    start_wait(&keeper->order_wait, client, timeout_ms, GUARD_TIMEOUT_MS_MAX);
 }
 
 static void fill_manifests(const struct guard_keeper *keeper, const struct guard_report *report)

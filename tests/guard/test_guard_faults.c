@@ -93,6 +93,33 @@ static void idle_guard_ends_when_either_process_dies(void **state)
     assert_true(rig_wait_gone(freezer));
 }
 
+/* The keeper sees the death and the question in one look. */
+static void question_after_the_freezers_death_is_not_answered_with_another_cause(void **state)
+{
+    struct rig *rig = *state;
+    const struct guard_msg_sync sync = {rig_head(rig, GUARD_OP_SYNC), 0, 1000};
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK);
+        pid_t freezer = rig_freezer_pid(rig);
+        assert_int_equal(kill(rig->guard, SIGSTOP), 0);
+        assert_int_equal(kill(freezer, SIGKILL), 0);
+        assert_true(rig_wait_gone(freezer));
+        if (i == 0)
+            rig_send(rig, &sync, sizeof(sync));
+        else
+            (void)rig_send_freeze(rig, 5000);
+        assert_int_equal(kill(rig->guard, SIGCONT), 0);
+
+        assert_int_equal(rig_receive(rig), i == 1); /* the story of a lease that was over at once */
+        if (i == 1)
+            assert_int_equal(rig->reply.lease.end_cause, GUARD_END_TWIN_GONE);
+        assert_int_equal(rig_wait_guard(rig), 1);
+        rig_hang_up(rig);
+        rig_start_guard(rig, NULL);
+    }
+}
+
 static void both_killed_are_cleaned_up_after_by_the_next_guard(void **state)
 {
     struct rig *rig = *state;
@@ -949,6 +976,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_GUARD(killed_keeper_is_outlived_by_a_freezer_that_thaws),
         WITH_GUARD(killed_freezer_is_outlived_by_a_keeper_that_thaws),
+        WITH_GUARD(question_after_the_freezers_death_is_not_answered_with_another_cause),
         WITH_GUARD(idle_guard_ends_when_either_process_dies),
         WITH_GUARD(both_killed_are_cleaned_up_after_by_the_next_guard),
         WITH_GUARD(thaw_option_cleans_up_and_removes_the_record),
