@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_lenient.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "agent/base/auto.h"
+#include "agent/base/buf.h"
+#include "agent/base/fileio.h"
+#include "agent/daemon/config_file.h"
 
 enum { VALUE_BYTES = 8192 };
 
 struct search {
     const char *section, *key;
+    bool only_ours;
     char value[VALUE_BYTES];
     bool found;
     bool found_here; /* in this file: what comes then goes on with it */
@@ -33,14 +41,37 @@ static int take(void *user, const char *section, const char *name, const char *v
 
 static void look_into(const char *path, struct search *search)
 {
+    AUTO_BUF struct buf text = BUF_INIT(CONFIG_FILE_BYTES_MAX);
+    struct err passed_over = ERR_INIT;
+    struct stat st;
+
+    /* O_NONBLOCK: a FIFO must not hold us. */
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (search->only_ours && !config_file_owner_ok(path, &st, &passed_over)) ||
+        !fileio_read_fd(fd, path, &text, &passed_over))
+        return;
     search->found_here = false;
-    (void)ini_parse(path, take, search);
+    (void)ini_parse_string(buf_text(&text), take, search);
 }
 
-bool cli_lenient_get(const char *path, const char *section, const char *key, char *ret_value,
-                     size_t size)
+/* Whoever can put a file there could say what root does. */
+static bool is_folder_ours(const char *path)
 {
-    struct search search = {.section = section, .key = key};
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    struct err passed_over = ERR_INIT;
+    struct stat st;
+
+    (void)snprintf(folder, sizeof(folder), "%.*sconf.d",
+                   slash != NULL ? (int)(slash - path) + 1 : 0, path);
+    return stat(folder, &st) != 0 || config_file_owner_ok(folder, &st, &passed_over);
+}
+
+bool cli_lenient_get(const char *path, bool only_ours, const char *section, const char *key,
+                     char *ret_value, size_t size)
+{
+    struct search search = {.section = section, .key = key, .only_ours = only_ours};
     char pattern[PATH_MAX];
     const char *slash = strrchr(path, '/');
     glob_t found = {.gl_pathc = 0};
@@ -48,7 +79,7 @@ bool cli_lenient_get(const char *path, const char *section, const char *key, cha
     look_into(path, &search);
     (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.conf",
                    slash != NULL ? (int)(slash - path) + 1 : 0, path);
-    if (glob(pattern, 0, NULL, &found) == 0) {
+    if ((!only_ours || is_folder_ours(path)) && glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
             look_into(found.gl_pathv[i], &search);
     }

@@ -178,7 +178,9 @@ static void say_less(const struct cli_outcome *outcome, const json_t *data)
         cli_page_clean_lines(&page, json_string_value(reason), 7);
         cli_page_text(&page, "\n");
     }
-    if (!outcome->cli->options->dry_run)
+    if (json_is_true(json_object_get(data, "reused")))
+        cli_page_text(&page, "  now: it was there already; nothing was held for it\n");
+    else if (!outcome->cli->options->dry_run)
         cli_page_printf(&page, "  now: the backup is kept%s%s\n",
                         as_consistent ? "" : ", and labelled as what it is",
                         outcome->released ? ""

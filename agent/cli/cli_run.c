@@ -154,7 +154,7 @@ static void find_run(const char *path, char run[PATH_MAX])
     char found[PATH_MAX];
 
     strcpy(run, DEFAULT_RUN);
-    if (cli_lenient_get(path, "paths", "run", found, sizeof(found)) && found[0] == '/')
+    if (cli_lenient_get(path, false, "paths", "run", found, sizeof(found)) && found[0] == '/')
         strcpy(run, found);
 }
 

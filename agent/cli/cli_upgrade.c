@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,7 +88,13 @@ static bool is_skipped(const struct cli *cli)
 {
     const char *value = cli->env(SKIP_VARIABLE);
 
-    return value != NULL && value[0] != '\0' && strcmp(value, "0") != 0 && strcmp(value, "no") != 0;
+    static const char *const no[] = {"", "0", "no", "false", "off"};
+
+    for (size_t i = 0; value != NULL && i < sizeof(no) / sizeof(no[0]); i++) {
+        if (strcasecmp(value, no[i]) == 0)
+            return false;
+    }
+    return value != NULL;
 }
 
 /* The mounts that can be seen from here don't begin at "/". False: they do, or it is not known. */
@@ -229,7 +236,8 @@ static int go_on(const struct upgrade *upgrade, const char *but, const struct cl
         cli_page_styled(&page, CLI_WARN, but);
         cli_page_text(&page, " ([upgrade] policy = best-effort)\n");
     }
-    if (but != NULL || !upgrade->cli->options->quiet) {
+    bool would_be = upgrade->cli->options->dry_run && first->id[0] == '\0';
+    if (!would_be && (but != NULL || !upgrade->cli->options->quiet)) {
         cli_first_way_back(&page, first, "the upgrade");
         (void)cli_page_write(&page, upgrade->cli->err, &passed_over);
     }
@@ -261,6 +269,8 @@ static int end(const struct upgrade *upgrade, const struct cli_first *first)
                                      "([upgrade] policy = required; [backup] consistency)"
                 : first->timed_out ? "no backup in the time of [upgrade] wait ([upgrade] policy = "
                                      "required)"
+                : upgrade->fault   ? "no backup ([upgrade] policy is required, or is taken for it "
+                                     "since it can't be read)"
                                    : "no backup ([upgrade] policy = required)",
                 first->exit_code);
 }
@@ -311,6 +321,8 @@ int cli_upgrade(const struct cli *cli, const struct config *config, const struct
         exit_code = !read           ? end_unasked(&upgrade, &err)
                     : fault != NULL ? end_unasked(&upgrade, fault)
                                     : take_backup(&upgrade);
+    else if (fault != NULL) /* it may be why none is wanted */
+        say(&upgrade, "no backup; the configuration has a fault: ", fault->text);
     upgrade_list_free(&upgrade.list);
     return exit_code;
 }
@@ -335,9 +347,9 @@ static struct config *try_lines(const char *path, const char *run, const char *p
 struct config *cli_upgrade_salvage(const char *path)
 {
     char policy[64] = "", packages[8192] = "", run[PATH_MAX] = "";
-    bool chosen = cli_lenient_get(path, "upgrade", "policy", policy, sizeof(policy));
-    bool listed = cli_lenient_get(path, "upgrade", "packages", packages, sizeof(packages));
-    bool placed = cli_lenient_get(path, "paths", "run", run, sizeof(run));
+    bool chosen = cli_lenient_get(path, true, "upgrade", "policy", policy, sizeof(policy));
+    bool listed = cli_lenient_get(path, true, "upgrade", "packages", packages, sizeof(packages));
+    bool placed = cli_lenient_get(path, true, "paths", "run", run, sizeof(run));
     struct config *config = NULL;
 
     /* Whoever chose a policy that can't be read meant another than the default: the one that loses

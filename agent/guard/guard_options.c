@@ -113,13 +113,14 @@ static bool read_config(const char *path, bool must_exist, struct guard_options 
     ssize_t got = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (fd < 0 && errno == ENOENT && !must_exist)
+    if (fd < 0 && (errno == ENOENT ? !must_exist : is_lenient(options)))
         return true;
     if (fd < 0 || fstat(fd, &st) < 0)
         return refuse(path, strerror(errno), ret_error);
     if (!S_ISREG(st.st_mode) || (!is_ours(&st) && !is_lenient(options))) {
         (void)close(fd);
-        return refuse(path, "is writable by others than root, or no file", ret_error);
+        return is_lenient(options) ||
+               refuse(path, "is writable by others than root, or no file", ret_error);
     }
     while (length < sizeof(text) - 1 &&
            (got = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
@@ -169,7 +170,7 @@ static bool read_configs(const char *file, bool must_exist, struct guard_options
     for (int i = 0; i < count; i++) {
         length = snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
         ok = ok && length > 0 && (size_t)length < sizeof(path) &&
-             read_config(path, true, options, ret_error);
+             read_config(path, !is_lenient(options), options, ret_error);
         free(entries[i]);
     }
     free(entries);

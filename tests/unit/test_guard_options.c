@@ -130,6 +130,20 @@ static void nothing_stays_frozen_for_a_fault_in_the_configuration(void **state)
     assert_false(READS("--config", config));
     assert_true(READS("--config", config, "--thaw"));
     assert_string_equal(options.record, "/run/there/guard.lease");
+    char folder_conf[160], odd[3][200];
+    (void)snprintf(folder_conf, sizeof(folder_conf), "%s/conf.d", folder);
+    assert_int_equal(mkdir(folder_conf, 0755), 0);
+    for (int i = 0; i < 3; i++)
+        (void)snprintf(odd[i], sizeof(odd[i]), "%s/%d.conf", folder_conf, i);
+    assert_int_equal(mkdir(odd[0], 0755), 0);
+    assert_int_equal(symlink("/nowhere", odd[1]), 0);
+    assert_int_equal(mkfifo(odd[2], 0644), 0);
+    assert_false(READS("--config", config));
+    assert_true(READS("--config", config, "--thaw"));
+    assert_true(READS("--config", config, "--watch"));
+    assert_string_equal(options.record, "/run/there/guard.lease");
+    assert_true(rmdir(odd[0]) == 0 && unlink(odd[1]) == 0 && unlink(odd[2]) == 0 &&
+                rmdir(folder_conf) == 0);
     write_config("[paths]\nrun = here\n");
     assert_true(READS("--thaw", "--config", config));
     assert_string_equal(options.record, "/run/stillpoint/guard.lease");

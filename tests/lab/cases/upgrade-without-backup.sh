@@ -87,6 +87,20 @@ upgrade_conf 'policy = requird'
 timed 4 100 apt_get install "$(deb kaltura-base_6)"
 assert_match "policy: .*the upgrade is stopped: no backup" "$OUT" "a policy that is none"
 
+# What others could have written is no leave either, and what is no file keeps nobody waiting; the last
+# resort goes on without it.
+upgrade_conf 'policy = required'
+printf '[upgrade]\npolicy = off\n' >"$LAB/conf.d/z.conf"
+chmod 666 "$LAB/conf.d/z.conf"
+timed 4 100 apt_get install "$(deb kaltura-base_6)"
+assert_match "z.conf: .*the upgrade is stopped: no backup" "$OUT" "off, by others"
+chmod 644 "$LAB/conf.d/z.conf"
+mkfifo "$LAB/conf.d/zz.conf"
+timed 4 0 on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt"
+assert_match "no backup; the configuration has a fault: .*zz.conf" "$OUT" "off, and a FIFO"
+timed 4 0 sp thaw --force
+rm "$LAB/conf.d/z.conf" "$LAB/conf.d/zz.conf"
+
 # Not a node, or not this one.
 upgrade_conf 'policy = required'
 timed 4 0 apt_get -o DPkg::Chroot-Directory=/ -o RootDir="" install "$(deb kaltura-base_5)"
