@@ -38,9 +38,8 @@ PKGCFL := $(shell pkg-config --cflags $(PKGS) libmariadb 2>/dev/null || \
 DBLIB  := $(shell pkg-config --libs libmariadb 2>/dev/null || \
                   pkg-config --libs mysqlclient 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(DBLIB) -lpthread
-DEFS   := -D_GNU_SOURCE -DSTILLPOINT_VERSION='"$(VERSION)"' \
-          -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"' \
-          $(if $(POINTS)$(COVER),-DSTILLPOINT_POINTS)
+TOLD   := -DSTILLPOINT_VERSION='"$(VERSION)"' -DSTILLPOINT_LIBEXEC='"$(PREFIX)/libexec/stillpoint"'
+DEFS   := -D_GNU_SOURCE $(TOLD) $(if $(POINTS)$(COVER),-DSTILLPOINT_POINTS)
 BUILD   = $(CC) -std=c11 -I. $(DEFS) -MMD -MP $(WARN) $(if $(WERROR),-Werror) \
           $(or $(SANFL),$(HARD)) $(PKGCFL) $(CPPFLAGS) $(CFLAGS) $(COVFL)
 
@@ -72,6 +71,15 @@ all: $(PROGRAMS)
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(BUILD) -c $< -o $@
+
+# With another VERSION or PREFIX than before, what has them in it is compiled anew.
+ifneq ($(shell cat $B/told 2>/dev/null),$(subst ',,$(TOLD)))
+.PHONY: $B/told
+endif
+$B/told:
+	@mkdir -p $(@D)
+	@echo $(TOLD) >$@
+$(call objs,$(shell grep -lE 'STILLPOINT_(VERSION|LIBEXEC)' $(SOURCES))): $B/told
 
 $B/libstillpoint.a: $(COMMON)
 	@rm -f $@

@@ -17,7 +17,8 @@ namespace='^(Protect(System|Home|Proc|Kernel[A-Za-z]*|ControlGroups)|ProcSubset|
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/stillpoint-units.XXXXXX")
 trap 'rm -rf "$root"' EXIT
-make -s --no-print-directory B="$build" DESTDIR="$root" PREFIX=/usr install >/dev/null
+# -o all: what was built for the tests, not anew for /usr.
+make -s --no-print-directory -o all B="$build" DESTDIR="$root" PREFIX=/usr install >/dev/null
 units=$root/usr/lib/systemd/system
 find "$units" -type f -exec sed -i "/^Exec/s,=/usr/,=$root/usr/," {} +
 

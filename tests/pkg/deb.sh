@@ -24,7 +24,8 @@ grep -q "^stillpoint ($VERSION)" packaging/debian/changelog || fail "debian/chan
 grep -q "^Version: *$VERSION$" packaging/rpm/stillpoint.spec || fail "stillpoint.spec is of another version"
 
 files() { dpkg-deb -c "$1" | awk '$1 !~ /^d/ { sub(/^\.\//, "", $6); print $6 }' | sort; }
-make -s --no-print-directory B="${BUILD:-build/plain}" DESTDIR="$work/tree" PREFIX=/usr HOOKS=apt \
+# -o all: what was built for the tests, not anew for /usr.
+make -s --no-print-directory -o all B="${BUILD:-build/plain}" DESTDIR="$work/tree" PREFIX=/usr HOOKS=apt \
     UNITDIR="$(pkg-config --variable=systemdsystemunitdir systemd)" ZSHDIR=/usr/share/zsh/vendor-completions \
     install install-kaltura >/dev/null
 (cd "$work/tree" && find . -type f | sed 's,^\./,,; /share\/man\//s/$/.gz/') | sort >"$work/installed"
