@@ -14,6 +14,7 @@
 enum {
     ACCEPT_TIMEOUT_MS = 120000, /* until the daemon says anything to a backup */
     ANSWER_TIMEOUT_MS = 600000, /* silence of a question: its own deadlines are shorter */
+    STATUS_TIMEOUT_MS = 30000,  /* it asks nobody but the guard */
     KEEP_TIMEOUT_MS = 5000,
     TICK_MS = 1000,    /* of the progress line */
     ROWS_MAX = 100000, /* kept whole; of a list (cli_list.h) ten times as many */
@@ -366,7 +367,8 @@ static int patience_ms(const struct talk *talk, int64_t silent_since_ms, bool *r
 {
     int64_t limit_ms = talk->outcome.changes
                            ? (talk->outcome.id[0] != '\0' ? -1 : ACCEPT_TIMEOUT_MS)
-                           : ANSWER_TIMEOUT_MS;
+                       : talk->cli->options->command == CLI_STATUS ? STATUS_TIMEOUT_MS
+                                                                   : ANSWER_TIMEOUT_MS;
     int64_t left_ms = limit_ms < 0 ? -1 : limit_ms - (clock_boot_ms() - silent_since_ms);
 
     int64_t leave_left_ms = talk->leave_ms - clock_boot_ms();

@@ -25,10 +25,11 @@ upgrade_conf 'policy = best-effort' 'max_age = 0'
 assert_exit 0 ask
 assert_match "WARNING: the upgrade goes on with a backup that is less than asked for.*stillpoint rollback sp-.*it is filesystem consistent" "$OUT" "best-effort"
 
+[[ $OUT != *"was there already; nothing was held"* ]] || fail "a new one: $OUT"
 made=$(count_calls CreateSnapshots)
 upgrade_conf 'policy = best-effort'
 assert_exit 0 ask
-assert_match "nothing new was taken: there is a backup, .*filesystem consistent, application was asked for.*WARNING: the upgrade goes on with a backup that is less than asked for.*it is filesystem consistent; it was there already" "$OUT" "a second call"
+assert_match "nothing new was taken: there is a backup, .*filesystem consistent, application was asked for.*it was there already; nothing was held for it.*WARNING: the upgrade goes on with a backup that is less than asked for.*it is filesystem consistent; it was there already" "$OUT" "a second call"
 assert_eq "$made" "$(count_calls CreateSnapshots)" "backups of a second call"
 upgrade_conf 'policy = required'
 assert_exit 3 ask
