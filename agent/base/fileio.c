@@ -94,12 +94,34 @@ bool fileio_replace(const char *path, const void *bytes, size_t len, unsigned mo
 
 bool fileio_suggest_room(const char *folder, struct err *err)
 {
-    if (err->os_errno == EROFS) /* the unit's ProtectSystem=strict makes it so, too */
+    switch (err->os_errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return err_suggest(err, "make room in %s", folder);
+    case EACCES:
+    case EPERM:
+        return err_suggest(err,
+                           "the daemon's user must be able to write in %s: see whose it and the "
+                           "folders above it are",
+                           folder);
+    case EROFS: /* the unit's ProtectSystem=strict makes it so, too */
         return err_suggest(err,
                            "%s is on a filesystem that is read-only here: mount it read-write, or "
                            "name the folder in ReadWritePaths= of stillpointd.service",
                            folder);
-    return err_suggest(err, "make room in %s and see that it belongs to the daemon's user", folder);
+    case EISDIR:
+        return err_suggest(err, "a folder has this name: move it away, or name a file");
+    case ENOTDIR:
+        return err_suggest(err,
+                           "%s, or what it lies in, is not a folder: move it away, or name a "
+                           "file in a folder",
+                           folder);
+    case ENOENT:
+        return err_suggest(err, "make the folder %s; it must belong to the daemon's user", folder);
+    default:
+        return err_suggest(err, "see that %s is a folder that the daemon's user can write in",
+                           folder);
+    }
 }
 
 bool fileio_mkdir(const char *path, unsigned mode, struct err *err)

@@ -192,8 +192,17 @@ static void the_remedy_for_a_write_goes_by_what_was_wrong(void **state)
         int os_errno;
         const char *remedy;
     } cases[] = {
-        {ENOSPC, "make room in /state and see that it belongs to the daemon's user"},
-        {EACCES, "make room in /state and see that it belongs to the daemon's user"},
+        {ENOSPC, "make room in /state"},
+        {EDQUOT, "make room in /state"},
+        {EACCES, "the daemon's user must be able to write in /state: see whose it and the folders "
+                 "above it are"},
+        {EPERM, "the daemon's user must be able to write in /state: see whose it and the folders "
+                "above it are"},
+        {EISDIR, "a folder has this name: move it away, or name a file"},
+        {ENOTDIR, "/state, or what it lies in, is not a folder: move it away, or name a file in a "
+                  "folder"},
+        {ENOENT, "make the folder /state; it must belong to the daemon's user"},
+        {EIO, "see that /state is a folder that the daemon's user can write in"},
         {EROFS,
          "/state is on a filesystem that is read-only here: mount it read-write, or name the "
          "folder in ReadWritePaths= of stillpointd.service"},

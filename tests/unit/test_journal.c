@@ -158,7 +158,7 @@ static void a_folder_that_cannot_be_written_says_what_to_do(void **state)
     assert_false(journal_write("/nonexistent", &scene->entry, &scene->err));
     assert_int_equal(scene->err.kind, ERR_SYS);
     assert_non_null(strstr(scene->err.text, "the journal: "));
-    assert_non_null(strstr(scene->err.remedy, "make room in /nonexistent"));
+    assert_non_null(strstr(scene->err.remedy, "make the folder /nonexistent"));
 }
 
 /* The wall clock may have been set, and in another boot the steady one says nothing. */

@@ -53,14 +53,14 @@ made_nothing
 # Somebody else's, and gone.
 chown root "$state"
 chmod 755 "$state"
-refused 5 'identity.json.new: .*Permission denied' "see that it belongs to the daemon.s user" sp backup
+refused 5 'identity.json.new: .*Permission denied' "the daemon.s user must be able to write in $state" sp backup
 assert_exit 5 sp doctor
 assert_match "failed +state directory +$state: Permission denied" "$OUT" "doctor"
 assert_exit 0 sp list
 assert_match '1 backup: 1 good' "$OUT" "the list"
 umount "$state"
 mv "$state" "$state.away"
-refused 5 'identity.json.new: .*No such file' "see that it belongs to the daemon.s user" sp backup
+refused 5 'identity.json.new: .*No such file' "make the folder $state; it must belong to the daemon.s user" sp backup
 made_nothing
 mv "$state.away" "$state"
 backs_up --no-image

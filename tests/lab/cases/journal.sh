@@ -174,7 +174,7 @@ assert_match "unsettled +-: .*journal: Permission denied" "$(sp status)" "status
 assert_exit 5 sp doctor
 assert_match "failed +earlier backup .*journal: Permission denied" "$OUT" "doctor"
 chmod 500 "$LAB/state/journal"
-refused 5 'the journal: .*Permission denied' "make room in $LAB/state" sp backup
+refused 5 'the journal: .*Permission denied' "must be able to write in $LAB/state" sp backup
 assert_match 'nothing was held or frozen, no snapshot was made' "$OUT" "what is said to be"
 made_nothing
 hook_is_free
