@@ -18,10 +18,11 @@
 
 enum { FILE_BYTES_MAX = 256 * 1024, PASSWD_BYTES = 16 * 1024 };
 
-#define DAEMON_USER "stillpoint"
+#define DAEMON_USER  "stillpoint"
+#define ITEMS(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char secret_name[] = "aws_secret_access_key"; /* in a profile, or an environment */
-static const char file_name[] = "EnvironmentFile=";
+static const char file_name[] = "EnvironmentFile";
 
 struct search {
     const char *root;
@@ -52,6 +53,26 @@ static bool has_secret(const char *line, size_t len)
     return false;
 }
 
+/* Of "EnvironmentFile=-/x": where the path begins; its end into RET_END. NULL: no such line. */
+static const char *named_file(const char *line, size_t len, const char **ret_end)
+{
+    const char *at = line + sizeof(file_name) - 1, *end = line + len;
+
+    if (len < sizeof(file_name) || strncmp(line, file_name, sizeof(file_name) - 1) != 0)
+        return NULL;
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    if (at == end || *at != '=')
+        return NULL;
+    at++;
+    while (at < end && strchr(" \t-", *at) != NULL)
+        at++;
+    while (end > at && isspace((unsigned char)end[-1]))
+        end--;
+    *ret_end = end;
+    return at;
+}
+
 static bool look_at_line(struct search *search, const char *path, size_t number, const char *line,
                          size_t len, struct err *err)
 {
@@ -61,11 +82,9 @@ static bool look_at_line(struct search *search, const char *path, size_t number,
     }
     if (len == 0 || *line == '#' || *line == ';')
         return true;
-    if (len > sizeof(file_name) && strncmp(line, file_name, sizeof(file_name) - 1) == 0) {
-        const char *name = line + sizeof(file_name) - 1;
-        name += *name == '-';
-        return strs_printf(&search->named, err, "%.*s", (int)(line + len - name), name);
-    }
+    const char *end, *name = named_file(line, len, &end);
+    if (name != NULL)
+        return strs_printf(&search->named, err, "%.*s", (int)(end - name), name);
     return !has_secret(line, len) || strs_printf(search->places, err, "%s:%zu", path, number);
 }
 
@@ -119,16 +138,26 @@ static bool look_below(struct search *search, const char *folder, const char *na
 static bool look_everywhere(struct search *search, const char *config_folder, const char *home,
                             struct err *err)
 {
-    static const char *const patterns[] = {
-        "/etc/systemd/system/stillpoint*.service",
-        "/etc/systemd/system/stillpoint*.service.d/*.conf",
-        "/etc/default/stillpoint*",
-        "/etc/sysconfig/stillpoint*",
+    /* Not /run: it is not in an image. */
+    static const char *const folders[] = {"/etc/systemd", "/usr/local/lib/systemd",
+                                          "/usr/lib/systemd"};
+    static const char *const names[] = {
+        "system/stillpoint*.service",
+        "system/stillpoint*.service.d/*.conf",
+        "system/service.d/*.conf", /* for every service */
+        "system.conf",             /* DefaultEnvironment= */
+        "system.conf.d/*.conf",
     };
+    static const char *const patterns[] = {"/etc/default/stillpoint*",
+                                           "/etc/sysconfig/stillpoint*"};
     bool ok = look_below(search, config_folder, "*", err) &&
               look_below(search, config_folder, "conf.d/*", err);
 
-    for (size_t i = 0; ok && i < sizeof(patterns) / sizeof(patterns[0]); i++)
+    for (size_t i = 0; i < ITEMS(folders); i++) {
+        for (size_t k = 0; ok && k < ITEMS(names); k++)
+            ok = look_below(search, folders[i], names[k], err);
+    }
+    for (size_t i = 0; ok && i < ITEMS(patterns); i++)
         ok = look_at_all(search, patterns[i], err);
     return ok && (home == NULL || look_below(search, home, ".aws/*", err));
 }

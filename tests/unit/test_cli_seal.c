@@ -493,6 +493,50 @@ static void keys_in_files_are_named_and_never_shown(void **state)
     assert_true(there(world, "etc/stillpoint/keys.env")); /* never configuration */
 }
 
+/* The manager's own files, drop-ins for every service, and units that a person installed. */
+static void keys_of_the_system_manager_are_found_too(void **state)
+{
+    static const struct {
+        const char *path, *line;
+    } files[] = {
+        {"etc/systemd/system/service.d/all.conf", "Environment=AWS_SECRET_ACCESS_KEY=geheim"},
+        {"usr/local/lib/systemd/system/stillpointd.service",
+         "Environment=AWS_SECRET_ACCESS_KEY=geheim"},
+        {"usr/local/lib/systemd/system/stillpointd.service.d/a.conf",
+         "Environment='A=b' 'AWS_SECRET_ACCESS_KEY=geheim'"},
+        {"usr/lib/systemd/system/stillpoint-.service.d/b.conf",
+         "EnvironmentFile = - /srv/named \nX=y"},
+        {"srv/named", "\nAWS_SECRET_ACCESS_KEY=geheim"},
+        {"etc/systemd/system.conf", "DefaultEnvironment=AWS_SECRET_ACCESS_KEY=geheim"},
+        {"etc/systemd/system.conf.d/c.conf", "DefaultEnvironment=AWS_SECRET_ACCESS_KEY=geheim"},
+    };
+    static const char *const found[] = {
+        "/etc/systemd/system/service.d/all.conf:2: ",
+        "/usr/local/lib/systemd/system/stillpointd.service:2: ",
+        "/usr/local/lib/systemd/system/stillpointd.service.d/a.conf:2: ",
+        "/srv/named:3: ",
+        "/etc/systemd/system.conf:2: ",
+        "/etc/systemd/system.conf.d/c.conf:2: ",
+    };
+    struct world *world = *state;
+    char text[256];
+
+    needs_root();
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        (void)snprintf(text, sizeof(text), "[Section]\n%s\n", files[i].line);
+        tree_write(&world->tree, files[i].path, text);
+    }
+    tree_write(&world->tree, "etc/systemd/system/other.service.d/keys.conf",
+               "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=geheim\n");
+
+    assert_int_equal(seal(world), 0);
+
+    for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+        assert_non_null(strstr(world->out, found[i]));
+    assert_null(strstr(world->out, "other.service"));
+    assert_null(strstr(world->out, "geheim"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +563,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(manifests_of_disks_go_and_of_nothing_else, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(keys_in_files_are_named_and_never_shown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_of_the_system_manager_are_found_too, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
