@@ -8,8 +8,8 @@
 #include "agent/daemon/strs.h"
 
 /* Secret access keys of AWS that lie in files which the daemon's start reads: in an image they
- * would be every node's. Looked at are the configuration's folder, the units with their drop-ins and
- * those for every service, what these name as EnvironmentFile=, the system manager's own
+ * would be every node's. Looked at are the configuration's folder, the units with their drop-ins
+ * and those for every service, what these name as EnvironmentFile=, the system manager's own
  * configuration (DefaultEnvironment=), /etc/default and /etc/sysconfig, and the .aws folder of the
  * daemon's user. */
 
