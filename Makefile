@@ -189,10 +189,25 @@ HOOKS   ?= $(if $(wildcard /etc/apt),apt) $(if $(wildcard /etc/dnf),dnf)
 PYSITE  ?= $(shell for p in /usr/libexec/platform-python /usr/bin/python3; do [ ! -x $$p ] || exec $$p -c \
              'import sys; print("/usr/lib/python%d.%d/site-packages" % sys.version_info[:2])'; done)
 TO      := $(DESTDIR)$(PREFIX)
+KALTURA_DESTDIR ?= $(DESTDIR)
+# Refused before anything is written: what the shell would take apart, or sed.
+hash    := \#
+strange := ' " ` \ & | ; < > ( ) * ? [ ] { } ! % $$ $(hash)
+odd     = $(filter-out 1,$(words x$1x)) $(filter ~%,$1) $(foreach c,$(strange),$(findstring $c,$1))
+sound   = $(if $(strip $(call odd,$($1))), \
+          $(error $1="$($1)": a path with blanks or signs of the shell can not be installed to))
+rooted  = $(if $(filter /%,$($1)),,$(error $1="$($1)": name an absolute path, as $1=/usr))
+checked := $(foreach n,PREFIX DESTDIR KALTURA_DESTDIR UNITDIR ZSHDIR,$(call sound,$n)) \
+           $(foreach n,PREFIX UNITDIR ZSHDIR,$(call rooted,$n))
 put      = $(if $(strip $2),install -d $3 && install -m $1 $2 $3/)
 put_tree = [ ! -d packaging/$1 ] || (cd packaging/$1 && find . -type f) | \
            while read -r f; do install -D -m "$$(case $$f in *.sh) echo 755 ;; *) echo 644 ;; esac)" \
            "packaging/$1/$$f" "$2/$$f" || exit; done
+
+# The programs are named as the packages have them: in the files $1, which were just put into $2.
+at_prefix = $(if $(strip $1),sed -i 's;/usr/\(s\?bin\|libexec\)/stillpoint;$(PREFIX)/\1/stillpoint;g' \
+            $(addprefix $2/,$(notdir $1)))
+put_hook  = $(call put,644,$1,$2)$(if $(strip $1), && $(call at_prefix,$1,$2))
 
 install: all
 	$(call put,755,$B/stillpoint,$(TO)/bin)
@@ -204,7 +219,7 @@ install: all
 	for f in packaging/man/*.[1-8]; do \
 	    install -D -m 644 $$f $(TO)/share/man/man$${f##*.}/$${f##*/} || exit; done
 	$(call put_tree,systemd,$(DESTDIR)$(UNITDIR))
-	find $(DESTDIR)$(UNITDIR) -path '*/stillpoint*' -type f -exec sed -i '/^Exec/s,=/usr/,=$(PREFIX)/,' {} +
+	$(call at_prefix,$(wildcard packaging/systemd/*.service),$(DESTDIR)$(UNITDIR))
 	$(call put_tree,sysusers.d,$(TO)/lib/sysusers.d)
 	$(call put_tree,tmpfiles.d,$(TO)/lib/tmpfiles.d)
 	$(call put_tree,preset,$(TO)/lib/systemd/system-preset)
@@ -214,11 +229,11 @@ install: all
 	$(call put_tree,ami,$(TO)/share/stillpoint/ami)
 	$(call put_tree,monitoring,$(TO)/share/stillpoint/monitoring)
 	$(call put_tree,ssm,$(TO)/share/stillpoint/ssm)
-	$(if $(filter apt,$(HOOKS)),$(call put,644,$(wildcard packaging/apt/*),$(DESTDIR)/etc/apt/apt.conf.d))
-	$(if $(filter dnf,$(HOOKS)),$(call put,644,$(if $(PYSITE),$(wildcard packaging/dnf/*.py)),$(DESTDIR)$(PYSITE)/dnf-plugins))
+	$(if $(filter apt,$(HOOKS)),$(call put_hook,$(wildcard packaging/apt/*),$(DESTDIR)/etc/apt/apt.conf.d))
+	$(if $(filter dnf,$(if $(PYSITE),$(HOOKS))),$(call \
+	    put_hook,$(wildcard packaging/dnf/*.py),$(DESTDIR)$(PYSITE)/dnf-plugins))
 
 # Apart, since it is a package of its own: a node without Kaltura does not need it.
-KALTURA_DESTDIR ?= $(DESTDIR)
 install-kaltura:
 	$(call put,644,$(wildcard packaging/kaltura/conf.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/conf.d)
 	$(call put,755,$(wildcard packaging/kaltura/hooks.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/hooks.d)
