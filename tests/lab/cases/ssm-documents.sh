@@ -98,6 +98,46 @@ for command in dry-run pre-script; do
     assert_nothing_frozen
 done
 
+# The daemon hangs: each script has its exit code, in time, and once the daemon goes on nothing is held for it.
+daemon=$(part_pid daemon)
+hung() { # COMMAND: in the background, its code and what it said into files
+    document script "$dlm" "$LAB/$1.sh" command="$1" "$id" || fail "no script for $1"
+    (PATH=$LAB/bin:$PATH timeout 30 sh "$LAB/$1.sh" >"$LAB/$1.said" 2>&1; echo $? >"$LAB/$1.code") &
+    running+=($!)
+}
+running=()
+kill -STOP "$daemon"
+defer kill -CONT "$daemon"
+for command in pre-script post-script dry-run; do hung $command; done
+wait "${running[@]}"
+kill -CONT "$daemon"
+for command in pre-script:206 post-script:202 dry-run:206; do
+    said=$LAB/${command%:*}
+    assert_eq "${command#*:}" "$(cat "$said.code")" "$command of a daemon that hangs: $(cat "$said.said")"
+    assert_match 'stillpoint status did not end in 8 seconds' "$(cat "$said.said")" "$command"
+done
+assert_eq null "$(sp status --json | json "d['hold']")" "what is held for a pre-script that gave up"
+assert_nothing_frozen
+# It hangs in the midst of the hold, for which the bound is lowered.
+document script "$dlm" "$LAB/script.sh" command=pre-script "$id" || fail "no script"
+sed -i 's/^hold_bound=.*/hold_bound=2/' "$LAB/script.sh"
+cloud_set '{"latency_ms": {"DescribeVolumes": 4000}}'
+(PATH=$LAB/bin:$PATH timeout 20 sh "$LAB/script.sh" >"$LAB/script.said" 2>&1; echo $? >"$LAB/script.code") &
+running=$!
+wait_call DescribeVolumes
+kill -STOP "$daemon"
+wait "$running"
+kill -CONT "$daemon"
+cloud_set '{"latency_ms": {"DescribeVolumes": 5}}'
+assert_eq 206 "$(cat "$LAB/script.code")" "hangs in the hold: $(cat "$LAB/script.said")"
+assert_match 'stillpoint hold did not end in 2 seconds' "$(cat "$LAB/script.said")" "what is late"
+for _ in {1..100}; do
+    [ "$(sp status --json | json "d['hold'] is None and d['job'] is None")" = true ] && break
+    sleep 0.1
+done
+assert_eq null "$(sp status --json | json "d['hold']")" "what is held for a pre-script that gave up"
+assert_nothing_frozen
+
 # df fails: what the agent writes to could be held. The daemon dies in the hold: it was held, and not to the end.
 printf '#!/bin/sh\nexit 1\n' >"$LAB/bin/df"
 chmod 755 "$LAB/bin/df"
