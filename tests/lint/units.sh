@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The unit files as `make install` puts them: systemd finds no fault with them, each runs programs that
-# are there, and none states more power than it did (systemd-analyze security, tenths of its points).
+# are there, none states more power than it did (systemd-analyze security, tenths of its points), and no
+# day is left out by those that come once a day.
 # usage: units.sh BUILD-FOLDER
 set -euo pipefail
 
@@ -50,4 +51,20 @@ if grep -E "$namespace" "$units"/stillpoint-guard*.service; then
     echo "the guard, or its watch: that needs a mount namespace"
     failed=1
 fi
+# A year and more of it, in zones whose clocks go forward at 02:00, 01:00, 03:00 and 00:00.
+days() { for day in {1..380}; do echo "2026-01-01 $day days"; done | TZ=UTC date -f - +%F; }
+elapses() { # TIMER ZONE: on which days
+    TZ=$2 systemd-analyze calendar --base-time='2026-01-01 00:00:00' --iterations=400 \
+        "$(sed -n 's/^OnCalendar=//p' "$units/$1")" |
+        sed -nE 's/^ *(Next elapse|Iter[^:]*): [A-Z][a-z]+ ([-0-9]{10}) .*/\2/p' | sort -u
+}
+for timer in stillpoint-backup@.timer stillpoint-prune.timer; do
+    for zone in Europe/Berlin America/New_York Europe/London Europe/Athens America/Santiago Africa/Cairo; do
+        left_out=$(comm -23 <(days) <(elapses "$timer" $zone))
+        if [ -n "$left_out" ]; then
+            echo "$timer, $zone: does not elapse on ${left_out//$'\n'/ }"
+            failed=1
+        fi
+    done
+done
 exit $failed
