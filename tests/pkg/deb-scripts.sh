@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Whether the daemon runs after each of the ways in which dpkg calls the scripts of our package; that purge
-# works where something can't be removed. With a systemctl of the test's own, in a mount namespace.
+# Whether the daemon runs after each of the ways in which dpkg calls the scripts of our packages; that they
+# go on where no account can be made, and purge where something can't be removed. With a systemctl of the test's own, in a mount namespace.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/pkg/lib.sh
@@ -20,7 +20,7 @@ for unit; do :; done
 case $* in
 *is-active*) [ -e "/run/up/$unit" ] ;;
 stop*) rm -f "/run/up/$unit" ;;
-start*) : >"/run/up/$unit" ;;
+start* | restart*) : >"/run/up/$unit" ;;
 esac
 SYSTEMCTL
 ln -s systemctl $bin/deb-systemd-invoke
@@ -63,6 +63,21 @@ down "removed"
 step preinst install 1
 step postinst configure 1
 up "installed after it was removed"
+
+# Somebody has the lock of the accounts.
+printf '#!/bin/sh\nexec sleep 60\n' >$bin/systemd-sysusers
+echo 'stillpoint:x:990:990::/:/usr/sbin/nologin' >/etc/passwd
+step prerm upgrade 2
+started=$SECONDS
+step postinst configure 1
+up "upgraded, with the accounts locked"
+[ $((SECONDS - started)) -lt 15 ] || fail "for an account that exists it waits $((SECONDS - started)) s"
+! grep -q . /run/said || fail "the account exists, and it says: $(cat /run/said)"
+printf '#!/bin/sh\nexit 1\n' >$bin/systemd-sysusers
+: >/etc/passwd
+step postinst configure 1
+grep -q 'systemd-sysusers && ' /run/said || fail "no remedy where there is no account: $(cat /run/said)"
+printf '#!/bin/sh\n' >$bin/systemd-sysusers
 
 rm /run/up/stillpointd.service
 step prerm upgrade 2
