@@ -123,10 +123,10 @@ document script "$dlm" "$LAB/script.sh" command=pre-script "$id" || fail "no scr
 sed -i 's/^hold_bound=.*/hold_bound=2/' "$LAB/script.sh"
 cloud_set '{"latency_ms": {"DescribeVolumes": 4000}}'
 (PATH=$LAB/bin:$PATH timeout 20 sh "$LAB/script.sh" >"$LAB/script.said" 2>&1; echo $? >"$LAB/script.code") &
-running=$!
+script=$!
 wait_call DescribeVolumes
 kill -STOP "$daemon"
-wait "$running"
+wait "$script"
 kill -CONT "$daemon"
 cloud_set '{"latency_ms": {"DescribeVolumes": 5}}'
 assert_eq 206 "$(cat "$LAB/script.code")" "hangs in the hold: $(cat "$LAB/script.said")"
