@@ -30,7 +30,7 @@ chmod 755 $bin/*
 step() { # SCRIPT ARGUMENT...
     local script=$1
     shift
-    PATH=$bin:$PATH sh "$scripts/stillpoint.$script" "$@" >/run/said 2>&1 || fail "$script $*: exit $?: $(cat /run/said)"
+    PATH=$bin:$PATH sh "$scripts/${package:-stillpoint}.$script" "$@" >/run/said 2>&1 || fail "$script $*: exit $?: $(cat /run/said)"
 }
 up() { [ -e /run/up/stillpointd.service ] || fail "$1: the daemon does not run"; }
 down() { [ ! -e /run/up/stillpointd.service ] || fail "$1: the daemon runs"; }
@@ -64,6 +64,35 @@ step preinst install 1
 step postinst configure 1
 up "installed after it was removed"
 
+# Kaltura's hooks may go in a hold: the daemon ends before, and is there again afterwards.
+package=stillpoint-kaltura
+step prerm remove
+down "before Kaltura's hooks are removed"
+step postinst abort-remove
+up "they are not removed after all"
+step prerm remove
+step postrm remove
+up "they are removed"
+step postrm purge
+up "they are purged"
+step prerm remove
+package=stillpoint step prerm upgrade 2
+step postrm remove
+package=stillpoint step postinst configure 1
+up "they are removed in an upgrade"
+package=stillpoint step prerm upgrade 2
+step prerm remove
+step postrm remove
+down "they are removed within an upgrade"
+package=stillpoint step postinst configure 1
+up "they were removed within an upgrade"
+step prerm remove
+package=stillpoint step prerm remove
+step postrm remove
+down "both are removed"
+unset package
+step postinst configure
+
 # Somebody has the lock of the accounts.
 printf '#!/bin/sh\nexec sleep 60\n' >$bin/systemd-sysusers
 echo 'stillpoint:x:990:990::/:/usr/sbin/nologin' >/etc/passwd
@@ -92,9 +121,19 @@ mount -t tmpfs test /proc
 wants=/etc/systemd/system/timers.target.wants
 mkdir -p $wants
 for one in stillpoint-backup@hourly stillpoint-backup@weekly other; do ln -s "/x/$one.timer" $wants/; done
-step prerm remove
+mkdir -p /run/stillpoint-upgrade
+printf '# HELP stillpoint_x X.\n' >/var/lib/our.prom
+printf '# HELP node_x X.\n' >/var/lib/their.prom
+for name in their our; do
+    printf '#!/bin/sh\nprintf "[log]\\ntextfile = /x\\n[metrics]\\n# a file\\ntextfile = /var/lib/%s.prom\\n"\n' $name >$bin/stillpoint
+    chmod 755 $bin/stillpoint
+    step prerm remove
+done
+[ -e /var/lib/their.prom ] || fail "removal takes a file of others"
+[ ! -e /var/lib/our.prom ] || fail "a removed node is still scraped"
 step postrm remove
 step postrm purge
+[ ! -e /run/stillpoint-upgrade ] || fail "purge leaves /run/stillpoint-upgrade"
 [ ! -e /etc/stillpoint ] || fail "purge leaves /etc/stillpoint"
 [ -z "$(ls -A /var/lib/stillpoint)" ] || fail "purge leaves the state"
 [ "$(ls $wants)" = other.timer ] || fail "purge leaves enabled timers: $(ls $wants)"

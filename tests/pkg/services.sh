@@ -30,7 +30,8 @@ for tool in sh date timeout rm sleep; do ln -s "$(command -v $tool)" $work/bin/;
 
 run() { # VERB: the calls that it makes, one a line
     : >$work/log
-    PATH=$work/bin $work/libexec/stillpoint-services "$1" >$work/said 2>&1 || fail "$1: exit $?"
+    # shellcheck disable=SC2086 # a verb may have its word
+    PATH=$work/bin $work/libexec/stillpoint-services $1 >$work/said 2>&1 || fail "$1: exit $?"
     cat $work/log
 }
 
@@ -91,6 +92,13 @@ rmdir $ran
 rm $work/active
 
 expect reread "" "try-restart stillpointd.service"
+touch $work/active
+expect "let-go hooks" "a daemon that runs" "--quiet is-active stillpointd.service
+stop stillpointd.service
+guard --thaw"
+expect reread "it ran before" "restart stillpointd.service"
+expect reread "a second time" "try-restart stillpointd.service"
+rm $work/active
 
 [ "$(run start | grep -c '^start ')" = 4 ] || fail "start: not each of the four was started"
 touch $work/disabled
