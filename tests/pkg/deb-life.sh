@@ -85,7 +85,7 @@ E2
 chmod 755 "$tree/usr/local/sbin/systemctl"
 hung() {
     local started=$SECONDS
-    in_tree "$tree" sh -c "mkdir -p /run/systemd/system /run/stillpoint; timeout 100 dpkg $* >/tmp/said 2>&1" ||
+    in_tree "$tree" sh -c "mkdir -p /run/systemd/system /run/stillpoint; timeout 120 dpkg $* >/tmp/said 2>&1" ||
         fail "systemd hangs: dpkg $*: exit $?: $(cat "$tree/tmp/said")"
     echo "systemd hangs: dpkg $*: $((SECONDS - started)) s"
 }

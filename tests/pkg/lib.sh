@@ -30,7 +30,16 @@ own_mounts() {
     [ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
     [ "${1-}" = inside ] || exec unshare --mount bash "$0" inside
     mount --make-rprivate /
+    leave_labs
 }
+
+# In a mount namespace of one's own: a copy of a lab's mount would keep its device in use when it is unmounted.
+leave_labs() {
+    local at
+    awk '$3 ~ /^(ext[234]|xfs|btrfs|f2fs)$/ && $2 ~ /\/stillpoint-/ { print $2 }' /proc/self/mounts | tac |
+        while read -r at; do umount -l "$(printf '%b' "$at")" || true; done
+}
+export -f leave_labs
 
 # packages_built deb|rpm [VERSION]: says where they are, built of the sources as they stand.
 packages_built() {
@@ -79,8 +88,8 @@ in_tree() {
     local tree=$1
     shift
     # shellcheck disable=SC2016 # the inner shell expands these
-    unshare --mount --pid --fork --kill-child sh -c '
-        mount --make-rprivate / && mount -t proc proc "$0/proc" && mount -t tmpfs run "$0/run" || exit 125
+    unshare --mount --pid --fork --kill-child bash -c '
+        mount --make-rprivate / && leave_labs && mount -t proc proc "$0/proc" && mount -t tmpfs run "$0/run" || exit 125
         cd / && exec chroot "$0" env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' "$tree" "$@" </dev/null
 }

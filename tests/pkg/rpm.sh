@@ -46,7 +46,7 @@ mknod -m 666 "$tree/dev/null" c 1 3
 echo 'disable *' >"$tree/usr/lib/systemd/system-preset/99-default.preset"
 rpm_in() {
     # shellcheck disable=SC2016 # the inner shell expands these
-    said=$(unshare --mount --pid --fork --kill-child sh -c 'mount --make-rprivate / && mount -t tmpfs run "$0/run" &&
+    said=$(unshare --mount --pid --fork --kill-child bash -c 'mount --make-rprivate / && leave_labs && mount -t tmpfs run "$0/run" &&
         mount -t proc proc "$0/proc" && exec rpm --root "$0" --nodeps "$@"' "$tree" "$@" 2>&1) ||
         fail "rpm $*: exit $?: $said"
     ! grep -iE 'scriptlet failed|not found' <<<"$said" || fail "rpm $*: $said"

@@ -72,7 +72,7 @@ try-restart stillpoint-guard.service
 restart stillpointd.service"
 expect come-back "a second time" "daemon-reload
 try-restart stillpoint-guard.service
-try-restart stillpointd.service"
+--no-block try-restart stillpointd.service"
 
 rm $work/active
 expect let-go "a daemon that was stopped" "--quiet is-active stillpointd.service
@@ -80,7 +80,7 @@ stop stillpointd.service
 guard --thaw"
 expect come-back "it did not run before" "daemon-reload
 try-restart stillpoint-guard.service
-try-restart stillpointd.service"
+--no-block try-restart stillpointd.service"
 
 # What can't be noted (a full /run) keeps nobody from letting go.
 touch $work/active

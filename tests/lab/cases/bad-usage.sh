@@ -21,9 +21,10 @@ for name, kind in (("control", socket.SOCK_STREAM), ("guard", socket.SOCK_SEQPAC
     heard[one] = name
 while True:
     for one in select.select(list(heard), [], [])[0]:
-        one.accept()[0].close()
+        conn = one.accept()[0]
         with open(sys.argv[1] + "/asked", "a", encoding="utf-8") as stream:
             stream.write(heard[one] + "\n")
+        conn.close()  # the asker goes on from here
 PY
 defer kill $!
 for _ in {1..100}; do
