@@ -112,6 +112,11 @@ commands=$(python3 tests/pkg/ami_packer.py --run "package=/srv/repository/$(base
 assert_exit 0 in_tree 120 "set -e"$'\n'"$commands"
 assert_match 'removed /.stillpoint-manifest.json: the manifest of a backup' "$OUT" "what is sealed"
 image_is_whole
+mkdir "$tree/etc/systemd/system/service.d"
+printf '[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=of-everybody\n' >"$tree/etc/systemd/system/service.d/all.conf"
+assert_exit 1 in_tree 30 "$(component validate)"
+assert_match 'FAILED  nothing of this machine is kept: .*service.d/all.conf.*a secret access key of AWS' "$OUT" "a key"
+rm -r "$tree/etc/systemd/system/service.d"
 
 # --- a build that can't succeed says why, and that it did not -----------------------------------------
 assert_exit 1 in_tree 30 "$(component build Package=/srv/missing.deb)"
