@@ -25,6 +25,9 @@ need() {
     for tool in "$@"; do command -v "$tool" >/dev/null || skip "no $tool: tests/packages.sh installs it"; done
 }
 
+# shellcheck source=tests/lab/leave_labs.sh
+. tests/lab/leave_labs.sh
+
 # own_mounts "$@": the script goes on, from its beginning, in a mount namespace of its own.
 own_mounts() {
     [ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
@@ -32,14 +35,6 @@ own_mounts() {
     mount --make-rprivate /
     leave_labs
 }
-
-# In a mount namespace of one's own: a copy of a lab's mount would keep its device in use when it is unmounted.
-leave_labs() {
-    local at
-    awk '$3 ~ /^(ext[234]|xfs|btrfs|f2fs)$/ && $2 ~ /\/stillpoint-/ { print $2 }' /proc/self/mounts | tac |
-        while read -r at; do umount -l "$(printf '%b' "$at")" || true; done
-}
-export -f leave_labs
 
 # packages_built deb|rpm [VERSION]: says where they are, built of the sources as they stand.
 packages_built() {

@@ -49,10 +49,12 @@ cp packaging/ami/*.sh "$tree/srv/ami"
 printf '#!/bin/sh\nexec "$@"\n' >"$tree/usr/local/bin/sudo"
 chmod 755 "$tree/usr/local/bin/sudo"
 
+# shellcheck source=tests/lab/leave_labs.sh
+. "$LIB_DIR/leave_labs.sh"
 # In a network of its own, which has nothing; what is left running in there ends with it.
 in_tree() { # SECONDS COMMANDS
     timeout -k 5 "$1" unshare --mount --propagation private --net --pid --fork --kill-child bash -c '
-        mount -t proc proc "$1/proc" && mount -t devtmpfs devtmpfs "$1/dev" &&
+        leave_labs && mount -t proc proc "$1/proc" && mount -t devtmpfs devtmpfs "$1/dev" &&
             mount -t tmpfs tmpfs "$1/run" && exec chroot "$1" /usr/bin/env -i \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root bash -c "$2"
     ' - "$tree" "$2" </dev/null
