@@ -14,15 +14,15 @@ name=stillpoint-$version
 
 check_version "$version"
 empty_folder "$out"
-mkdir -p "$out/work/SOURCES"
-copy_sources "$out/work/$name"
-sed -i "s/^VERSION := .*/VERSION := $version/" "$out/work/$name/Makefile"
-sed "s/^Version:.*/Version:        $version/" packaging/rpm/stillpoint.spec >"$out/work/stillpoint.spec"
-tar -C "$out/work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 -c "$name" |
-    gzip -9n >"$out/work/SOURCES/$name.tar.gz"
+mkdir -p "$out/top/SOURCES"
+copy_sources "$out/top/$name"
+sed -i "s/^VERSION := .*/VERSION := $version/" "$out/top/$name/Makefile"
+sed "s/^Version:.*/Version:        $version/" packaging/rpm/stillpoint.spec >"$out/top/stillpoint.spec"
+tar -C "$out/top" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 -c "$name" |
+    gzip -9n >"$out/top/SOURCES/$name.tar.gz"
 
-chmod 644 "$out/work/stillpoint.spec" "$out/work/SOURCES/$name.tar.gz"
-touch -d "@$SOURCE_DATE_EPOCH" "$out/work/stillpoint.spec" "$out/work/SOURCES/$name.tar.gz"
+chmod 644 "$out/top/stillpoint.spec" "$out/top/SOURCES/$name.tar.gz"
+touch -d "@$SOURCE_DATE_EPOCH" "$out/top/stillpoint.spec" "$out/top/SOURCES/$name.tar.gz"
 
 # --nodeps: where dpkg has the libraries, rpm's database knows of none.
 missing=()
@@ -30,15 +30,15 @@ missing=()
 run_rpmbuild() { # TOPDIR OPTION
     rpmbuild "$2" "${missing[@]}" --define "_topdir $1" --define '_buildhost stillpoint' \
         --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' \
-        "$out/work/stillpoint.spec"
+        "$out/top/stillpoint.spec"
 }
 # The source package has the spec in it as it was read, folders and all: there they are named from here.
-if ! { run_rpmbuild "$out/work" -bb && cd "$out/work" && run_rpmbuild . -bs; } >"$out/build.log" 2>&1; then
+if ! { run_rpmbuild "$out/top" -bb && cd "$out/top" && run_rpmbuild . -bs; } >"$out/build.log" 2>&1; then
     tail -n 40 "$out/build.log"
     echo "rpm: rpmbuild failed; all of it is in $out/build.log" >&2
     exit 1
 fi
 cd "$out"
-find "$out/work/RPMS" "$out/work/SRPMS" -name '*.rpm' -exec mv -t "$out" {} +
-rm -rf "$out/work"
+find "$out/top/RPMS" "$out/top/SRPMS" -name '*.rpm' -exec mv -t "$out" {} +
+rm -rf "$out/top"
 printf '%s\n' "$out"/*.rpm

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/cli/cli_lenient.h"
 
-#include <fcntl.h>
 #include <glob.h>
 #include <ini.h>
 #include <limits.h>
@@ -11,7 +10,6 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
-#include "agent/base/fileio.h"
 #include "agent/daemon/config_file.h"
 
 enum { VALUE_BYTES = 8192 };
@@ -43,28 +41,21 @@ static void look_into(const char *path, struct search *search)
 {
     AUTO_BUF struct buf text = BUF_INIT(CONFIG_FILE_BYTES_MAX);
     struct err passed_over = ERR_INIT;
-    struct stat st;
+    bool read = search->only_ours ? config_file_text(path, &text, &passed_over)
+                                  : config_file_text_of_anyone(path, &text, &passed_over);
 
-    /* O_NONBLOCK: a FIFO must not hold us. */
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        (search->only_ours && !config_file_owner_ok(path, &st, &passed_over)) ||
-        !fileio_read_fd(fd, path, &text, &passed_over))
+    if (!read)
         return;
     search->found_here = false;
     (void)ini_parse_string(buf_text(&text), take, search);
 }
 
 /* Whoever can put a file there could say what root does. */
-static bool is_folder_ours(const char *path)
+static bool is_folder_ours(const char *folder)
 {
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
     struct err passed_over = ERR_INIT;
     struct stat st;
 
-    (void)snprintf(folder, sizeof(folder), "%.*sconf.d",
-                   slash != NULL ? (int)(slash - path) + 1 : 0, path);
     return stat(folder, &st) != 0 || config_file_owner_ok(folder, &st, &passed_over);
 }
 
@@ -72,14 +63,15 @@ bool cli_lenient_get(const char *path, bool only_ours, const char *section, cons
                      char *ret_value, size_t size)
 {
     struct search search = {.section = section, .key = key, .only_ours = only_ours};
-    char pattern[PATH_MAX];
+    char folder[PATH_MAX], pattern[PATH_MAX + sizeof("/*.conf")];
     const char *slash = strrchr(path, '/');
     glob_t found = {.gl_pathc = 0};
 
     look_into(path, &search);
-    (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.conf",
+    (void)snprintf(folder, sizeof(folder), "%.*sconf.d",
                    slash != NULL ? (int)(slash - path) + 1 : 0, path);
-    if ((!only_ours || is_folder_ours(path)) && glob(pattern, 0, NULL, &found) == 0) {
+    (void)snprintf(pattern, sizeof(pattern), "%s/*.conf", folder);
+    if ((!only_ours || is_folder_ours(folder)) && glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
             look_into(found.gl_pathv[i], &search);
     }

@@ -227,7 +227,7 @@ bool config_file_owner_ok(const char *path, const struct stat *st, struct err *e
     return true;
 }
 
-bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
+static bool read_text(const char *path, bool of_anyone, struct buf *ret_text, struct err *err)
 {
     struct stat st;
 
@@ -250,7 +250,7 @@ bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
         (void)err_set(err, ERR_CONFIG, 0, "%s: not a regular file", path);
         return err_suggest(err, "put the settings into a file of that name, or remove it");
     }
-    if (!config_file_owner_ok(path, &st, err))
+    if (!of_anyone && !config_file_owner_ok(path, &st, err))
         return false;
     if (!fileio_read_fd(fd, path, ret_text, err)) {
         if (err->kind != ERR_INTERNAL)
@@ -258,6 +258,16 @@ bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
         return false;
     }
     return true;
+}
+
+bool config_file_text(const char *path, struct buf *ret_text, struct err *err)
+{
+    return read_text(path, false, ret_text, err);
+}
+
+bool config_file_text_of_anyone(const char *path, struct buf *ret_text, struct err *err)
+{
+    return read_text(path, true, ret_text, err);
 }
 
 bool config_file_read(const char *path, const struct config_file_sink *sink, struct err *err)

@@ -31,7 +31,9 @@ bool config_file_owner_ok(const char *path, const struct stat *st, struct err *e
  * and adds what it holds to RET_TEXT.
  *   false  ERR_NOT_FOUND: it is not there; ERR_CONFIG; ERR_INTERNAL */
 bool config_file_text(const char *path, struct buf *ret_text, struct err *err);
-/* The same, parsed.
+/* The same, whoever owns or can write it: for what must not hang on that. */
+bool config_file_text_of_anyone(const char *path, struct buf *ret_text, struct err *err);
+/* config_file_text, parsed.
  *   false  ERR_CONFIG then is "PATH:LINE: …" */
 bool config_file_read(const char *path, const struct config_file_sink *sink, struct err *err);
 /* The same from memory; PATH is for messages. */
