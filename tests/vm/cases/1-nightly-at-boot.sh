@@ -60,8 +60,17 @@ echo "hold $hold ms, exchange $exchange ms, writers waited up to $longest ms"
 # Nobody lost anything, and everybody is at work again.
 assert_eq 0 "$(vm 'awk "\$1 != 0" /run/load/logins | wc -l')" "logins that failed"
 vm_ok 'said=$(cat /run/load/said); have=$(journalctl -q -b -t load -o cat | grep -c "^line ")
-    [ "$have" -ge "$said" ] || { echo "journald has $have of $said lines"; exit 1; }
-    journalctl -q --verify 2>&1 | grep -v "^PASS" && exit 1; true'
+    [ "$have" -ge "$said" ] || { echo "journald has $have of $said lines"; exit 1; }'
+# A journal that is being written to looks corrupt to --verify (systemd issue 27532): the one of the hold is
+# put aside first. One that journald itself found corrupt ends in ~.
+vm_ok 'journalctl --rotate
+    shopt -s nullglob
+    files=(/var/log/journal/*/*@*.journal /var/log/journal/*/*.journal~)
+    [ ${#files[@]} -gt 0 ] || { echo "no journal was put aside"; exit 1; }
+    for file in "${files[@]}"; do journalctl -q --verify --file="$file" 2>&1; done | grep -v "^PASS" && exit 1
+    [ "$(journalctl -q -b -t load -o cat "${files[@]/#/--file=}" | grep -c "^line ")" -ge "$(cat /run/load/said)" ] ||
+        { echo "the verified journals are not those of the hold"; exit 1; }
+    for file in "${files[@]}"; do [[ $file != *~ ]] || { echo "journald gave up $file"; exit 1; }; done'
 vm_ok 'want=$(tail -n 1 /run/load/orders); have=$(mariadb -N -e "SELECT COUNT(*) FROM shop.orders")
     [ "$have" -ge "$want" ] || { echo "MariaDB has $have of $want orders"; exit 1; }'
 vm_until 70 '[ -s /var/log/cron-ran ]'
