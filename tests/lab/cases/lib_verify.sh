@@ -187,7 +187,8 @@ damage() {
 _in_folder() {
     local device=${!#} status=0 kind options=rw
     set -- "${@:1:$#-1}"
-    kind=$(blkid -o value -s TYPE "$device")
+    # -p: its cache tells of what this loop device was a moment ago, for another case.
+    kind=$(blkid -p -o value -s TYPE "$device")
     [ "$kind" != xfs ] || options=nouuid
     mkdir -p "$LAB/damaged"
     mount -t "$kind" -o "$options" "$device" "$LAB/damaged" || return

@@ -28,7 +28,7 @@ assert_eq false "$(volumes "'stillpoint:loan' in d[0]['tags']")" "the tag of a l
 assert_eq false "$(volumes "'stillpoint:id' in d[0]['tags']")" "the tag of a backup's own"
 assert_match 'var/lib/mysql,ext4' "$(volumes "d[0]['tags']['stillpoint:mounts']")" "mounts"
 device=$(cloud_get volumes | json "d['$volume']['device']")
-assert_eq ext4 "$(blkid -o value -s TYPE "$device")" "what is on it"
+assert_eq ext4 "$(blkid -p -o value -s TYPE "$device")" "what is on it"
 
 # Somebody's lifecycle rule makes snapshots of it, with its tags: they are none of the backup's.
 python3 - "$LIB_DIR" "$LAB" "$volume" <<'PY' || fail "a snapshot with the volume's tags"
