@@ -3,6 +3,7 @@
 """Removes what a lab left on the machine: frozen mounts, processes, mounts, loop devices, files.
 
     tests/lab/sweep.py             every lab whose owner is dead (killed tests, lost power)
+    tests/lab/sweep.py --lock FD   the same, by who has the sweeps' lock (REGISTRY/lock) on that descriptor
     tests/lab/sweep.py --dir DIR   that one, whatever its state
     tests/lab/sweep.py --list      what is there: DIR, live|dead, owner
 
@@ -246,11 +247,12 @@ def labs():
     return found
 
 
-def sweep():
+def sweep(lock_fd=None):
     """Removes every dead lab; two sweeps at once wait for one another."""
     os.makedirs(REGISTRY, exist_ok=True)
     notes = []
-    with open(os.path.join(REGISTRY, "lock"), "w", encoding="ascii") as lock:
+    path = os.path.join(REGISTRY, "lock") if lock_fd is None else lock_fd
+    with open(path, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for directory, live, _ in labs():
             if live:
@@ -279,6 +281,7 @@ def _sweep_unmarked():
 def main():
     parser = argparse.ArgumentParser(description="removes what labs left behind (see the header)")
     parser.add_argument("--dir")
+    parser.add_argument("--lock", type=int, help="a descriptor that has the sweeps' lock already")
     parser.add_argument("--keep-files", action="store_true", help="of --dir: logs stay")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -293,7 +296,7 @@ def main():
             return 2
         notes = take_down(directory, options.keep_files)
     else:
-        notes = sweep()
+        notes = sweep(options.lock)
     for note in notes:
         print(f"sweep: {note}", file=sys.stderr)
     return 1 if any(note.startswith("left: ") for note in notes) else 0

@@ -16,22 +16,35 @@ if [ "${1:-}" = victim ]; then
     kill -KILL "$_thaw_pid"
     fsfreeze --freeze "$(mount_at data)"
     touch "$(mount_at data)/stuck" &
-    echo "$LAB" >"$2"
-    kill -KILL $$
+    mkfifo "$LAB/never"
+    echo "$LAB" >"$2.new" && mv "$2.new" "$2"
+    read -r -t 60 <>"$LAB/never" # until it is killed
+    fail "nobody killed it"
 fi
 
 start_cloud
 bystander=$LAB
 told=$LAB/victim
-"$0" victim "$told" 2>/dev/null
+"$0" victim "$told" 2>/dev/null &
+victim_pid=$!
+until [ -e "$told" ]; do
+    kill -0 "$victim_pid" 2>/dev/null || fail "the victim ended before it was killed"
+    sleep 0.05
+done
+# Each lab that starts beside this one sweeps first: till we have, it waits.
+exec 9>/run/stillpoint-labs/lock
+flock 9 || fail "no lock"
+kill -KILL "$victim_pid"
+wait "$victim_pid"
 assert_eq 137 $? "the victim's exit"
 victim=$(cat "$told")
 [ -d "$victim" ] || fail "the victim left nothing to sweep"
 losetup --list --noheadings --output BACK-FILE | grep "^$victim/" >/dev/null || fail "no loop device was left"
 is_frozen "$victim/node/root/var/lib/mysql" || fail "the victim's volume is not frozen"
 
-python3 "$LIB_DIR/sweep.py" 2>"$LAB/sweep.log"
+python3 "$LIB_DIR/sweep.py" --lock 9 2>"$LAB/sweep.log"
 assert_eq 0 $? "exit of the sweep ($(cat "$LAB/sweep.log"))"
+exec 9>&-
 grep -q "var/lib/mysql was frozen" "$LAB/sweep.log" || fail "the sweep did not say what was frozen"
 
 [ ! -e "$victim" ] || fail "$victim is still there"
