@@ -56,13 +56,13 @@ class Tests(Base):
 
     def an_instance_of_an_image_has_its_disks(self):
         image = self.image()
-        self.lab.post("set", {"start_time_s": 0.4})
+        self.lab.post("set", {"start_time_s": 60})
         tags = [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": f"copy's {kind}"}]}
                 for kind in ("instance", "volume")]
         answer = self.run(image, TagSpecifications=tags)
         made = answer["InstanceId"]
         assert answer["State"]["Name"] == "pending" and answer["Tags"] == tags[0]["Tags"]
-        assert self.until("running", lambda: self.state(made)) == ["pending"]
+        self.comes("running", lambda: self.state(made), "pending")
         blocks = self.blocks(made)
         assert list(blocks) == ["/dev/sda1", "/dev/sdf", "/dev/sdg"]
         assert {block["Status"] for block in blocks.values()} == {"attached"}

@@ -79,7 +79,7 @@ class Tests(Base):
         with self.refused("IncorrectState"):
             self.ec2.create_volume(AvailabilityZone="eu-west-1a", SnapshotId=ids[1])
         self.finish()
-        self.lab.post("set", {"volume_time_s": 0.4})
+        self.lab.post("set", {"volume_time_s": 60})
         order = {
             "AvailabilityZone": "eu-west-1b", "SnapshotId": ids[1], "Size": 20, "VolumeType": "gp3",
             "Iops": 4000, "Throughput": 250, "Encrypted": True, "KmsKeyId": "alias/lab",
@@ -95,7 +95,7 @@ class Tests(Base):
             self.attach(volume_id, "/dev/sdq")
         with self.refused("IncorrectState"):
             self.ec2.delete_volume(VolumeId=volume_id)
-        assert self.until("available", lambda: self.volume(volume_id)["State"]) == ["creating"]
+        self.comes("available", lambda: self.volume(volume_id)["State"], "creating")
         row = self.volume(volume_id)
         order["KmsKeyId"] = "arn:aws:kms:eu-west-1:123456789012:alias/lab"
         assert {name: row.get(name) for name in order} == order, row
@@ -157,15 +157,16 @@ class Tests(Base):
         assert self.ec2.create_volume(**{**order, "ClientToken": "twice"})["VolumeId"] != made
 
     def a_new_volume_can_be_unknown_or_fail(self):
-        self.lab.post("fault", {"action": "CreateVolume", "kind": "invisible", "ms": 300})
+        self.lab.post("fault", {"action": "CreateVolume", "kind": "invisible", "ms": 5000})
         order = {"AvailabilityZone": "eu-west-1a", "Size": 1}
         made = self.ec2.create_volume(**order)["VolumeId"]
         with self.refused("InvalidVolume.NotFound"):
             self.volume(made)
         assert made not in [one["VolumeId"] for one in self.ec2.describe_volumes()["Volumes"]]
         self.lab.post("fault", {"action": "CreateVolume", "kind": "partial"})
+        self.lab.post("set", {"volume_time_s": 60})
         made = self.ec2.create_volume(**order)["VolumeId"]
-        assert self.until("error", lambda: self.volume(made)["State"]) == ["creating"]
+        self.comes("error", lambda: self.volume(made)["State"], "creating")
         self.ec2.delete_volume(VolumeId=made)
 
     def volumes_are_found_by_every_filter(self):
@@ -201,20 +202,20 @@ class Tests(Base):
             self.lab.post("node", {"instance_id": self.node["instance"], "dir": folder})
             path = os.path.join(folder, "map.json")
             made = self.made()
-            self.lab.post("set", {"attach_time_s": 0.3, "detach_time_s": 0.3})
+            self.lab.post("set", {"attach_time_s": 60, "detach_time_s": 60})
             assert self.attach(made, "/dev/sdj")["State"] == "attaching"
             assert made not in self.map(path).values() and self.device_of(made) is None
             row = self.instance(self.node["instance"])["BlockDeviceMappings"][-1]
             assert (row["DeviceName"], row["Ebs"]["Status"]) == ("/dev/sdj", "attaching")
             with self.refused("IncorrectState"):
                 self.ec2.detach_volume(VolumeId=made)
-            assert self.until("attached", lambda: self.attached(made)) == ["attaching"]
+            self.comes("attached", lambda: self.attached(made), "attaching")
             assert self.map(path)[self.device_of(made)] == made
             assert set(self.map(path).values()) >= set(self.volumes)
             assert os.stat(path).st_mode & 0o777 == 0o644
             assert self.ec2.detach_volume(VolumeId=made)["State"] == "detaching"
             assert self.map(path)[self.device_of(made)] == made
-            assert self.until(None, lambda: self.attached(made)) == ["detaching"]
+            self.comes(None, lambda: self.attached(made), "detaching")
             assert self.volume(made)["State"] == "available"
             assert made not in self.map(path).values() and self.device_of(made) is None
 
@@ -269,8 +270,9 @@ class Tests(Base):
         with tempfile.TemporaryDirectory(dir=self.lab.directory) as folder:
             run("mount", device, folder)
             try:
+                self.lab.post("set", {"detach_time_s": 60})
                 self.ec2.detach_volume(VolumeId=made)
-                assert self.until("busy", lambda: self.attached(made)) == ["detaching"]
+                self.comes("busy", lambda: self.attached(made), "detaching")
                 assert self.volume(made)["State"] == "in-use" and self.device_of(made) == device
                 with self.refused("VolumeInUse"):
                     self.ec2.delete_volume(VolumeId=made)

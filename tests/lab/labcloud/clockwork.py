@@ -35,6 +35,14 @@ class Clockwork:
         if not act():
             self.after(every_s, lambda: self.again(act, every_s))
 
+    def hurry(self):
+        """What is to come, comes now."""
+        with self._wake:
+            now = time.monotonic()
+            self._due = [(min(due, now), number, act) for due, number, act in self._due]
+            heapq.heapify(self._due)
+            self._wake.notify()
+
     def end(self):
         with self._wake:
             self._ended = True

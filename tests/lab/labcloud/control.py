@@ -16,6 +16,7 @@ POST  /set {setting: value}      change settings (state.DEFAULTS), answers all o
       /restore {snapshots: [id]} -> {devices: {id: /dev/loopN}};  /release {devices: [...]}
       /damage {snapshot, device}   the snapshot has from now on what that device of /restore has
       /finish_snapshots {}       everything pending is completed now
+      /hurry {}   volumes, attachments and instances are at once what they are on their way to
       /imds {forget_tokens: true} | {drop_credentials: true} | {expire_credentials: true}
       /iam {role: node|user|pruner|restore, policy: {...} or null}   what its keys may do from now on
            (iam.py); null, and the start: anything
@@ -105,6 +106,10 @@ class Control:
             server.listen()
         else:
             server.hush()
+        return {}
+
+    def post_hurry(self, _body):
+        self.cloud.world.clock.hurry()
         return {}
 
     def post_imds(self, body):
