@@ -11,8 +11,9 @@
 #   kill_part PART            SIGKILL, without waiting: what writes to a frozen filesystem is gone when that
 #                             is thawed, not before
 #   part_pid PART             the pid of the part's running process, the newest
-#   no_restart, wait_part PART with start_node --restarter (restarter.py): when the part ends nobody sees
-#                             to it, until start_part; waits until the part has said that it is ready
+#   no_restart, wait_part PART [PID] with start_node --restarter (restarter.py): when the part ends nobody
+#                             sees to it, until start_part; waits until the part has said that it is ready,
+#                             another than PID: that one may not have ended yet
 #   mount_at NAME             where a mount lies: root, data, binlog, data1...; volume_of NAME
 #   node_get PYTHON           a value of node.json: node_get "['instance']"
 #   arm_thaw SECONDS [--late] MOUNT...  the independent thaw (thaw_timer.py); must come before every
@@ -28,6 +29,7 @@
 #   cloud_set JSON, cloud_fault JSON, cloud_faults_off, cloud_calls [K=V...]
 #   count_calls ACTION        how many such calls the node's role made, dry runs apart
 #   sp ARGUMENT...            stillpoint with the lab's configuration
+#   lease_ends                that of `sp hold --lease 2s`: by itself, soon after its time
 #   "${BARE_ENV[@]}" [NAME=VALUE...] COMMAND...  env -i with what a program of ours needs here; what the
 #                             shell has of AWS_... must not decide a test
 #   json EXPRESSION           reads JSON on stdin as `d`, prints the Python expression
@@ -239,11 +241,20 @@ stop_both_guards() {
 no_restart() { touch "$LAB/run/no-restart-$1"; }
 
 wait_part() {
-    local end=$((SECONDS + 15))
-    until [ -e "$LAB/run/ready-$1" ]; do
+    local end=$((SECONDS + 15)) now
+    until now=$(cat "$LAB/run/ready-$1" 2>/dev/null) && [ "$now" != "${2:-}" ]; do
         [ "$SECONDS" -lt "$end" ] || fail "$1 did not come back: $(tail -n 5 "$LAB/log/restarter.log")"
         sleep 0.02
     done
+}
+
+lease_ends() {
+    sleep 2
+    for _ in {1..20}; do
+        [ "$(sp status --json | json "d['hold']")" != null ] || return 0
+        sleep 0.05
+    done
+    fail "it is held past its lease: $(sp status)"
 }
 
 node_get() {

@@ -84,7 +84,7 @@ assert_eq "$(h "d['id']")" "$(json "d['id']" <"$data/.stillpoint-manifest.json")
 
 # The lease ends by itself; nothing is claimed, once.
 assert_exit 0 sp hold --lease 2s
-sleep 2.1
+lease_ends
 assert_nothing_frozen
 node_sql 'CREATE DATABASE sp' || fail "the server is locked"
 assert_exit 1 sp release
@@ -93,7 +93,7 @@ assert_exit 5 sp release
 
 # It ended by itself, and another holds by now: that one stays held, and it is said all the same.
 ended=$(sp hold --lease 2s --json | tail -n 1 | json "d['id']")
-sleep 2.1
+lease_ends
 assert_exit 0 sp hold --lease 20s
 assert_exit 1 sp release "$ended"
 assert_match "$ended had ended: its lease was over.*now: nothing was let go of" "$(tr '\n' ' ' <<<"$OUT")" \
@@ -122,11 +122,12 @@ assert_match 'without a gap' "$OUT" "release of a server alone"
 node_sql 'CREATE DATABASE alone' || fail "the server is still locked"
 
 # A hold while a backup has the node; a server that dies in a hold.
-cloud_set '{"latency_ms": {"CreateSnapshots": 2000}}'
+cloud_fault '{"action": "CreateSnapshots", "kind": "held", "dry_run": false}'
 sp backup --no-image >"$LAB/out.txt" 2>&1 &
 wait_cut
 assert_exit 4 sp hold --lease 5s
 assert_exit 4 sp release
+cloud_faults_off # answers it
 wait $! || fail "the backup: $(cat "$LAB/out.txt")"
 
 stop_writers >/dev/null

@@ -14,6 +14,8 @@ chmod 755 "$LAB/hooks.d/slow"
 start_node --restarter --conf '[hook slow]' --conf "exec = $LAB/hooks.d/slow" --conf 'release_timeout = 2s'
 data=$(mount_at data)
 arm_thaw 100 "$(mount_at root)" "$data" "$(mount_at binlog)"
+# At its start the daemon looks for volumes on loan: that call is not the hold's.
+wait_answered DescribeVolumes
 
 assert_let_go() { # WHAT: soon, not at the lease's end
     local _
@@ -66,14 +68,16 @@ assert_ended "killed before its word was taken" 'the command that asked for it w
 
 # The daemon is told to end, then killed.
 assert_exit 0 sp hold --lease 30s
-kill -TERM "$(part_pid daemon)"
+daemon=$(part_pid daemon)
+kill -TERM "$daemon"
 assert_let_go "the daemon was told to end"
-wait_part daemon
+wait_part daemon "$daemon"
 assert_ended "the daemon was told to end" 'stillpointd was told to end'
 assert_exit 0 sp hold --lease 30s
-kill -KILL "$(part_pid daemon)"
+daemon=$(part_pid daemon)
+kill -KILL "$daemon"
 assert_let_go "the daemon was killed"
-wait_part daemon
+wait_part daemon "$daemon"
 assert_ended "the daemon was killed" 'stillpointd ended while it held'
 
 # The guard, both of its processes at once: its restart thaws.

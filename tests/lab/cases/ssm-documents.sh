@@ -74,18 +74,19 @@ run 205 "$dlm" command=post-script "$id"
 
 # Let go before the post-script; another backup at work; a server that dies in the hold; no Stillpoint.
 run 0 "$dlm" command=pre-script "$id" Lease=2s
-sleep 2.1
+lease_ends
 run 203 "$dlm" command=post-script "$id"
 run 0 "$dlm" command=pre-script "$id" Lease=2s
-sleep 2.1
+lease_ends
 sp hold --lease 20s >/dev/null || fail "somebody else's hold"
 run 203 "$dlm" command=post-script "$id"
 is_frozen "$(mount_at data)" || fail "the post-script let go of somebody else's hold"
 sp release >/dev/null || fail "somebody else's release"
-cloud_set '{"latency_ms": {"CreateSnapshots": 1500}}'
+cloud_fault '{"action": "CreateSnapshots", "kind": "held", "dry_run": false}'
 sp backup --no-image --wait cut >"$LAB/out.txt" 2>&1 &
 wait_cut
 run 206 "$dlm" command=pre-script "$id"
+cloud_faults_off # answers it
 wait $! || fail "the backup: $(cat "$LAB/out.txt")"
 stop_writers >/dev/null
 judge "$LAB/set.json" >"$LAB/verdict.json" || fail "judge: $(cat "$LAB/verdict.json")"
