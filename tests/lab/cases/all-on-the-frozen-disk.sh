@@ -33,7 +33,7 @@ whole_and_short
 [ -s "$root/var/log/agent/daemon.log" ] || fail "the log is not on the frozen disk: the test would prove nothing"
 
 # A guard that is killed there is started from the frozen disk again, and thaws.
-cloud_set '{"latency_ms": {"CreateSnapshots": 2500}}'
+cloud_fault '{"action": "CreateSnapshots", "kind": "held", "dry_run": false}'
 sp backup --no-image >"$LAB/run/out" 2>&1 &
 client=$!
 wait_cut
@@ -42,12 +42,12 @@ kill -KILL "$keeper" "$freezer"
 is_frozen "$root" || fail "nothing was frozen: the test would prove nothing"
 start_part guard
 assert_nothing_frozen
+cloud_faults_off # answers it
 wait "$client"
 assert_eq 3 $? "exit code of: $(cat "$LAB/run/out")"
 assert_match 'crash consistent, application was asked for' "$(cat "$LAB/run/out")" "the label"
 node_is_free
 made
-cloud_set '{"latency_ms": {"CreateSnapshots": 60}}'
 
 # Nobody reads the log: what does not fit is counted, and said when there is room again.
 mkfifo "$LAB/run/log-reader"
@@ -71,7 +71,7 @@ except BlockingIOError:
 PYTHON
 whole_and_short
 assert_eq 0 "$(sp status --json | json "len(d['unsettled'])")" "what is left"
-timeout 5 cat <&7 | head -c 60000 >/dev/null
+timeout 5 head -c 60000 <&7 >/dev/null # and not a byte of what is said from here on
 sp status >/dev/null
 assert_match 'lost|dropped' "$(timeout 2 cat <&7 | tr -d .)" "what the log says of its gap"
 exec 7<&-

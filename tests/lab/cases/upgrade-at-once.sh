@@ -8,8 +8,9 @@
 . "$(dirname "$0")/../lib.sh"
 
 case ${1-} in
-late-list) lag='"visible_after_ms": 1000, "latency_ms": {"CreateSnapshots": 500}' ;;
-late-tags) lag='"tags_visible_after_ms": 5000, "latency_ms": {"CreateSnapshots": 500}' ;;
+# Long enough for the others to ask while it lasts; its instant is late in it, so that what is new still is.
+late-list) lag='"visible_after_ms": 1000' ;;
+late-tags) lag='"tags_visible_after_ms": 5000' ;;
 *)
     bash "$0" late-list && bash "$0" late-tags
     exit
@@ -21,7 +22,7 @@ start_cloud
 # shellcheck source=tests/lab/cases/lib_upgrade.sh
 . "$(dirname "$0")/lib_upgrade.sh"
 start_node --no-mysql
-cloud_set "{\"snapshot_time_s\": 600, $lag}"
+cloud_set "{\"snapshot_time_s\": 600, \"latency_ms\": {\"CreateSnapshots\": 2500}, \"cut_at\": 0.9, $lag}"
 sp_program
 arm_thaw 60 "$(mount_at root)"
 ask() { on_node bash -c "printf 'VERSION 2\n\nkaltura-base 1 < 2 /a\n' | $LAB/bin/stillpoint pre-upgrade --apt $*"; }
