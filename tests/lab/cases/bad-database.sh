@@ -47,15 +47,16 @@ done
 
 # Somebody holds a table, for good and for a while. The lock is let go of between the tries.
 run_as_root "CREATE TABLE lab.held (n INT) ENGINE=MyISAM"
-hold_table() {
-    run_as_root "LOCK TABLES lab.held WRITE; SELECT SLEEP($1)" >/dev/null 2>&1 &
+sleeps() { # SQL that holds the table while it sleeps
+    run_as_root "$1" >/dev/null 2>&1 &
     holder=$!
-    for _ in {1..50}; do
+    for _ in {1..200}; do
         [ -n "$(node_sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")" ] && return
         sleep 0.05
     done
     fail "no table is held"
 }
+hold_table() { sleeps "LOCK TABLES lab.held WRITE; SELECT SLEEP($1)"; }
 let_go() {
     local id
     for id in $(node_sql "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'"); do
@@ -69,9 +70,7 @@ assert_match 'warning: hold: mysql: .*; everything is let go, next try in [0-9]+
 assert_match 'do:  .*LOCK TABLES, another backup.*lock_wait under \[backup\]' "$OUT" "its remedy"
 let_go
 required yes
-run_as_root "INSERT INTO lab.held SELECT SLEEP(60)" >/dev/null 2>&1 &
-holder=$!
-sleep 0.3
+sleeps "INSERT INTO lab.held SELECT SLEEP(60)"
 refused 1 'Lock wait timeout exceeded.* running: thread [0-9]+ \(root, [0-9]+ s: ' \
     'let thread [0-9]+ end or KILL it .*or raise lock_wait' sp backup --no-image
 made_nothing

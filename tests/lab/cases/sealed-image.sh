@@ -69,7 +69,7 @@ refused 4 'stillpointd is at work: sp-' 'wait for its end' sealing
 cloud_set '{"snapshot_time_s": 0.1}'
 
 # What a dead daemon left in EC2 would be forgotten.
-kill -KILL "$(part_pid daemon)"
+stop_part daemon KILL
 refused 5 'is not settled, and would be forgotten: sp-' 'systemctl start stillpointd' sealing
 [ -e "$LAB/state/identity.json" ] || fail "a seal that refused removed something"
 
