@@ -43,7 +43,7 @@ refused() {
 node_is_free() {
     assert_nothing_frozen
     if [ -S "$LAB/run/mysqld.sock" ]; then
-        timeout 3 mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root -e \
+        timeout 10 mariadb --no-defaults --socket "$LAB/run/mysqld.sock" -u root -e \
             "SET lock_wait_timeout=1; INSERT INTO lab.probe VALUES (1); DELETE FROM lab.probe" ||
             fail "the server takes no write"
     fi

@@ -24,7 +24,7 @@ start_node --no-mysql --conf '[metrics]' --conf "textfile = $hung/metrics/stillp
 chown stillpoint "$hung"
 cloud_set '{"snapshot_time_s": 0.1, "latency_ms": {"CreateSnapshots": 30}}'
 mapfile -t mounts < <(json "'\n'.join(m['at'] for m in d['mounts'])" <"$LAB/node.json")
-arm_thaw 30 --late "${mounts[@]}" "$hung"
+arm_thaw 120 --late "${mounts[@]}" "$hung"
 assert_exit 0 sp backup --quiet --no-image
 for _ in {1..100}; do [ -s "$hung/metrics/stillpoint.prom" ] && break; sleep 0.05; done
 [ -s "$hung/metrics/stillpoint.prom" ] || fail "no file to begin with"
@@ -34,8 +34,8 @@ for _ in 1 2; do
     begun=${EPOCHREALTIME/./}
     backup=$(sp backup --quiet --json --no-image) || fail "a backup waits for monitoring"
     took_ms=$(((${EPOCHREALTIME/./} - begun) / 1000))
-    [ "$took_ms" -lt 5000 ] || fail "a backup took $took_ms ms"
-    [ "$(json "d['timing_ms']['hold'] < 1000" <<<"$backup")" = true ] || fail "the hold waited for monitoring: $backup"
+    [ "$took_ms" -lt 15000 ] || fail "a backup took $took_ms ms"
+    [ "$(json "d['timing_ms']['hold'] < 3000" <<<"$backup")" = true ] || fail "the hold waited for monitoring: $backup"
 done
 assert_exit 0 sp status
 OUT=$(sp doctor)
