@@ -4,29 +4,30 @@
 
     history.py LAB TAIL WHEN [KEY=VALUE...]     prints the set's id
 
-TAIL: the last five characters of the id. WHEN: hours ago, or DAYS@HH:MM, so many days ago at that time
-of UTC. Keys: id (in place of the one made of both), instance and volumes (with commas; by default the
-node's own), image (no: none is made; created: as CreateImage does, of a snapshot of its own), there (how
+TAIL: the last five characters of the id. WHEN: hours ago, or DAYS@HH:MM, at that time of UTC so many days
+before the one on which the lab began (a test may last past midnight). Keys: id (in place of the one made
+of both), instance and volumes (with commas; by default the node's own), image (no: none is made; created: as CreateImage does, of a snapshot of its own), there (how
 many of its snapshots are there still), ec2 (their state), owner; any other is the tag stillpoint:KEY,
 none where its value is empty. What is told of nothing is a complete set with proof of an application."""
 import json
+import os
 import sys
 import time
 
 from labclient import Lab
 
 
-def moment(text):
+def moment(lab, text):
     days, at, clock = text.partition("@")
     if not at:
         return time.time() - float(days) * 3600
     hours, minutes = clock.split(":")
-    midnight = time.time() // 86400 * 86400
+    midnight = os.stat(f"{lab}/cloud.json").st_mtime // 86400 * 86400
     return midnight - int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60
 
 
 def main():
-    lab, tail, start = Lab(sys.argv[1]), sys.argv[2], moment(sys.argv[3])
+    lab, tail, start = Lab(sys.argv[1]), sys.argv[2], moment(sys.argv[1], sys.argv[3])
     given = dict(word.split("=", 1) for word in sys.argv[4:])
     with open(f"{sys.argv[1]}/node.json", encoding="utf-8") as stream:
         node = json.load(stream)
