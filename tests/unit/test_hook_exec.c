@@ -167,7 +167,7 @@ static void the_request_carries_the_job_and_the_earlier_deadline(void **state)
     assert_true(hook.hold(hook.self, in_ms(60000), NULL, &err));
     end_answer(runner);
     assert_int_equal(runner->request.phase, HOOK_HOLD);
-    assert_in_range(runner->request.deadline_ms, begin_ms + 400, begin_ms + 450);
+    assert_in_range(runner->request.deadline_ms, begin_ms + 400, begin_ms + 1400);
     hook.free(hook.self);
 }
 
@@ -376,7 +376,7 @@ static void a_silent_runner_is_left_soon_after_the_deadline(void **state)
     int64_t took_ms = clock_boot_ms() - begin_ms;
 
     assert_int_equal(err.kind, ERR_DEADLINE);
-    assert_in_range(took_ms, 400, 750);
+    assert_in_range(took_ms, 400, 1400);
     assert_true(runner->client_went_away);
 }
 
