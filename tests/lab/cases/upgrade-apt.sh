@@ -40,7 +40,7 @@ assert_eq 1.1 "$(cat "$LAB/tree/kaltura-base")" "the upgrade"
 
 # Nine more, one of them a downgrade, one a removal: the same backup, while EC2 still copies it.
 for n in 2 3 4 5 6 7 8; do assert_exit 0 apt_get install "$(deb "kaltura-x${n}_2")"; done
-assert_match "rollback $id"$'\n'"  it is application consistent; it was there already, [0-9]+s old: what was done since" "$OUT" "of one that was used"
+assert_match "rollback $id"$'\n'"  it is application consistent; it was there already, [0-9ms ]+ old: what was done since" "$OUT" "of one that was used"
 assert_exit 0 apt_get install "$(deb kaltura-base_1.0)"
 assert_match "before upgrade: kaltura-base 1.1 back to 1.0" "$OUT" "a downgrade"
 assert_exit 0 apt_get remove kaltura-x1
