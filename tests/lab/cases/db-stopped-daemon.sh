@@ -10,7 +10,7 @@ start_cloud
 start_node --conf '[backup]' --conf 'hold_deadline = 3s' --conf 'retry_holds = 0'
 cloud_set '{"latency_ms": {"CreateSnapshots": 2000}, "snapshot_time_s": 0.1}'
 node_sql 'CREATE DATABASE sp; CREATE TABLE sp.plain (a INT) ENGINE=MyISAM'
-arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 110 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
 pid=$(part_pid daemon) data=$(mount_at data)
 sp backup --no-image >"$LAB/out.txt" 2>&1 &

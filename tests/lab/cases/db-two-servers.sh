@@ -36,7 +36,7 @@ done
 chmod 777 "$second"
 sql2 'CREATE DATABASE sp; CREATE TABLE sp.t (a INT) ENGINE=InnoDB' || fail "no second server"
 node_sql 'CREATE DATABASE sp; CREATE TABLE sp.t (a INT) ENGINE=InnoDB'
-arm_thaw 60 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 200 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 
 # The agent has no rights on the second one yet.
 assert_exit 3 sp backup --no-image

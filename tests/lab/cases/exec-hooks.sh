@@ -27,7 +27,7 @@ cat >>"$LAB/stillpoint.conf" <<CONF
 exec = $hook
 CONF
 for part in guard hook daemon; do start_part $part; done
-arm_thaw 100 "$(mount_at root)"
+arm_thaw 250 "$(mount_at root)"
 cloud_set '{"snapshot_time_s": 0.2}'
 
 run() { # WANTED EXIT

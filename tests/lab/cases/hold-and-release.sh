@@ -11,7 +11,7 @@ start_cloud
 start_node
 start_writers
 data=$(mount_at data)
-arm_thaw 100 "$(mount_at root)" "$data" "$(mount_at binlog)"
+arm_thaw 250 "$(mount_at root)" "$data" "$(mount_at binlog)"
 
 # What makes no sense is refused before anything is asked.
 for lease in 0 0s 1s 61s 5m -1s x; do

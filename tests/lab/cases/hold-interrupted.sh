@@ -13,7 +13,7 @@ printf '#!/bin/sh\n[ "$1" != release ] || [ ! -e %q ] || sleep 30\n' "$LAB/run/h
 chmod 755 "$LAB/hooks.d/slow"
 start_node --restarter --conf '[hook slow]' --conf "exec = $LAB/hooks.d/slow" --conf 'release_timeout = 2s'
 data=$(mount_at data)
-arm_thaw 100 "$(mount_at root)" "$data" "$(mount_at binlog)"
+arm_thaw 250 "$(mount_at root)" "$data" "$(mount_at binlog)"
 # At its start the daemon looks for volumes on loan: that call is not the hold's.
 wait_answered DescribeVolumes
 

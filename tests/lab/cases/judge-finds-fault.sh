@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The judge passes a right backup three times out of three, and finds fault with four wrong ones.
 # Nothing of Stillpoint runs here: it is the judge that is judged.
+# timeout: 600
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 

@@ -11,7 +11,7 @@
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
 start_rollback_node
-arm_thaw 120 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 280 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 last_row() { node_sql 'SELECT COUNT(*) FROM lab.ledger'; }
 
 load_on --seconds 60

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
-# timeout: 900
+# timeout: 1800
 # A daemon that is killed in the middle of a rollback, an undo or a commit goes on at its next start:
 # back where nothing was exchanged yet, else to the end. No volume is lost or left over.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
@@ -14,7 +14,7 @@
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
 start_rollback_node
-arm_thaw 600 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 1200 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 node_sql 'CREATE TABLE lab.marks (n INT); INSERT INTO lab.marks VALUES (1)'
 assert_exit 0 sp backup --no-image
 set=$(sp show latest --json | json "d['id']")

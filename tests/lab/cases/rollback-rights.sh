@@ -18,7 +18,7 @@ start_rollback_node --state-on-root --restarter
 instance=$(node_get "['instance']")
 sp iam-policy --role node --with rollback >"$LAB/policy.json" || fail "iam-policy ended with $?"
 give_role node <"$LAB/policy.json"
-arm_thaw 200 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 500 --late "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 assert_exit 0 sp backup --no-image
 set=$(sp show latest --json | json "d['id']")
 before=$(data_volumes) count=$(volumes_of_lab)

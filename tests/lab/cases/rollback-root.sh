@@ -17,7 +17,7 @@ start_cloud
 start_rollback_node --state-on-root --restarter
 root=$(mount_at root)
 state=$root/var/lib/stillpoint
-arm() { arm_thaw 120 --late "$root" "$(mount_at data)" "$(mount_at binlog)"; }
+arm() { arm_thaw 400 --late "$root" "$(mount_at data)" "$(mount_at binlog)"; }
 root_volume() { ask_cloud "[m['Ebs']['VolumeId'] for m in shown['BlockDeviceMappings'] if m['DeviceName'] == shown['RootDeviceName']]"; }
 marks() { node_sql 'SELECT COUNT(*) FROM lab.marks' 2>&1; }
 # The client goes with the node; the database is systemd's to start at boot.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # seal: nothing of a node is kept in the image that is made of it, two instances of which begin as new
 # nodes; and it refuses while anything of the node is still at work, or would be forgotten.
+# timeout: 600
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/refusals.sh

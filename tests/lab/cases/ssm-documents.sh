@@ -45,7 +45,7 @@ start_node
 printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$BUILD/stillpoint" "$LAB/stillpoint.conf" >"$LAB/bin/stillpoint"
 chmod 755 "$LAB/bin/stillpoint"
 start_writers
-arm_thaw 100 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 250 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 run() { # WANTED DOCUMENT NAME=VALUE...: the script, as root, its code and what it said in $OUT
     document script "$2" "$LAB/script.sh" "${@:3}" || fail "no script for ${*:2}"
     OUT=$(PATH=$LAB/bin:$PATH sh "$LAB/script.sh" 2>&1)

@@ -8,7 +8,7 @@
 
 start_cloud
 start_node --conf '[backup]' --conf 'hold_deadline = 20s' --conf '[aws]' --conf 'request_timeout = 20s'
-arm_thaw 150 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
+arm_thaw 250 "$(mount_at root)" "$(mount_at data)" "$(mount_at binlog)"
 data=$(mount_at data)
 
 hold_the_node() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # whole: yes
-# timeout: 900
+# timeout: 1800
 # Sets of MySQL 9 and MariaDB 11.8 are verified as those of the machine's MariaDB are: good ones, taken while
 # transactions, tables of other engines, files and DDL go on, have no finding; a flipped block of an InnoDB page
 # (which ends MySQL), a truncated MyISAM file, a binary log that is gone and a wrong position are named.
