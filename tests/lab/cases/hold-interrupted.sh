@@ -5,6 +5,8 @@
 # no release afterwards claims anything.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/refusals.sh
+. "$LIB_DIR/refusals.sh"
 
 start_cloud
 mkdir -m 755 "$LAB/hooks.d"
@@ -31,6 +33,10 @@ assert_ended() { # WHAT CAUSE
     assert_exit 1 sp release
     assert_match "had ended: $2" "$OUT" "$1"
     assert_exit 5 sp release
+}
+daemon_is_back() { # and has let go of what its hooks still held: as long as it is at that it answers nobody else
+    wait_part daemon "$daemon"
+    until_status "d['unsettled'] == [] and d['job'] is None"
 }
 in_background() { # ARGUMENT...
     env --default-signal=INT "$BUILD/stillpoint" --config "$LAB/stillpoint.conf" "$@" >"$LAB/out.txt" 2>&1 &
@@ -71,13 +77,13 @@ assert_exit 0 sp hold --lease 30s
 daemon=$(part_pid daemon)
 kill -TERM "$daemon"
 assert_let_go "the daemon was told to end"
-wait_part daemon "$daemon"
+daemon_is_back
 assert_ended "the daemon was told to end" 'stillpointd was told to end'
 assert_exit 0 sp hold --lease 30s
 daemon=$(part_pid daemon)
 kill -KILL "$daemon"
 assert_let_go "the daemon was killed"
-wait_part daemon "$daemon"
+daemon_is_back
 assert_ended "the daemon was killed" 'stillpointd ended while it held'
 
 # The guard, both of its processes at once: its restart thaws.
