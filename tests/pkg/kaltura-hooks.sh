@@ -18,7 +18,7 @@ cat >/run/bin/systemctl <<'SYSTEMCTL'
 echo "$*" >>/run/log
 for last; do :; done
 case $1 in
---quiet) grep -qx "$last" /run/active ;;
+is-active) grep "^$last " /run/active | cut -d' ' -f2 ;;
 stop) [ ! -e "/run/stuck-$last" ] ;;
 esac
 SYSTEMCTL
@@ -40,7 +40,7 @@ $got
 $(cat /run/said)"
 }
 
-printf '%s.service\n' mariadb kaltura-batch ssh >/run/active
+printf '%s.service active\n' mariadb kaltura-batch ssh >/run/active
 for phase in hold release release; do expect $monit_hook $phase "no monit" ''; done
 for phase in stop start; do expect $services_hook $phase "no Kaltura" ''; done
 
@@ -116,3 +116,8 @@ exit 1"
 grep -q 'systemctl status mariadb' /run/said || fail "no remedy: $(cat /run/said)"
 expect $services_hook start "after a stop that failed" "start mariadb.service
 start kaltura-batch.service"
+
+rm /run/stuck-mariadb.service
+printf '%s\n' 'mariadb.service activating' 'kaltura-batch.service failed' >/run/active
+expect $services_hook stop "one is started again and again" "stop mariadb.service"
+expect $services_hook start "one was started again and again" "start mariadb.service"
