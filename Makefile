@@ -235,7 +235,9 @@ install: all
 
 # Apart, since it is a package of its own: a node without Kaltura does not need it.
 install-kaltura:
-	$(call put,644,$(wildcard packaging/kaltura/conf.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/conf.d)
+	install -d $(KALTURA_DESTDIR)/etc/stillpoint/conf.d
+	cd packaging/kaltura && for f in conf.d/*.conf; do to=$(abspath $(KALTURA_DESTDIR)/etc/stillpoint)/$$f; \
+	    [ -e $$to ] || install -m 644 $$f $$to || exit; done
 	$(call put,755,$(wildcard packaging/kaltura/hooks.d/*),$(KALTURA_DESTDIR)/etc/stillpoint/hooks.d)
 
 # --- packages ---------------------------------------------------------------------------------

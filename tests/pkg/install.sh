@@ -21,6 +21,7 @@ for prefix in /usr /usr/local /opt/still; do
     mkdir -p "$units/stillpointd.service.d"
     printf '[Service]\nExecStart=/usr/bin/other /usr/bin/stillpoint\n' |
         tee "$units/other.service" "$units/stillpoint-other.service" >"$units/stillpointd.service.d/site.conf"
+    for name in upgrade kaltura; do install -D /dev/null "$root/etc/stillpoint/conf.d/$name.conf"; done
     installs DESTDIR="$root" PREFIX=$prefix || fail "PREFIX=$prefix: $(cat "$work/said")"
 
     for file in other.service stillpoint-other.service stillpointd.service.d/site.conf; do
@@ -28,6 +29,10 @@ for prefix in /usr /usr/local /opt/still; do
             fail "PREFIX=$prefix: $file was changed"
         rm "$units/$file"
     done
+    for name in upgrade kaltura; do
+        [ ! -s "$root/etc/stillpoint/conf.d/$name.conf" ] || fail "PREFIX=$prefix: $name.conf is not as it was"
+    done
+    [ -s "$root/etc/stillpoint/conf.d/backup.conf" ] || fail "PREFIX=$prefix: no backup.conf"
     hooks=("$root/etc/apt/apt.conf.d/80stillpoint" "$root/usr/lib/python3/site/dnf-plugins/stillpoint.py")
     for file in "${hooks[@]}" "$units"/*.service; do
         programs=$(grep -oE '/[a-z/]+/(bin|sbin|libexec)/stillpoint[a-z/-]*' "$file" | sort -u) ||
