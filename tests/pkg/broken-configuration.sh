@@ -39,6 +39,12 @@ done
 for unit in packaging/systemd/*.service; do
     ! grep -q '^Restart=' "$unit" || grep -q '^RestartPreventExitStatus=.*\b2\b' "$unit" ||
         fail "$unit is started again and again after exit code 2"
+    # What systemd ends with where there is no such account.
+    for account in Group:216 User:217; do
+        ! grep -q '^Restart=' "$unit" || ! grep "^${account%:*}=" "$unit" | grep -qv '=root$' ||
+            grep -q "^RestartPreventExitStatus=.*\b${account#*:}\b" "$unit" ||
+            fail "$unit is started again and again where its ${account%:*}= is missing"
+    done
     # A backup that is less than asked for is no success, and no reason for another one at once.
     ! grep -q '^SuccessExitStatus=' "$unit" || fail "$unit takes a failure for a success"
 done

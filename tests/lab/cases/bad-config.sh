@@ -55,7 +55,7 @@ both "$conf:2: run: 'here' is not a plain absolute path" 'write it from / on'
 assert_exit 2 timeout 10 "$BUILD/stillpoint-guard" --config "$conf"
 assert_match "$conf:2: \[paths\] run: not an absolute path" "$OUT" "the guard's message"
 for unit in stillpointd stillpoint-guard; do
-    grep -q '^RestartPreventExitStatus=2$' "$TOP/packaging/systemd/$unit.service" || fail "$unit would start again and again"
+    grep -q '^RestartPreventExitStatus=2\b' "$TOP/packaging/systemd/$unit.service" || fail "$unit would start again and again"
 done
 
 # A drop-in is named as itself; later ones win, so the main file can't make up for it.

@@ -4,7 +4,7 @@
 # at once, also while PID 1 waits for the frozen / (a persistent timer's stamp, which it writes itself) and
 # starts nothing, systemctl stop, systemctl restart. Each time everything is let go long before the deadline,
 # MariaDB takes writes, and EC2 is settled. A daemon-reload in a hold is none of its business. At the end a
-# configuration with a fault, which is said once, in the words of `stillpoint config`.
+# configuration with a fault, which is said once, in the words of `stillpoint config`, and no account.
 # timeout: 600
 # shellcheck disable=SC2016,SC2119 # what the machine's shell expands
 # shellcheck source=tests/vm/lib_hold.sh
@@ -103,5 +103,18 @@ for unit in stillpointd stillpoint-backup@nightly; do
     assert_match "zz-wrong.conf:2: unknown key 'nonsense'" "$(vm "journalctl -q -b -o cat -u $unit")" "what $unit says"
 done
 vm_ok 'rm /etc/stillpoint/conf.d/zz-wrong.conf
+    systemctl reset-failed; systemctl start stillpoint-guard stillpointd'
+
+echo "# $SECONDS s: the account is missing"
+vm_ok 'cp -p /etc/passwd /etc/group /run/
+    sed -i "/^stillpoint:/d" /etc/passwd /etc/group
+    for unit in stillpoint-guard stillpointd; do ! systemctl restart $unit 2>&1; done
+    sleep 1'
+for unit in stillpoint-guard:216 stillpointd:217; do
+    assert_eq "exit-code ${unit#*:} 0" \
+        "$(vm "for p in Result ExecMainStatus NRestarts; do systemctl show -P \$p ${unit%:*}; done" | xargs)" \
+        "${unit%:*} without its account"
+done
+vm_ok 'cat /run/passwd >/etc/passwd; cat /run/group >/etc/group
     systemctl reset-failed; systemctl start stillpoint-guard stillpointd'
 echo "# $SECONDS s"
