@@ -18,7 +18,7 @@ cat >$bin/systemctl <<'SYSTEMCTL'
 #!/bin/sh
 for unit; do :; done
 case $* in
-*is-active*) [ -e "/run/up/$unit" ] ;;
+*is-active*) [ ! -e "/run/up/$unit" ] || echo active ;;
 stop*) rm -f "/run/up/$unit" ;;
 start* | restart*) : >"/run/up/$unit" ;;
 esac
@@ -112,6 +112,15 @@ rm /run/up/stillpointd.service
 step prerm upgrade 2
 step postinst configure 1
 down "stopped by hand, then upgraded"
+
+# Volumes on loan, which nobody knows of afterwards.
+mkdir -p /var/lib/stillpoint/loans
+: >/var/lib/stillpoint/loans/sl-1.json
+step prerm remove
+grep -q 'Name=tag:stillpoint:loan,Values=sl-1;' /run/said || fail "removal does not name a loan: $(cat /run/said)"
+rm -r /var/lib/stillpoint/loans
+step prerm remove
+! grep -q loan /run/said || fail "there is no loan, and removal says: $(cat /run/said)"
 
 # The state's folder is a mount: it stays, and is empty.
 mkdir -p /var/lib/stillpoint /etc/stillpoint/conf.d
