@@ -75,7 +75,13 @@ link timers.target.wants/stillpoint-backup@weekly.timer || fail "a weekly backup
 rpm --root "$tree" -q stillpoint | has "^stillpoint-$VERSION-1" || fail "not upgraded"
 chroot "$tree" stillpoint config >/dev/null || fail "the configuration is refused"
 
+# As dnf leaves it, beside another's.
+compiled=$(find "$tree/usr/lib" -name dnf-plugins)/__pycache__
+mkdir "$compiled"
+touch "$compiled/stillpoint.cpython-39.opt-1.pyc" "$compiled/stillpoint.cpython-39.pyc" "$compiled/other.cpython-39.pyc"
 rpm_in -e stillpoint-kaltura stillpoint
+[ "$(ls "$compiled")" = other.cpython-39.pyc ] || fail "of dnf's plugins erasing leaves $(ls "$compiled")"
+rm -r "$compiled"
 ! find "$tree/etc/systemd/system" -name 'stillpoint*' | grep . || fail "erased, and still enabled"
 # rpm keeps what was changed, and the state.
 (cd "$tree" && find etc usr var/lib ! -path 'var/lib/dpkg*' ! -path 'var/lib/rpm*' | sort) >"$work/after"
