@@ -41,23 +41,35 @@ static char *trim(char *text)
     return text;
 }
 
+/* As the other programs read it (config_file.c): from a # or ; that begins it or has a blank before
+ * it. */
+static void cut_comment(char *value)
+{
+    for (char *at = value; *at != '\0'; at++) {
+        if ((*at == '#' || *at == ';') && (at == value || at[-1] == ' ' || at[-1] == '\t')) {
+            *at = '\0';
+            return;
+        }
+    }
+}
+
 /* One trimmed line. 1 it names run, -1 it names it badly, 0 it is something else. */
 static int read_line(char *line, bool *is_in_paths, char *ret_run, size_t bytes)
 {
-    if (line[0] == '[') {
-        *is_in_paths = strcmp(line, "[paths]") == 0;
+    static const char paths[] = "[paths]";
+
+    if (line[0] == '[') { /* behind it is a comment, or the others refuse the file */
+        *is_in_paths = strncmp(line, paths, sizeof(paths) - 1) == 0;
         return 0;
     }
-    char *equals = strchr(line, '=');
-    if (!*is_in_paths || line[0] == '#' || line[0] == ';' || equals == NULL)
+    char *equals = line + strcspn(line, "=:");
+    if (!*is_in_paths || line[0] == '#' || line[0] == ';' || *equals == '\0')
         return 0;
     *equals = '\0';
     if (strcmp(trim(line), "run") != 0)
         return 0;
     char *value = equals + 1;
-    char *comment = strstr(value, " ;");
-    if (comment != NULL)
-        *comment = '\0';
+    cut_comment(value);
     value = trim(value);
     if (value[0] != '/' || strlen(value) >= bytes)
         return -1;
@@ -71,6 +83,8 @@ int guard_options_find_run(const char *text, char *ret_run, size_t bytes)
     bool is_in_paths = false;
     int found = 0;
 
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) /* the others take a byte order mark, too */
+        text += 3;
     for (int number = 1; *text != '\0'; number++) {
         size_t length = strcspn(text, "\n");
         if (length < sizeof(line)) { /* a longer one can't be ours: run would not fit */

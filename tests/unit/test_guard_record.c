@@ -215,6 +215,27 @@ static void run_is_read_from_its_section_alone(void **state)
     assert_int_equal(guard_options_find_run("[paths]\nrun=/too/long", run, 5), -2);
 }
 
+/* Else the guard serves where nobody looks for it: config_file.c is what the others read with. */
+static void run_is_read_as_the_other_programs_read_it(void **state)
+{
+    static const char *const texts[] = {
+        "[paths]\nrun = /run/x # why\n",       "[paths]\nrun = /run/x\t; why\n",
+        "[paths] ; where\nrun = /run/x\n",     "[paths]\nrun : /run/x\n",
+        "\xef\xbb\xbf[paths]\nrun = /run/x\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char run[64] = "";
+        assert_int_equal(guard_options_find_run(texts[i], run, sizeof(run)), 1);
+        assert_string_equal(run, "/run/x");
+    }
+    char run[64] = "";
+    assert_int_equal(guard_options_find_run("[paths]\nrun = /run/x#1;2\n", run, sizeof(run)), 1);
+    assert_string_equal(run, "/run/x#1;2");
+    assert_int_equal(guard_options_find_run("[paths]\nrun = # none\n", run, sizeof(run)), -2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +247,7 @@ int main(void)
         cmocka_unit_test(record_that_is_made_is_one_that_is_believed),
         cmocka_unit_test(what_is_not_there_any_more_could_not_be_thawed),
         cmocka_unit_test(run_is_read_from_its_section_alone),
+        cmocka_unit_test(run_is_read_as_the_other_programs_read_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
