@@ -31,8 +31,10 @@ static int take(void *user, const char *section, const char *name, const char *v
         return 1; /* what else is wrong is no matter here */
     if (len > 0 && search->value[len - 1] != ',')
         len += (size_t)snprintf(search->value + len, VALUE_BYTES - len, ", ");
-    if (len + strlen(value) < VALUE_BYTES)
+    if (len + strlen(value) < VALUE_BYTES) {
         strcpy(search->value + len, value);
+        config_file_cut_comment(search->value + len);
+    }
     search->found = search->found_here = true;
     return 1;
 }

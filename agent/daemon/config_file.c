@@ -115,7 +115,7 @@ static char *next_line(char *line, int room, void *self)
 }
 
 /* inih takes " ;" for the start of a comment; " #" is one as well, else it would land in values. */
-static void cut_comment(char *value)
+void config_file_cut_comment(char *value)
 {
     char *end = strpbrk(value, "#;");
 
@@ -164,7 +164,7 @@ static int take_value(void *self, const char *section, const char *key, const ch
         (void)fail(reader);
         return 0;
     }
-    cut_comment(copy);
+    config_file_cut_comment(copy);
     (void)snprintf(origin, sizeof(origin), "%s:%d", reader->path, reader->line);
     if (!reader->sink->value(reader->sink->self, key, copy, more, origin, reader->err)) {
         (void)fail(reader);

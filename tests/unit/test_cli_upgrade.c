@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "agent/cli/cli_lenient.h"
 #include "tests/unit/tree.h"
 
 struct world {
@@ -85,11 +86,36 @@ static void a_list_that_cannot_be_had_is_for_the_policy_to_judge(void **state)
     assert_int_equal(upgrade(*state), 0);
 }
 
+/* As the strict reader takes them off: else a list ends at the first, and a folder is called so. */
+static void comments_are_no_part_of_what_a_faulty_configuration_says(void **state)
+{
+    const struct world *world = *state;
+    char path[TREE_PATH_BYTES], run[64] = "";
+
+    tree_write(&world->tree, "stillpoint.conf",
+               "[paths]\nrun = /run/x # ours\n[upgrade]\npolicy = required # we mean it\n"
+               "packages = kaltura-*, # the site\n  mysql-* # and its data\n[backup]\nnone = 1\n");
+    tree_print(path, "%s/stillpoint.conf", world->tree.root);
+
+    assert_true(cli_lenient_get(path, false, "paths", "run", run, sizeof(run)));
+    struct config *config = cli_upgrade_salvage(path);
+
+    assert_string_equal(run, "/run/x");
+    assert_non_null(config);
+    assert_string_equal(config->paths.run, "/run/x");
+    assert_int_equal(config->upgrade.policy, CONFIG_UPGRADE_REQUIRED);
+    assert_int_equal(config->upgrade.packages.count, 2);
+    assert_string_equal(config->upgrade.packages.items[1], "mysql-*");
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_afterwards_ends_its_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_list_that_cannot_be_had_is_for_the_policy_to_judge,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(comments_are_no_part_of_what_a_faulty_configuration_says,
                                         set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
