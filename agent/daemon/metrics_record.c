@@ -31,11 +31,21 @@ static void copy(char *to, size_t size, const char *text)
 
 /* --- attempts --------------------------------------------------------------------------------- */
 
+/* What is on record began before what begins now, whatever a clock that was set back says. */
+static void set_before(struct metrics_attempt *attempt, int64_t now_utc_us)
+{
+    if (attempt->begun_utc_us >= now_utc_us)
+        attempt->begun_utc_us = now_utc_us - 1;
+}
+
 void metrics_record_begin(struct metrics_record *record, const char *id, int64_t now_utc_us)
 {
     struct metrics_attempt attempt = {.begun_utc_us = now_utc_us};
 
     copy(attempt.id, sizeof(attempt.id), id);
+    set_before(&record->ended, now_utc_us);
+    for (size_t i = 0; i < record->running_count; i++)
+        set_before(&record->running[i], now_utc_us);
     record->attempts++;
     record->last = attempt;
     if (record->running_count < METRICS_RUNNING_MAX)
@@ -92,15 +102,22 @@ static enum metrics_result result_of(const struct metrics_ending *ending)
     return ending->exit_code == 0 ? METRICS_SUCCESS : METRICS_DEGRADED;
 }
 
+/* One of before the clock was set back lies ahead: it gives way, or none would be the last. */
+static void take_success(struct metrics_record *record, int64_t at_us, int64_t now_utc_us)
+{
+    if (at_us > record->success_utc_us || record->success_utc_us > now_utc_us)
+        record->success_utc_us = at_us;
+}
+
 /* Data is as old as its cut, however long EC2 copied it. */
-static void note_success(struct metrics_record *record, const struct metrics_attempt *attempt)
+static void note_success(struct metrics_record *record, const struct metrics_attempt *attempt,
+                         int64_t now_utc_us)
 {
     int64_t at_us = attempt->begun_utc_us;
 
     if (strcmp(record->set.id, attempt->id) == 0 && record->set.instant_utc_us > 0)
         at_us = record->set.instant_utc_us;
-    if (at_us > record->success_utc_us)
-        record->success_utc_us = at_us;
+    take_success(record, at_us, now_utc_us);
 }
 
 static bool is_failure(enum metrics_result result)
@@ -115,7 +132,7 @@ static bool note_end(struct metrics_record *record, const struct metrics_attempt
 
     record->failures += is_failure(result) && !waits;
     if (result == METRICS_SUCCESS)
-        note_success(record, attempt);
+        note_success(record, attempt, now_utc_us);
     if (!later && (!is_failure(result) || is_failure(record->result)))
         return false;
     record->ended = *attempt;
@@ -152,14 +169,14 @@ static bool is_latest(const struct metrics_record *record, const struct backup *
     return strcmp(backup->id, record->set.id) >= 0;
 }
 
-static void note_settled(struct metrics_record *record, const struct backup *backup)
+static void note_settled(struct metrics_record *record, const struct backup *backup,
+                         int64_t now_utc_us)
 {
     int64_t at_us = backup->window_begin_utc_us;
 
     if (at_us <= 0 && !catalog_id_moment(backup->id, &at_us))
         return;
-    if (at_us > record->success_utc_us)
-        record->success_utc_us = at_us;
+    take_success(record, at_us, now_utc_us);
 }
 
 bool metrics_record_settle(struct metrics_record *record, const struct backup *backup,
@@ -171,7 +188,7 @@ bool metrics_record_settle(struct metrics_record *record, const struct backup *b
     if (complete && is_latest(record, backup))
         metrics_record_cut(record, backup);
     if (complete && as_asked) /* also where a later one is shown: it may be the last that is good */
-        note_settled(record, backup);
+        note_settled(record, backup, now_utc_us);
     if (!shown)
         return false;
     record->result = !complete ? METRICS_FAILED : as_asked ? METRICS_SUCCESS : METRICS_DEGRADED;

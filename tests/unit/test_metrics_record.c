@@ -145,6 +145,52 @@ static void an_older_failure_is_seen_after_a_later_success(void **state)
     assert_int_equal(record.success_utc_us, T0 + 60 * SECOND);
 }
 
+/* Of two days ahead, and put right in between. */
+static void a_clock_that_was_set_back_hides_no_success(void **state)
+{
+    const int64_t ahead_us = 2 * 86400 * SECOND;
+
+    (void)state;
+    metrics_record_begin(&record, A, T0 + ahead_us);
+    (void)end(A, 1, T0 + ahead_us + SECOND);
+    metrics_record_begin(&record, B, T0 + 60 * SECOND);
+
+    assert_true(end(B, 0, T0 + 61 * SECOND));
+
+    assert_int_equal(record.result, METRICS_SUCCESS);
+    assert_string_equal(record.ended.id, B);
+}
+
+static void nor_does_one_that_ended_ahead_of_it_stay_the_last_success(void **state)
+{
+    const int64_t ahead_us = 2 * 86400 * SECOND;
+
+    (void)state;
+    metrics_record_begin(&record, A, T0 + ahead_us);
+    (void)end(A, 0, T0 + ahead_us + SECOND);
+    metrics_record_begin(&record, B, T0 + 60 * SECOND);
+
+    (void)end(B, 0, T0 + 61 * SECOND);
+
+    assert_int_equal(record.success_utc_us, T0 + 60 * SECOND);
+}
+
+/* Which of two began first is not asked of the clock. */
+static void one_that_ran_when_the_clock_was_set_back_is_still_the_older(void **state)
+{
+    const int64_t ahead_us = 2 * 86400 * SECOND;
+
+    (void)state;
+    metrics_record_begin(&record, A, T0 + ahead_us);
+    metrics_record_begin(&record, B, T0 + 60 * SECOND);
+    (void)end(B, 1, T0 + 61 * SECOND);
+
+    (void)end(A, 0, T0 + 62 * SECOND);
+
+    assert_int_equal(record.result, METRICS_FAILED);
+    assert_string_equal(record.ended.id, B);
+}
+
 static void what_runs_when_the_record_is_read_has_died(void **state)
 {
     (void)state;
@@ -373,6 +419,9 @@ int main(void)
         cmocka_unit_test_setup(a_failure_keeps_the_time_of_the_last_success, set_up),
         cmocka_unit_test_setup(an_older_success_does_not_hide_a_later_failure, set_up),
         cmocka_unit_test_setup(an_older_failure_is_seen_after_a_later_success, set_up),
+        cmocka_unit_test_setup(a_clock_that_was_set_back_hides_no_success, set_up),
+        cmocka_unit_test_setup(nor_does_one_that_ended_ahead_of_it_stay_the_last_success, set_up),
+        cmocka_unit_test_setup(one_that_ran_when_the_clock_was_set_back_is_still_the_older, set_up),
         cmocka_unit_test_setup(what_runs_when_the_record_is_read_has_died, set_up),
         cmocka_unit_test_setup(one_that_somebody_else_ends_is_open_until_it_is_settled, set_up),
         cmocka_unit_test_setup(settled_as_gone_or_as_less_is_no_success, set_up),
