@@ -5,22 +5,22 @@
 
 /* clang-format off: a line each */
 static const struct command commands[] = {
-    {"backup", backup_command},
-    {"hold", hold_command},
-    {"release", release_command},
-    {"list", list_command},
-    {"show", show_command},
-    {"status", status_command},
-    {"doctor", doctor_command},
-    {"restore-instance", restore_instance_command},
-    {"restore-volumes", restore_volumes_command},
-    {"restore-files", restore_files_command},
-    {"verify", verify_command},
-    {"rollback", rollback_command},
-    {"prune", prune_command},
-    {"delete", delete_command},
-    {"pin", pin_command},
-    {"unpin", unpin_command},
+    {"backup", backup_command, false},
+    {"hold", hold_command, false},
+    {"release", release_command, true},
+    {"list", list_command, false},
+    {"show", show_command, false},
+    {"status", status_command, true},
+    {"doctor", doctor_command, false},
+    {"restore-instance", restore_instance_command, false},
+    {"restore-volumes", restore_volumes_command, false},
+    {"restore-files", restore_files_command, false},
+    {"verify", verify_command, false},
+    {"rollback", rollback_command, false},
+    {"prune", prune_command, false},
+    {"delete", delete_command, false},
+    {"pin", pin_command, false},
+    {"unpin", unpin_command, false},
 };
 /* clang-format on */
 

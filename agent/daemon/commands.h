@@ -8,6 +8,8 @@
 struct command {
     const char *name;
     void (*run)(struct job *job);
+    bool spare; /* soon over, and needed most when there is no place for others: it has some of its
+                 * own */
 };
 
 /* NULL: there is no such command. Static. */

@@ -253,6 +253,7 @@ static void begin_request(struct client *client, json_t *request)
         return;
     }
     const struct command *command = command_find(cmd);
+    size_t places = JOB_COUNT_MAX + (command != NULL && command->spare ? JOB_COUNT_SPARE : 0);
     if (command == NULL) {
         const char *nearest = parse_nearest(cmd, command_names());
         (void)err_set(&err, ERR_USAGE, 0, "this daemon has no such command");
@@ -262,7 +263,7 @@ static void begin_request(struct client *client, json_t *request)
     } else if (agent->stopping) {
         (void)err_set(&err, ERR_BUSY, 0, "the daemon is stopping");
         client_refuse(client, &err, 5);
-    } else if (!job_start(agent, command->name, command->run, json_incref(args), client,
+    } else if (!job_start(agent, command->name, command->run, json_incref(args), client, places,
                           &client->job, &err)) {
         client_refuse(client, &err, err.kind == ERR_BUSY ? 4 : 5);
     }

@@ -57,11 +57,11 @@ static void job_free(struct job *job)
 }
 
 bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), json_t *take_args,
-               void *client, struct job **ret_job, struct err *err)
+               void *client, size_t places, struct job **ret_job, struct err *err)
 {
-    if (agent->job_count >= JOB_COUNT_MAX) {
+    if (agent->job_count >= places) {
         json_decref(take_args);
-        (void)err_set(err, ERR_BUSY, 0, "%d requests are running already", JOB_COUNT_MAX);
+        (void)err_set(err, ERR_BUSY, 0, "%zu requests are running already", places);
         return err_suggest(err, "wait for one to end: `stillpoint status`");
     }
     struct job *job = calloc(1, sizeof(*job));

@@ -19,6 +19,7 @@
 
 enum {
     JOB_COUNT_MAX = 16,                     /* running at once, of all commands */
+    JOB_COUNT_SPARE = 4,                    /* more, for those of struct command's "spare" */
     JOB_EVENTS_BYTES_MAX = 4 * 1024 * 1024, /* told and not yet taken by the loop */
     JOB_ID_BYTES = 48,
     JOB_TIMES_MAX = 12,
@@ -64,9 +65,10 @@ struct job {
 /* Makes the job and starts its thread. Loop thread.
  *   take_args  swallowed; NULL: none
  *   client     NULL: nobody listens
- *   false      ERR_BUSY too many; ERR_SYS */
+ *   places     JOB_COUNT_MAX, with JOB_COUNT_SPARE more or without
+ *   false      ERR_BUSY as many are running; ERR_SYS */
 bool job_start(struct agent *agent, const char *cmd, void (*run)(struct job *), json_t *take_args,
-               void *client, struct job **ret_job, struct err *err);
+               void *client, size_t places, struct job **ret_job, struct err *err);
 /* Joins the thread and frees; only once job->ended. Loop thread. */
 void job_end(struct job *job);
 /* What was told and not taken yet. Loop thread.

@@ -105,7 +105,7 @@ static void start_if_wanted(struct agent *agent, bool *wanted, const char *cmd,
     if (start)
         *wanted = false;
     (void)pthread_mutex_unlock(&agent->mutex);
-    if (start && !job_start(agent, cmd, run, NULL, NULL, &job, &err))
+    if (start && !job_start(agent, cmd, run, NULL, NULL, JOB_COUNT_MAX, &job, &err))
         log_err(LOG_LEVEL_WARNING, "not_settled", &err); /* the next start does it */
 }
 

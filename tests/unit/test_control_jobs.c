@@ -24,7 +24,7 @@ enum { ITEMS = 9, ITEM_BYTES = 300 * 1024, PATIENCE_MS = 5000 };
 /* More than the socket takes, less than stays with the job. */
 enum { LAG_ITEMS = 2, ANSWER_BYTES = (LAG_ITEMS + 1) * ITEM_BYTES };
 
-static atomic_bool flood_is_out;
+static atomic_bool flood_is_out, may_go;
 
 static void nap(void)
 {
@@ -58,9 +58,24 @@ static void lag(struct job *job)
         nap();
 }
 
+static void park(struct job *job)
+{
+    for (int ms = 0; !atomic_load(&may_go) && ms < PATIENCE_MS; ms += 20)
+        nap();
+    job_result(job, 0, json_null());
+}
+
+static void answer(struct job *job)
+{
+    job_result(job, 0, json_null());
+}
+
 const struct command *command_find(const char *name)
 {
-    static const struct command all[] = {{"flood", flood}, {"lag", lag}};
+    static const struct command all[] = {{"flood", flood, false},
+                                         {"lag", lag, false},
+                                         {"park", park, false},
+                                         {"answer", answer, true}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (strcmp(name, all[i].name) == 0)
@@ -71,7 +86,7 @@ const struct command *command_find(const char *name)
 
 const char *const *command_names(void)
 {
-    static const char *const names[] = {"flood", "lag", NULL};
+    static const char *const names[] = {"flood", "lag", "park", "answer", NULL};
 
     return names;
 }
@@ -127,12 +142,66 @@ static void a_client_that_reads_late_has_the_last_word_too(void **state)
     (void)close(fd);
 }
 
+static int ask(const struct control_rig *rig, const char *cmd)
+{
+    char request[64];
+    int fd = join(rig), len = snprintf(request, sizeof(request), "{\"v\":1,\"cmd\":\"%s\"}\n", cmd);
+
+    assert_int_equal(send(fd, request, (size_t)len, MSG_NOSIGNAL), len);
+    return fd;
+}
+
+/* Reads the answer to its end. */
+static void hear(int fd, char *text, size_t size)
+{
+    size_t len = 0;
+    ssize_t got;
+
+    while (len < size - 1 && (got = read(fd, text + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    text[len] = '\0';
+    (void)close(fd);
+}
+
+static unsigned count_jobs(struct control_rig *rig)
+{
+    (void)pthread_mutex_lock(&rig->agent.mutex);
+    unsigned count = rig->agent.job_count;
+    (void)pthread_mutex_unlock(&rig->agent.mutex);
+    return count;
+}
+
+static void where_all_places_are_taken_a_hold_can_still_be_let_go_of(void **state)
+{
+    struct control_rig *rig = *state;
+    int fds[JOB_COUNT_MAX];
+    char text[1000];
+
+    for (int i = 0; i < JOB_COUNT_MAX; i++)
+        fds[i] = ask(rig, "park");
+    for (int ms = 0; count_jobs(rig) < JOB_COUNT_MAX && ms < PATIENCE_MS; ms += 20)
+        nap();
+
+    hear(ask(rig, "park"), text, sizeof(text));
+    assert_non_null(strstr(text, "16 requests are running already"));
+    hear(ask(rig, "answer"), text, sizeof(text));
+    assert_non_null(strstr(text, "\"event\":\"result\""));
+
+    atomic_store(&may_go, true);
+    for (int i = 0; i < JOB_COUNT_MAX; i++) {
+        hear(fds[i], text, sizeof(text));
+        assert_non_null(strstr(text, "\"event\":\"result\""));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_that_ended_unread_is_gone_with_its_client,
                                         control_rig_set_up, control_rig_tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_reads_late_has_the_last_word_too,
+                                        control_rig_set_up, control_rig_tear_down),
+        cmocka_unit_test_setup_teardown(where_all_places_are_taken_a_hold_can_still_be_let_go_of,
                                         control_rig_set_up, control_rig_tear_down),
     };
 
