@@ -62,6 +62,18 @@ static bool judge(const struct http_answer *answer, bool *ret_again, struct err 
                                        : "see whether [metrics] ping has the right address");
 }
 
+/* What http.h suggests is for AWS: none of [aws] is for the watcher. */
+static bool suggest(struct err *err)
+{
+    err->remedy[0] = '\0';
+    if (err->kind == ERR_TLS)
+        return err_suggest(err, "let this system trust the CA of the server behind [metrics] ping "
+                                "(update-ca-certificates, update-ca-trust) and restart "
+                                "stillpointd; [aws] ca_bundle is for AWS alone");
+    return err_suggest(err,
+                       "see whether the server behind [metrics] ping can be reached from here");
+}
+
 /* A connection of its own: the next one is hours away.
  *   ret_again  one more try may help */
 static bool send_once(struct ping *ping, const struct letter *letter, const struct cancel *cancel,
@@ -91,10 +103,9 @@ static bool send_once(struct ping *ping, const struct letter *letter, const stru
         ok = judge(&answer, ret_again, err);
     } else {
         *ret_again = err->kind != ERR_CANCELLED && err->kind != ERR_CONFIG &&
-                     err->kind != ERR_LIMIT && err->kind != ERR_INTERNAL;
+                     err->kind != ERR_TLS && err->kind != ERR_LIMIT && err->kind != ERR_INTERNAL;
         (void)err_wrap(err, "ping");
-        (void)err_suggest(err,
-                          "see whether the server behind [metrics] ping can be reached from here");
+        (void)suggest(err);
     }
     explicit_bzero(url, sizeof(url));
     http_answer_free(&answer);
