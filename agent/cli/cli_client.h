@@ -13,23 +13,24 @@
 struct cli_client {
     int fd; /* -1: not connected */
     struct control_lines lines;
-    const char *group; /* [daemon] group, for the remedy; NULL: not known */
-    bool interrupted;  /* a signal came: told as soon as what was here before it is */
+    const char *group;   /* [daemon] group, for the remedy; NULL: not known */
+    bool interrupted;    /* a signal came: told as soon as what was here before it is */
+    int send_timeout_ms; /* of connecting and of sending; 0: CLI_CLIENT_SEND_TIMEOUT_MS */
 };
 
 #define CLI_CLIENT_INIT                                                                            \
     {                                                                                              \
-        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), NULL, false                              \
+        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), NULL, false, 0                           \
     }
 
 enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };
 
 /*   false  ERR_PRECONDITION with the remedy: no socket, nobody listens, not permitted, queue full
- */
+ *          for all of client->send_timeout_ms */
 bool cli_client_open(struct cli_client *client, const char *socket_path, struct err *err);
 void cli_client_close(struct cli_client *client); /* idempotent */
 
-/* Sends whole lines, waiting at most CLI_CLIENT_SEND_TIMEOUT_MS.
+/* Sends whole lines, waiting at most client->send_timeout_ms.
  *   false  ERR_SENT: it may have arrived in part. An end that has closed is no failure: what it
  *          said before is there to read, and cli_client_next tells the rest */
 bool cli_client_send(struct cli_client *client, const struct buf *lines, struct err *err);

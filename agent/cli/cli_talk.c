@@ -463,6 +463,16 @@ static int keep_hold(struct talk *talk, int exit_code)
                     "everything is let go of, at the end of its lease at the latest");
 }
 
+/* Whoever has a deadline waits no longer for a daemon that takes nothing. */
+static int send_timeout_ms(const struct talk *talk)
+{
+    int64_t left_ms = talk->leave_ms - clock_boot_ms();
+
+    if (talk->leave_ms == 0 || left_ms >= CLI_CLIENT_SEND_TIMEOUT_MS)
+        return CLI_CLIENT_SEND_TIMEOUT_MS;
+    return left_ms > 0 ? (int)left_ms : 1;
+}
+
 static int talk_through(struct talk *talk, const char *socket_path)
 {
     struct err err = ERR_INIT;
@@ -472,6 +482,7 @@ static int talk_through(struct talk *talk, const char *socket_path)
         return cli_fail(talk->cli, CLI_EXIT_FAILED,
                         &(struct err){ERR_INTERNAL, 0, "out of memory", ""}, NULL);
     talk->client.group = talk->cli->group;
+    talk->client.send_timeout_ms = send_timeout_ms(talk);
     if (!cli_client_open(&talk->client, socket_path, &err))
         return cli_fail(talk->cli, cli_exit_of(err.kind), &err,
                         talk->outcome.changes ? "nothing was asked for and nothing was done"

@@ -23,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "agent/base/clock.h"
 #include "agent/cli/cli_run.h"
 
 enum act {
@@ -44,6 +45,7 @@ struct world {
     int listener;
     int signals[2]; /* what the client takes for a signalfd, and its other end */
     const struct step *script;
+    int64_t time_ms;        /* until the client's deadline; 0: it has none */
     char heard[200 * 1024]; /* all lines that the daemon took */
     size_t heard_len;
     char *out, *err;
@@ -217,6 +219,7 @@ static int run_cli(struct world *world, const char *words, FILE *out, FILE *err)
                       .err = err,
                       .look = {.columns = 80},
                       .err_look = {.columns = 80},
+                      .deadline_ms = world->time_ms ? clock_boot_ms() + world->time_ms : 0,
                       .signal_fd = world->signals[0],
                       .env = no_env};
     int exit_code = cli_run(&cli);
@@ -706,6 +709,33 @@ static void a_socket_that_nobody_listens_on_is_exit_5(void **state)
         strstr(world->out, "{\"event\":\"error\",\"exit\":5,\"kind\":\"precondition\""));
 }
 
+/* What pre-upgrade waits is what it was told to. */
+static void a_daemon_that_takes_nothing_is_waited_for_until_the_deadline(void **state)
+{
+    enum { QUEUE_MAX = 64, SHORT_MS = 300, LONG_MS = 5000 };
+    struct world *world = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fds[QUEUE_MAX], count = 0;
+    bool full = false;
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", world->socket);
+    while (!full && count < QUEUE_MAX) {
+        fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        full = connect(fds[count], (struct sockaddr *)&address, sizeof(address)) != 0;
+        count++;
+    }
+    assert_true(full);
+    world->time_ms = SHORT_MS;
+    int64_t begin_ms = clock_boot_ms();
+
+    assert_int_equal(run(world, "backup", NULL), 5);
+
+    assert_true(clock_boot_ms() - begin_ms < LONG_MS);
+    assert_non_null(strstr(world->err, "takes no connections"));
+    while (count > 0)
+        (void)close(fds[--count]);
+}
+
 static void a_socket_that_is_not_for_us_is_exit_5_and_names_the_group(void **state)
 {
     struct world *world = *state;
@@ -1104,6 +1134,7 @@ int main(void)
         WITH_WORLD(an_error_that_claims_success_is_a_failure),
         WITH_WORLD(a_missing_socket_is_exit_5_and_says_how_to_start_the_daemon),
         WITH_WORLD(a_socket_that_nobody_listens_on_is_exit_5),
+        WITH_WORLD(a_daemon_that_takes_nothing_is_waited_for_until_the_deadline),
         WITH_WORLD(a_socket_that_is_not_for_us_is_exit_5_and_names_the_group),
         WITH_WORLD(a_backup_whose_daemon_goes_away_is_unknown_and_says_how_to_look),
         WITH_WORLD(once_all_runs_again_no_end_says_that_something_may_be_held),
