@@ -11,6 +11,7 @@
 #include "agent/daemon/gather.h"
 #include "agent/daemon/inventory_gather.h"
 #include "agent/daemon/last_backup.h"
+#include "agent/daemon/set_use.h"
 #include "agent/daemon/survey.h"
 
 enum {
@@ -119,7 +120,10 @@ static bool take_whole(struct work *work, const struct work_options *options, co
 {
     int64_t now_utc_us = clock_utc_us() + ec2_clock_ahead_s(work->ec2) * 1000000;
     struct gather gather = {.id = id};
+    struct err busy = ERR_INIT;
 
+    if (!set_use_begin(work->job, id, &busy))
+        return true; /* it is being removed, which EC2 need not say yet: there is none */
     bool ok = gather_catalog(work, &gather, deadline_ms, err);
     const struct inventory_set *set = ok && gather.set != NULL
                                           ? reuse_choose(&gather.inventory, options, work->attached,

@@ -29,8 +29,9 @@ const struct inventory_set *reuse_choose(const struct inventory *inventory,
                                          const struct device_attached *attached, size_t count,
                                          int64_t now_utc_us);
 
-/* Looks for one of this node's; the node itself is not touched. Waits for one that this
- * daemon has just proved until EC2 shows it, half a minute at most. Worker thread.
+/* Looks for one of this node's; the node itself is not touched. One that is being removed is none,
+ * and one that was found stays until JOB ends (set_use.h). Waits for one that this daemon has just
+ * proved until EC2 shows it, half a minute at most. Worker thread.
  *   ret_backup  as show has it, with "reused": true and "age_s"; given to the caller. NULL: there
  *               is none
  *   false       it is not known whether there is one */

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # backup --max-age: a good backup that is recent enough is used, and nothing is held; one that is too old,
-# less consistent, still pending or without an image is not; where that can't be known, one is made.
+# less consistent, still pending, without an image or being removed is not; where that can't be known, one is made.
 # shellcheck source=tests/lab/lib.sh disable=SC2119
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/prune.sh
+. "$LIB_DIR/prune.sh"
 
 need_program stillpointd stillpoint-guard stillpoint-hook stillpoint
 start_cloud
@@ -47,6 +49,20 @@ assert_eq "$first reused complete" "$(made --max-age 1h --no-image)" "the newer 
 assert_eq "$first reused complete" "$(made --max-age 1h --consistency crash)" "the newer has no image"
 read -r _ what state <<<"$(made --max-age 1h --pin)"
 assert_eq "new complete" "$what $state" "none is pinned"
+
+# Being removed, though EC2's lists are not that far.
+read -r going what state <<<"$(made --no-image)"
+assert_eq "$going reused complete" "$(made --max-age 1h --no-image)" "the newest"
+cloud_set '{"tags_visible_after_ms": 60000}'
+hold_removals
+sp delete --force "$going" >"$LAB/out.txt" 2>&1 &
+client=$!
+until_called DeleteSnapshot 1 role
+read -r _ what state <<<"$(made --max-age 1h --no-image --wait cut)"
+assert_eq new "$what" "that one is being removed"
+cloud_set '{"tags_visible_after_ms": 0}'
+cloud_faults_off
+wait "$client" || fail "delete: $(cat "$LAB/out.txt")"
 
 # It can't be known: one too many is better than none.
 cloud_set '{"deny": ["DescribeImages"]}'
