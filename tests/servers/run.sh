@@ -300,7 +300,7 @@ lease() {
     begin=${EPOCHREALTIME/./}
     sql "INSERT INTO leased.m VALUES (1)" >/dev/null || { no "the insert failed"; return; }
     took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-    { [ "$took" -ge 1000 ] && [ "$took" -le 2600 ]; } || { no "the writer waited $took ms"; return; }
+    { [ "$took" -ge 1000 ] && [ "$took" -le 4500 ]; } || { no "the writer waited $took ms"; return; }
     kill -CONT "$hold_pid"
     hold_say attest
     [[ $hold_line == "not proved: "* ]] || no "$hold_line"
@@ -322,7 +322,7 @@ long_query_is_named() { # METHOD
     beside_ok
 }
 long_query_is_no_matter() {
-    beside "SELECT SLEEP(2.5)"
+    beside "SELECT SLEEP(4)"
     sleep 1.5
     hold_start auto || { no "$hold_line"; return; }
     still_waits || { no "the query is over already"; return; }
@@ -332,9 +332,11 @@ long_query_is_no_matter() {
 }
 
 killed_is_not_proved() {
-    local id
+    local id before
+    before=$(sql "SELECT CONNECTION_ID()")
     hold_start auto || { no "$hold_line"; return; }
-    id=$(sql "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep' AND ID <> CONNECTION_ID()" | tail -n 1)
+    # Whatever the server notes late of it, and of those that were closed.
+    id=$(sql "SELECT MIN(ID) FROM information_schema.PROCESSLIST WHERE ID > $before AND ID <> CONNECTION_ID()")
     sql "KILL $id" >/dev/null
     hold_say attest
     [[ $hold_line == "not proved: "* ]] || { no "$hold_line"; return; }
