@@ -10,6 +10,7 @@ own_mounts "$@"
 
 mount -t tmpfs run /run
 mount -t tmpfs opt /opt
+mount -t tmpfs lib /var/lib
 log=/run/log
 monit_hook=packaging/kaltura/hooks.d/kaltura-monit services_hook=packaging/kaltura/hooks.d/kaltura-services
 mkdir /run/bin
@@ -69,6 +70,19 @@ SUMMARY
 expect $monit_hook hold "all watched" "unmonitor all"
 expect $monit_hook release "all watched" "monitor all"
 expect $monit_hook release "a second time" ''
+
+expect $monit_hook hold "the power goes in it" "unmonitor all"
+rm -rf /run/stillpoint-kaltura
+expect $monit_hook release "of what was unwatched before the boot" "monitor all"
+
+# A node made from the snapshots: its monit has on its disk that it watches nothing, its next backup is our say.
+expect $monit_hook hold "snapshots are made in it" "unmonitor all"
+cp /run/summary /run/summary.all
+sed -i "s/^Process \(.*\)Running/Process \1Not monitored/" /run/summary
+expect $monit_hook hold "the copy's own backup" "unmonitor all"
+expect $monit_hook release "the copy's own backup" "monitor all"
+mv /run/summary.all /run/summary
+[ ! -e /var/lib/stillpoint-kaltura ] || fail "a folder is left"
 
 sed -i "s/^Process 'batch'.*/Process 'batch'                     Not monitored/" /run/summary
 expect $monit_hook hold "one unwatched" "unmonitor mysqld"
