@@ -85,9 +85,9 @@ $B/libstillpoint.a: $(COMMON)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-# The guard and the hook runner link libc alone; clock is the one module that they share (and
-# point, which is empty but for POINTS=1).
-$B/libguard.a: $(GUARD) $(HOOKRUN) $B/agent/base/clock.o $B/agent/base/point.o $(COVERO)
+# The guard and the hook runner link libc alone; of what the others have they share these (point is
+# empty but for POINTS=1).
+$B/libguard.a: $(GUARD) $(HOOKRUN) $(patsubst %,$B/agent/base/%.o,clock comment point) $(COVERO)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 

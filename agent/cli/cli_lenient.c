@@ -10,6 +10,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
+#include "agent/base/comment.h"
 #include "agent/daemon/config_file.h"
 
 enum { VALUE_BYTES = 8192 };
@@ -33,7 +34,7 @@ static int take(void *user, const char *section, const char *name, const char *v
         len += (size_t)snprintf(search->value + len, VALUE_BYTES - len, ", ");
     if (len + strlen(value) < VALUE_BYTES) {
         strcpy(search->value + len, value);
-        config_file_cut_comment(search->value + len);
+        comment_cut(search->value + len);
     }
     search->found = search->found_here = true;
     return 1;

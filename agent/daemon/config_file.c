@@ -12,6 +12,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/buf.h"
+#include "agent/base/comment.h"
 #include "agent/base/fileio.h"
 #include "agent/daemon/strs.h"
 
@@ -114,20 +115,6 @@ static char *next_line(char *line, int room, void *self)
     return look_at(reader, line) ? line : NULL;
 }
 
-/* inih takes " ;" for the start of a comment; " #" is one as well, else it would land in values. */
-void config_file_cut_comment(char *value)
-{
-    char *end = strpbrk(value, "#;");
-
-    while (end != NULL && end != value && strchr(" \t", end[-1]) == NULL)
-        end = strpbrk(end + 1, "#;");
-    if (end == NULL)
-        return;
-    while (end > value && strchr(" \t", end[-1]) != NULL)
-        end--;
-    *end = '\0';
-}
-
 static bool note_key(struct reader *reader, const char *key)
 {
     char name[SECTION_BYTES + KEY_BYTES + 2];
@@ -164,7 +151,7 @@ static int take_value(void *self, const char *section, const char *key, const ch
         (void)fail(reader);
         return 0;
     }
-    config_file_cut_comment(copy);
+    comment_cut(copy);
     (void)snprintf(origin, sizeof(origin), "%s:%d", reader->path, reader->line);
     if (!reader->sink->value(reader->sink->self, key, copy, more, origin, reader->err)) {
         (void)fail(reader);

@@ -39,7 +39,5 @@ bool config_file_read(const char *path, const struct config_file_sink *sink, str
 /* The same from memory; PATH is for messages. */
 bool config_file_parse(const char *path, const char *text, size_t len,
                        const struct config_file_sink *sink, struct err *err);
-/* Takes a comment off the end of VALUE. */
-void config_file_cut_comment(char *value);
 
 #endif

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/comment.h"
+
 #define DEFAULT_CONFIG "/etc/stillpoint/stillpoint.conf"
 #define DEFAULT_RUN    "/run/stillpoint"
 
@@ -41,18 +43,6 @@ static char *trim(char *text)
     return text;
 }
 
-/* As the other programs read it (config_file.c): from a # or ; that begins it or has a blank before
- * it. */
-static void cut_comment(char *value)
-{
-    for (char *at = value; *at != '\0'; at++) {
-        if ((*at == '#' || *at == ';') && (at == value || at[-1] == ' ' || at[-1] == '\t')) {
-            *at = '\0';
-            return;
-        }
-    }
-}
-
 /* One trimmed line. 1 it names run, -1 it names it badly, 0 it is something else. */
 static int read_line(char *line, bool *is_in_paths, char *ret_run, size_t bytes)
 {
@@ -69,7 +59,7 @@ static int read_line(char *line, bool *is_in_paths, char *ret_run, size_t bytes)
     if (strcmp(trim(line), "run") != 0)
         return 0;
     char *value = equals + 1;
-    cut_comment(value);
+    comment_cut(value);
     value = trim(value);
     if (value[0] != '/' || strlen(value) >= bytes)
         return -1;
