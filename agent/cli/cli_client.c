@@ -45,8 +45,8 @@ static bool explain_connect(const char *path, const char *group, int os_errno, s
 bool cli_client_open(struct cli_client *client, const char *socket_path, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int wait_ms = client->send_timeout_ms ? client->send_timeout_ms : CLI_CLIENT_SEND_TIMEOUT_MS;
-    const struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000};
+    const struct timeval wait = {client->send_timeout_ms / 1000,
+                                 client->send_timeout_ms % 1000 * 1000};
 
     if (strlen(socket_path) >= sizeof(address.sun_path)) {
         (void)err_set(err, ERR_PRECONDITION, 0, "the control socket's path is too long: %s",

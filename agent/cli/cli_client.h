@@ -10,20 +10,20 @@
 #include "agent/base/err.h"
 
 /* One connection to the daemon: one request, and events until the last. */
+enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };
+
 struct cli_client {
     int fd; /* -1: not connected */
     struct control_lines lines;
     const char *group;   /* [daemon] group, for the remedy; NULL: not known */
     bool interrupted;    /* a signal came: told as soon as what was here before it is */
-    int send_timeout_ms; /* of connecting and of sending; 0: CLI_CLIENT_SEND_TIMEOUT_MS */
+    int send_timeout_ms; /* of connecting and of sending */
 };
 
 #define CLI_CLIENT_INIT                                                                            \
     {                                                                                              \
-        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), NULL, false, 0                           \
+        -1, CONTROL_LINES_INIT(CONTROL_ANSWER_BYTES_MAX), NULL, false, CLI_CLIENT_SEND_TIMEOUT_MS  \
     }
-
-enum { CLI_CLIENT_SEND_TIMEOUT_MS = 10000 };
 
 /*   false  ERR_PRECONDITION with the remedy: no socket, nobody listens, not permitted, queue full
  *          for all of client->send_timeout_ms */

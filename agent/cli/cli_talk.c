@@ -464,13 +464,12 @@ static int keep_hold(struct talk *talk, int exit_code)
 }
 
 /* Whoever has a deadline waits no longer for a daemon that takes nothing. */
-static int send_timeout_ms(const struct talk *talk)
+static void shorten_send(struct talk *talk)
 {
     int64_t left_ms = talk->leave_ms - clock_boot_ms();
 
-    if (talk->leave_ms == 0 || left_ms >= CLI_CLIENT_SEND_TIMEOUT_MS)
-        return CLI_CLIENT_SEND_TIMEOUT_MS;
-    return left_ms > 0 ? (int)left_ms : 1;
+    if (talk->leave_ms != 0 && left_ms < talk->client.send_timeout_ms)
+        talk->client.send_timeout_ms = left_ms > 0 ? (int)left_ms : 1; /* 0 would be for ever */
 }
 
 static int talk_through(struct talk *talk, const char *socket_path)
@@ -482,7 +481,7 @@ static int talk_through(struct talk *talk, const char *socket_path)
         return cli_fail(talk->cli, CLI_EXIT_FAILED,
                         &(struct err){ERR_INTERNAL, 0, "out of memory", ""}, NULL);
     talk->client.group = talk->cli->group;
-    talk->client.send_timeout_ms = send_timeout_ms(talk);
+    shorten_send(talk);
     if (!cli_client_open(&talk->client, socket_path, &err))
         return cli_fail(talk->cli, cli_exit_of(err.kind), &err,
                         talk->outcome.changes ? "nothing was asked for and nothing was done"
