@@ -145,14 +145,13 @@ static void an_older_failure_is_seen_after_a_later_success(void **state)
     assert_int_equal(record.success_utc_us, T0 + 60 * SECOND);
 }
 
-/* Of two days ahead, and put right in between. */
+#define AHEAD (2 * 86400 * SECOND) /* of a clock that is put right in between */
+
 static void a_clock_that_was_set_back_hides_no_success(void **state)
 {
-    const int64_t ahead_us = 2 * 86400 * SECOND;
-
     (void)state;
-    metrics_record_begin(&record, A, T0 + ahead_us);
-    (void)end(A, 1, T0 + ahead_us + SECOND);
+    metrics_record_begin(&record, A, T0 + AHEAD);
+    (void)end(A, 1, T0 + AHEAD + SECOND);
     metrics_record_begin(&record, B, T0 + 60 * SECOND);
 
     assert_true(end(B, 0, T0 + 61 * SECOND));
@@ -163,11 +162,9 @@ static void a_clock_that_was_set_back_hides_no_success(void **state)
 
 static void nor_does_one_that_ended_ahead_of_it_stay_the_last_success(void **state)
 {
-    const int64_t ahead_us = 2 * 86400 * SECOND;
-
     (void)state;
-    metrics_record_begin(&record, A, T0 + ahead_us);
-    (void)end(A, 0, T0 + ahead_us + SECOND);
+    metrics_record_begin(&record, A, T0 + AHEAD);
+    (void)end(A, 0, T0 + AHEAD + SECOND);
     metrics_record_begin(&record, B, T0 + 60 * SECOND);
 
     (void)end(B, 0, T0 + 61 * SECOND);
@@ -178,10 +175,8 @@ static void nor_does_one_that_ended_ahead_of_it_stay_the_last_success(void **sta
 /* Which of two began first is not asked of the clock. */
 static void one_that_ran_when_the_clock_was_set_back_is_still_the_older(void **state)
 {
-    const int64_t ahead_us = 2 * 86400 * SECOND;
-
     (void)state;
-    metrics_record_begin(&record, A, T0 + ahead_us);
+    metrics_record_begin(&record, A, T0 + AHEAD);
     metrics_record_begin(&record, B, T0 + 60 * SECOND);
     (void)end(B, 1, T0 + 61 * SECOND);
 
