@@ -59,7 +59,8 @@ echo "hold $hold ms, exchange $exchange ms, writers waited up to $longest ms"
 
 # Nobody lost anything, and everybody is at work again.
 assert_eq 0 "$(vm 'awk "\$1 != 0" /run/load/logins | wc -l')" "logins that failed"
-vm_ok 'said=$(cat /run/load/said); have=$(journalctl -q -b -t load -o cat | grep -c "^line ")
+vm_ok 'journalctl --sync # what came before is in the files
+    said=$(cat /run/load/said); have=$(journalctl -q -b -t load -o cat | grep -c "^line ")
     [ "$have" -ge "$said" ] || { echo "journald has $have of $said lines"; exit 1; }'
 # A journal that is being written to looks corrupt to --verify (systemd issue 27532): the one of the hold is
 # put aside first. One that journald itself found corrupt ends in ~.

@@ -19,6 +19,7 @@ trap 'over=1' TERM
 orders() { # one connection; what it prints after an order's COMMIT is the acknowledgement
     local n
     for ((n = 1; ; n++)); do
+        [ ! -e "$here/over" ] || break
         echo "INSERT INTO shop.orders VALUES ($n, REPEAT('o', 150)); SELECT $n;"
         sleep 0.1
     done | mariadb --unbuffered --skip-column-names >"$here/orders"
@@ -38,6 +39,7 @@ logins() {
 lines() {
     local n
     for ((n = 1; ; n++)); do
+        [ ! -e "$here/over" ] || break
         echo "line $n"
         echo "$n" >"$here/said"
         sleep 0.2
@@ -47,11 +49,17 @@ lines() {
 stall /var/tmp/stall /var/lib/mysql/stall.txt /srv/media/stall >"$here/stalls.json" &
 stall=$!
 orders &
+orders=$!
 logins &
 lines &
+lines=$!
 echo "written at $(date)" >/boot/efi/lab.txt
 until [ -s "$here/orders" ] && [ -s "$here/logins" ] && [ -s "$here/said" ]; do sleep 0.1; done
 : >"$here/ready"
 while [ -z "$over" ]; do sleep 0.2; done
 kill "$stall"
 wait "$stall"
+# What they noted has arrived before they are gone: a line that was in the pipe when both its ends were killed
+# would be one that journald had lost.
+: >"$here/over"
+wait "$orders" "$lines"
