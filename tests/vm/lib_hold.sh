@@ -5,8 +5,8 @@
 #
 #   start_hold_lab            start_vm_lab, with a deadline of 60 s, so that nothing here ends by it, and a
 #                             nightly that runs only when one was missed
-#   hold [FAULT]              a backup in the machine, in the background: all is frozen, EC2 has made the
-#                             snapshots, and answers when the faults are off. FAULT: another kind, as JSON
+#   hold                      a backup in the machine, in the background: all is frozen, EC2 has made the
+#                             snapshots, and answers when the faults are off
 #   code_is REGEX WHAT        that backup's exit code, once it has ended
 #   free_again WHAT           nothing is frozen, soon; MariaDB and / take writes, PID 1 answers
 #   settled WHAT [SECONDS]    in EC2 every set is complete and whole, or failed (90)
@@ -18,18 +18,18 @@
 SOON=30 # seconds of an emulated machine on a busy host; the deadline is 60
 TIME=90 # what such a one may need for anything
 
-calls_of() { # as JSON
-    cloud_calls action=CreateSnapshots who=role
+made() { # calls that EC2 has done its part of, whether or not it has answered
+    cloud_calls action=CreateSnapshots who=role | json "len([c for c in d if not c['dry_run'] and c['status']])"
 }
 
 # A backup in the machine, in the background: it is held, EC2 has made the snapshots and does not answer.
-hold() { # [KIND [OPTION...]] of the fault
+hold() {
     local before end mount
-    before=$(calls_of | json "len([c for c in d if not c['dry_run']])")
-    cloud_fault "{\"action\": \"CreateSnapshots\", \"dry_run\": false, \"kind\": ${1:-\"held\"}}"
+    before=$(made)
+    cloud_fault '{"action": "CreateSnapshots", "dry_run": false, "kind": "held"}'
     vm_ok 'rm -f /run/code; { stillpoint backup --no-image >/run/out 2>&1; echo $? >/run/code; } >/dev/null 2>&1 &'
     end=$((SECONDS + TIME))
-    until [ "$(calls_of | json "len([c for c in d if not c['dry_run']])")" -gt "$before" ]; do
+    until [ "$(made)" -gt "$before" ]; do
         [ "$SECONDS" -lt "$end" ] || fail "no hold: $(vm 'cat /run/out')"
         sleep 0.1
     done
@@ -77,8 +77,8 @@ settled() { # WHAT [SECONDS]
     done
 }
 
-both_run() {
-    vm_until "$TIME" 'systemctl is-active --quiet stillpoint-guard stillpointd'
+both_run() { # asked of both at once, systemctl is content with one
+    vm_until "$TIME" 'systemctl is-active --quiet stillpoint-guard && systemctl is-active --quiet stillpointd'
 }
 
 start_hold_lab() {
