@@ -118,7 +118,7 @@ def boot(directory, spec):
         sweep.record_pid(spec["record"], child.pid, "machine")
     with open(os.path.join(directory, "pid"), "w", encoding="ascii") as stream:
         stream.write(f"{child.pid} {sweep.start_time(child.pid)}\n")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60  # its program may have to come from a busy disk
     while not os.path.exists(os.path.join(directory, f"port.{PORTS - 1}")):
         if child.poll() is not None or time.monotonic() > end:
             with open(os.path.join(directory, "qemu.log"), encoding="utf-8") as stream:

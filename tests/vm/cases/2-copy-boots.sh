@@ -37,7 +37,8 @@ last=${BASH_REMATCH[1]}
 [ "$last" -ge "$before" ] || fail "the copy has $last orders, $before were acknowledged before"
 [ "$last" -le $((after + 1)) ] || fail "the copy has $last orders, $after were acknowledged after"
 
-assert_match "event=identity_changed was=$INSTANCE now=$copy" "$(vm 'journalctl -q -b -o cat -u stillpointd')" "the agent"
+# It asks who it is once it is ready.
+vm_until 60 "journalctl -q -b -o cat -u stillpointd | grep -q 'event=identity_changed was=$INSTANCE now=$copy'"
 vm_ok -t 120 'stillpoint backup -n --json' >"$LAB/plan.json"
 plan() { json "$1" <"$LAB/plan.json"; }
 assert_eq "$copy" "$(plan "d['plan']['instance']")" "whose backup"

@@ -21,7 +21,7 @@ vm_power_cut
 cloud_faults_off
 assert_match 'snapshots' "$(unsettled)" "what a power cut leaves"
 boot_vm -c vm
-vm -t 60 "until $THAWED; do sleep 0.3; done" || fail "frozen after a power cut"
+vm -t 150 "until $THAWED; do sleep 0.3; done" || fail "frozen after a power cut" # they have to be mounted first
 
 # No network at this boot: the nightly that was missed waits as long as the machine waits for it, then says
 # what is missing.
