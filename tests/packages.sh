@@ -29,6 +29,16 @@ modules=("moto[server]>=5.0" boto3)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
+again() { # COMMAND...: what fetches, at most three times: a mirror's hiccup is over in a moment
+    local pause
+    for pause in 5 15; do
+        ! "$@" || return 0
+        say "that failed, once more in $pause s"
+        sleep $pause
+    done
+    "$@"
+}
+
 case "${1:-}" in
 --list)
     printf '%s\n' "${packages[@]}"
@@ -67,11 +77,11 @@ install_packages() { # the missing ones as arguments
     say "installing $*"
     local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q
         -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
-    if ! "${apt[@]}" update >&2; then
+    if ! again "${apt[@]}" update >&2; then
         say "apt-get update failed (no network?). Still missing: $*"
         return 1
     fi
-    if ! "${apt[@]}" install -y --no-install-recommends "$@" >&2; then
+    if ! again "${apt[@]}" install -y --no-install-recommends "$@" >&2; then
         say "apt-get could not install all of: $*"
         return 1
     fi
@@ -82,7 +92,7 @@ install_modules() { # an environment of our own: the system's Python is not ours
     mkdir -p build
     rm -rf build/venv
     if ! python3 -m venv build/venv >&2 ||
-        ! build/venv/bin/pip install -q --retries 1 --disable-pip-version-check "${modules[@]}" >&2; then
+        ! again build/venv/bin/pip install -q --retries 1 --disable-pip-version-check "${modules[@]}" >&2; then
         rm -rf build/venv
         say "could not install the Python modules (no network?): ${modules[*]}"
         return 1
@@ -108,7 +118,7 @@ fetch_promtool() {
     say "fetching promtool out of Debian's prometheus"
     work=$(mktemp -d)
     mkdir -p build
-    if ! (cd "$work" && apt-get -q download prometheus >&2) ||
+    if ! (cd "$work" && again apt-get -q download prometheus >&2) ||
         ! dpkg-deb -x "$work"/prometheus_*.deb "$work/tree" || ! mv "$work/tree/usr/bin/promtool" build/promtool; then
         rm -rf "$work"
         say "could not fetch the package prometheus (no network? then put promtool into PATH)"

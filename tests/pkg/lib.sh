@@ -69,7 +69,7 @@ tree_made() {
         . tests/servers/lib.sh
         mirror=$(servers_mirror)
         [ -n "$mirror" ] || skip "apt has no mirror"
-        timeout 600 mmdebstrap --quiet --variant=apt --include="$include" \
+        again_if_quick timeout 600 mmdebstrap --quiet --variant=apt --include="$include" \
             --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$tar" "$mirror" >"$tar.log" 2>&1 ||
             skip "no $suite could be had: $(grep -m 1 '^E:' "$tar.log")"
         echo "$include" >"$tar.packages"

@@ -12,6 +12,16 @@ servers_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1
 }
 
+# again_if_quick COMMAND...: what fetches, once more where it failed at once: a mirror's hiccup is over in a
+# moment, and one that does not answer is not waited for twice.
+again_if_quick() {
+    local begin=$SECONDS
+    ! "$@" || return 0
+    [ $((SECONDS - begin)) -lt 100 ] || return 1
+    sleep 10
+    "$@"
+}
+
 # servers_tree NAME PACKAGES: makes $SERVERS_DIR/NAME, with these packages (a,b,…) and what they
 # depend on unpacked, unless it is there. False: why on stdout.
 servers_tree() {
@@ -27,10 +37,7 @@ servers_tree() {
     command -v mmdebstrap >/dev/null || { echo "no mmdebstrap"; return 1; }
     mirror=$(servers_mirror)
     [ -n "$mirror" ] || { echo "apt has no mirror"; return 1; }
-    rm -rf --one-file-system "$tree"
-    if ! timeout 300 mmdebstrap --quiet --variant=extract --include="$packages" \
-        --aptopt='Acquire::Check-Valid-Until "false"' unstable "$tree" "$mirror" \
-        >"$SERVERS_DIR/$1.log" 2>&1; then
+    if ! again_if_quick servers_fetch "$tree" "$packages" "$mirror" >"$SERVERS_DIR/$1.log" 2>&1; then
         echo "the unstable suite could not be had: $(grep -m 1 '^E:' "$SERVERS_DIR/$1.log")"
         return 1
     fi
@@ -42,6 +49,12 @@ servers_tree() {
     mkdir -p "$tree/srv" "$tree/tmp"
     echo "$packages" >"$tree/.packages"
     exec {servers_lock}>&-
+}
+
+servers_fetch() { # TREE PACKAGES MIRROR
+    rm -rf --one-file-system "$1"
+    timeout 300 mmdebstrap --quiet --variant=extract --include="$2" --aptopt='Acquire::Check-Valid-Until "false"' \
+        unstable "$1" "$3"
 }
 
 # server_program TREE: what to run, in the tree by chroot or (TREE "") from the machine.

@@ -43,6 +43,7 @@ sources() {
 
 make_disk0() {
     local device
+    rm -f "$work/disk0"
     truncate -s "${ROOT_GIB}G" "$work/disk0"
     sfdisk -q "$work/disk0" <<END
 label: gpt
@@ -58,22 +59,31 @@ END
     losetup -d "$device"
 }
 
-debian() {
+bootstrap() { # into the empty $work/root
     local list
     list=$(IFS=,; echo "${packages[*]}")
-    mount_root
-    sources >"$work/sources"
-    [ -s "$work/sources" ] || { say "apt has no archive of bookworm here (apt-get update?)"; return 1; }
-    if ! timeout 400 mmdebstrap --mode=root --variant=minbase --include="$list" \
+    timeout 400 mmdebstrap --mode=root --variant=minbase --include="$list" \
         --aptopt='Acquire::Check-Valid-Until "false"' \
         --dpkgopt=force-confold --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' \
         --essential-hook="bash '$here/inside.sh' --before \"\$1\"" \
-        bookworm "$work/root" - <"$work/sources" >"$work/debian.log" 2>&1; then
-        say "mmdebstrap failed"
+        bookworm "$work/root" - <"$work/sources" >"$work/debian.log" 2>&1
+}
+
+debian() { # on a disk0 of its own each time: a mirror may be amidst a change of its own
+    local try
+    sources >"$work/sources"
+    [ -s "$work/sources" ] || { say "apt has no archive of bookworm here (apt-get update?)"; return 1; }
+    for try in 1 2 3; do
+        make_disk0
+        mount_root
+        ! bootstrap || break
+        say "mmdebstrap failed, try $try of 3"
         tail -n 30 "$work/debian.log" >&2
-        return 1
-    fi
+        umount_root
+        [ $try -lt 3 ] || return 1
+        sleep 10
+    done
     mkdir -p "$work/root/boot/efi"
     bash "$here/inside.sh" "$work/root" "$ROOT_UUID" "$EFI_UUID"
     install -m 755 "$build/tests/vm/runner" "$work/root/usr/local/sbin/stillpoint-lab-runner"
@@ -108,7 +118,6 @@ make_base() { # DIR
     say "making the machine's root (once, about two minutes)"
     echo "root=PARTUUID=$ROOT_PART rootwait rw console=ttyS0 loglevel=5 systemd.show_status=1 net.ifnames=0" \
         "mitigations=off random.trust_cpu=on audit=0 panic=-1" >"$work/cmdline"
-    make_disk0
     debian
     first_boot
     rm -rf "$work/machine" "$work/root" "$work/spec.json"
