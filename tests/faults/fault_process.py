@@ -60,6 +60,7 @@ class Signalled:
         for part, (pid, started) in cell.hit.items():
             if not lab.sweep.alive(pid, started):
                 raise lab.SceneError(f"no {part} to hit")
+        cell.injected_us = record.boot_us()  # what the driver took until now is no delay of theirs
         for pid, _ in cell.hit.values():
             os.kill(pid, self.number)
         if self.stops:  # else it sees that it may go on before it stops

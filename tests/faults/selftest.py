@@ -83,7 +83,8 @@ def lock_tables(cell):
         ["mariadb", "--no-defaults", "--socket", cell.scene.node["mysql"]["socket"], "-u", "root",
          "-e", "LOCK TABLES lab.probe WRITE; SELECT SLEEP(20)"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    lab.time.sleep(0.3)
+    if not lab.wait_for(lambda: cell.scene.sql(fault_site.THEIR_SLEEP), 20, 0.1):
+        raise lab.SceneError("nobody locks the table")
 
 
 def untagged(cell):

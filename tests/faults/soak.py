@@ -147,7 +147,8 @@ class Round:
         scene = self.scene
         self.exit_code = self.client.wait(CLIENT_S)
         self.backup_id = self.client.backup_id()
-        lab.wait_for(lambda: not (self.fault.victim == "mysql" and scene.pid("mysql")), 5)
+        if self.fault.victim == "mysql" and not self.fault.lasts_s:  # it may have much to put away
+            lab.wait_for(lambda: not scene.pid("mysql"), 60)
         if not scene.pid("mysql"):
             scene.start("mysql")
         if not lab.wait_for(scene.is_settled, SETTLE_S, 0.05):
@@ -164,7 +165,8 @@ class Round:
 
 
 def calm_backup(scene):
-    """Between the blows the node must be as good as new."""
+    """Between the blows the node must be as good as new, as soon as all of it has been started again."""
+    lab.wait_for(lambda: all(map(scene.pid, ("daemon", "hook", "keeper", "freezer"))), 10)
     client = scene.backup(name="calm")
     code = client.wait(CLIENT_S)
     label = client.result().get("consistency")
