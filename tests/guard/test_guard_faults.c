@@ -10,6 +10,9 @@
  */
 enum { FAST, OUTER, SLOW };
 
+/* A lease that ends by itself: a freeze may wait for a busy disk, and has to be done before. */
+enum { SHORT_MS = 1500 };
+
 static void hold_fast(struct rig *rig, int64_t for_ms)
 {
     assert_int_equal(rig_add(rig, FAST, 0), GUARD_OK);
@@ -274,7 +277,7 @@ static void stopped_keeper_does_not_keep_the_freezer_from_thawing(void **state)
 {
     struct rig *rig = *state;
 
-    hold_fast(rig, 500);
+    hold_fast(rig, SHORT_MS);
     int64_t deadline_ms = rig->reply.lease.deadline_ms;
     assert_int_equal(kill(rig->guard, SIGSTOP), 0);
     assert_loose_in_time(rig, deadline_ms);
@@ -290,7 +293,7 @@ static void stopped_freezer_does_not_keep_the_keeper_from_thawing(void **state)
     struct rig *rig = *state;
     pid_t freezer = rig_freezer_pid(rig);
 
-    hold_fast(rig, 500);
+    hold_fast(rig, SHORT_MS);
     int64_t deadline_ms = rig->reply.lease.deadline_ms;
     assert_int_equal(kill(freezer, SIGSTOP), 0);
     assert_loose_in_time(rig, deadline_ms);
@@ -402,7 +405,7 @@ static int64_t freeze_slowly(struct rig *rig, int64_t for_ms)
     assert_ptr_not_equal(record, MAP_FAILED);
     (void)close(fd);
     /* not by trying: a try that is in the guard's way makes it fail */
-    for (int i = 0; i < 500 && atomic_load(&record->mounts[1].state) != GUARD_MOUNT_FREEZING; i++)
+    for (int i = 0; i < 5000 && atomic_load(&record->mounts[1].state) != GUARD_MOUNT_FREEZING; i++)
         rig_nap_ms(1);
     (void)munmap((void *)(uintptr_t)record, sizeof(*record));
     rig_nap_ms(50);
@@ -424,7 +427,7 @@ static void slow_freeze_does_not_hold_back_the_finished_ones(void **state)
 {
     struct rig *rig = *state;
 
-    int64_t deadline_ms = freeze_slowly(rig, 800);
+    int64_t deadline_ms = freeze_slowly(rig, SHORT_MS);
     assert_int_equal(rig_read(rig->rcu)[0], '1');
     int64_t late_ms = rig_wait_loose(rig, FAST, deadline_ms);
     assert_true(rig_receive(rig));
@@ -454,7 +457,7 @@ static void slow_freeze_and_a_watchdog_that_is_fed(void **state)
     char note[RIG_NOTE_BYTES];
 
     rig_expect_note(rig, "READY=1");
-    int64_t deadline_ms = freeze_slowly(rig, 800);
+    int64_t deadline_ms = freeze_slowly(rig, SHORT_MS);
     int64_t bites_ms = clock_boot_ms() + rig_expect_watchdog(rig) / 1000;
     rig_expect_no_note(rig, deadline_ms - clock_boot_ms() - 20);
     int count = 0;
@@ -536,7 +539,7 @@ static void slow_freeze_and_a_killed_freezer(void **state)
     struct rig *rig = *state;
     pid_t freezer = rig_freezer_pid(rig);
 
-    int64_t deadline_ms = freeze_slowly(rig, 800);
+    int64_t deadline_ms = freeze_slowly(rig, SHORT_MS);
     assert_int_equal(kill(freezer, SIGKILL), 0); /* dies when the kernel lets it */
     int64_t late_ms = rig_wait_loose(rig, FAST, deadline_ms);
     unblock_slow(rig);
@@ -573,7 +576,7 @@ static void slow_freeze_and_a_freezer_stopped_after_the_end(void **state)
     struct rig *rig = *state;
     pid_t freezer = rig_freezer_pid(rig);
 
-    (void)freeze_slowly(rig, 500);
+    (void)freeze_slowly(rig, SHORT_MS);
     assert_true(rig_receive(rig));
     assert_int_equal(rig->reply.head.state, GUARD_CLEARING);
     rig_nap_ms(50);
@@ -608,8 +611,8 @@ static void company_is_frozen_while_the_first_is_slow(void **state)
     assert_int_equal(rig_add(rig, SLOW, 0), GUARD_OK);
     assert_int_equal(rig_add(rig, FAST, GUARD_ADD_TOGETHER), GUARD_OK);
     block_slow(rig);
-    int64_t deadline_ms = rig_send_freeze(rig, 800);
-    rig_nap_ms(300);
+    int64_t deadline_ms = rig_send_freeze(rig, SHORT_MS);
+    rig_nap_ms(700);
     assert_true(rig_is_frozen(rig, FAST));
     int64_t late_ms = rig_wait_loose(rig, FAST, deadline_ms);
     assert_true(rig_receive(rig));

@@ -121,7 +121,7 @@ static void deadline_thaws_and_the_story_says_so(void **state)
     struct rig *rig = *state;
     const struct guard_reply_lease *lease = &rig->reply.lease;
 
-    rig_hold(rig, 400);
+    rig_hold(rig, 1500); /* the freezes may wait for a busy disk */
     int64_t deadline_ms = lease->deadline_ms;
     int64_t late0 = rig_wait_loose(rig, XFS, deadline_ms);
     int64_t late1 = rig_wait_loose(rig, EXT4, deadline_ms);
