@@ -313,6 +313,8 @@ struct fake_http *fake_http_start(bool tls, const struct fake_step *steps, size_
              listen(fake->listen_fd, 8) == 0 &&
              getsockname(fake->listen_fd, (struct sockaddr *)&address, &len) == 0,
          "listening");
+    if (count == 0)
+        (void)shutdown(fake->listen_fd, SHUT_RDWR); /* who is sent there next is refused already */
     if (tls)
         open_tls(fake);
     (void)snprintf(fake->url, sizeof(fake->url), "%s://127.0.0.1:%u", tls ? "https" : "http",

